@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	beginApp    = "BEGIN; SELECT set_config('mshub.org', '%s', true)"
+	beginGlobal = "BEGIN"
+	beginSystem = "BEGIN; SET LOCAL ROLE mshub_system"
+
+	// attempts of a transaction that lost against another one.
+	attempts = 4
+)
+
+// DB is a pool whose connections act as mshub_app: no owner, no way around row-level security.
+type DB struct{ pool *pgxpool.Pool }
+
+// Open connects lazily; the first query fails if the server is away. MaxConns 0 means pgx's default (4 or the number of cores).
+func Open(ctx context.Context, url string, maxConns int32) (*DB, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL: not a PostgreSQL address") // the parser's error would repeat the password
+	}
+	if maxConns > 0 {
+		config.MaxConns = maxConns
+	}
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET ROLE mshub_app")
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{pool}, nil
+}
+
+// Close waits for queries under way.
+func (db *DB) Close() { db.pool.Close() }
+
+// Ping says whether the server answers.
+func (db *DB) Ping(ctx context.Context) error { return db.pool.Ping(ctx) }
+
+// Pool is for measuring (connections in use); queries go through Tx, Global or System.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// Tx runs f in a transaction that sees the rows of one organisation alone. The setting travels with BEGIN, so the
+// wall costs no round trip. f is run again if the transaction lost against another one, so it must have no other effects.
+func (db *DB) Tx(ctx context.Context, organisation uuid.UUID, f func(tx pgx.Tx) error) error {
+	if organisation == uuid.Nil {
+		return errors.New("postgres: a tenant's transaction needs an organisation")
+	}
+	return db.run(ctx, fmt.Sprintf(beginApp, organisation), f)
+}
+
+// Global runs f as mshub_app without an organisation: only tables without a tenant can be read (users, signing keys);
+// tables behind the wall raise an error.
+func (db *DB) Global(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return db.run(ctx, beginGlobal, f)
+}
+
+// System runs f as mshub_system, which sees all organisations. For reconcilers and sealers, never for a request.
+func (db *DB) System(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return db.run(ctx, beginSystem, f)
+}
+
+func (db *DB) run(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, f)
+		if err == nil || attempt == attempts || !lost(err) {
+			return err
+		}
+	}
+}
+
+// lost is true for a serialization failure or a deadlock: the same transaction may succeed now.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// Violates reports whether err is a violation of the named constraint; with "" of any unique constraint.
+func Violates(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	if constraint == "" {
+		return pg.Code == "23505"
+	}
+	return pg.ConstraintName == constraint
+}
+
+// Leader runs f for as long as this process holds the named lock and ctx lives; it waits for the lock by asking every
+// interval. The lock lives on a connection of its own, so it is lost exactly when the connection is; f's context ends then.
+func (db *DB) Leader(ctx context.Context, name string, every time.Duration, f func(ctx context.Context) error) error {
+	for {
+		if err := db.lead(ctx, name, every, f); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+	}
+}
+
+func (db *DB) lead(ctx context.Context, name string, every time.Duration, f func(ctx context.Context) error) error {
+	conn, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	if err != nil {
+		return nil // the server is away: ask again later
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var held bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", "mshub/"+name).Scan(&held); err != nil || !held {
+		return nil
+	}
+	leading, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		defer stop()
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-leading.Done():
+				return
+			case <-ticker.C:
+				if conn.Ping(leading) != nil {
+					return
+				}
+			}
+		}
+	}()
+	return f(leading)
+}
