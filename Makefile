@@ -1,0 +1,92 @@
+# MicroServiceHub. `make` alone prints this list; `make run` and `make test` are the two that a newcomer needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run dev build web temporal test test-go test-web test-e2e bench chaos generate lint verify tools image clean
+
+CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+TOOLS   := .cache/tools
+BUF     := tools/node_modules/.bin/buf
+TEMPORAL_VERSION := $(shell awk '$$1 == "github.com/temporalio/cli" {print $$2}' tools/temporal/go.mod)
+TEMPORAL := $(CACHE)/temporal-$(TEMPORAL_VERSION)
+# Packages at once: two is right for two cores, engines included.
+P ?= 2
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## ---- the product
+
+run: ## build everything, start everything, print the addresses and the first administrator's link
+	@$(MAKE) --no-print-directory -j2 build temporal
+	@exec bin/mshub up
+
+dev: temporal ## the house beside a console that reloads as you edit it (http://localhost:5173)
+	@$(MAKE) --no-print-directory build
+	@trap 'kill 0' EXIT; bin/mshub up & cd webui && npm run dev
+
+build: web ## bin/mshub, console included
+	@echo "building bin/mshub"
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
+
+web: webui/dist/index.html ## the console's bundle
+
+webui/node_modules/.package-lock.json: webui/package.json webui/package-lock.json
+	@echo "fetching the console's packages"
+	@cd webui && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+
+WEB_SOURCES := $(shell find webui/src webui/public -type f 2>/dev/null) webui/index.html webui/vite.config.ts
+webui/dist/index.html: webui/node_modules/.package-lock.json $(WEB_SOURCES)
+	@echo "building the console"
+	@cd webui && npm run build --silent
+
+temporal: ## the workflow engine that `mshub up` starts, unless one is on PATH (built once, about 2.5 minutes)
+	@tools/temporal/build.sh "$(TEMPORAL)"
+
+## ---- its proof
+
+test: ## install what the tests need, then run all of them
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@P=$(P) tools/test.sh
+
+test-go: ## Go tests alone (PKG=./services/... for a part)
+	@go test -p $(P) $(or $(PKG),./...)
+
+test-web: webui/node_modules/.package-lock.json ## the console's tests alone
+	@cd webui && npm test --silent
+
+test-e2e: build ## the built mshub driven by real clients and a browser
+	@go test -count=1 -timeout 20m ./cmd/mshub/e2e/...
+
+bench: build ## measure everything, or one: make bench NAME=import
+	@go run ./bench -name '$(NAME)'
+
+chaos: build ## kill parts at random while work goes on: make chaos SEED=1 MINUTES=3
+	@go run ./bench/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
+
+## ---- its keeping
+
+tools: $(TOOLS)/.stamp ## pinned generators and linters into .cache/tools
+
+$(TOOLS)/.stamp: tools/go.mod tools/go.sum tools/sqlc/go.mod tools/package.json
+	@mkdir -p $(TOOLS)
+	@cd tools && GOBIN=$(abspath $(TOOLS)) go install tool
+	@cd tools/sqlc && go build -o ../../$(TOOLS)/sqlc github.com/sqlc-dev/sqlc/cmd/sqlc
+	@cd tools && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+generate: tools ## doors, stores, schemas, OpenAPI, dashboards: everything that is generated and committed
+	@tools/generate.sh
+
+lint: tools webui/node_modules/.package-lock.json ## formats, linters, walls, and generated code that is current
+	@tools/lint.sh
+
+verify: ## every file of deploy/ and observability/ against a real tool (DEEP=1 for the slow ones)
+	@DEEP=$(DEEP) deploy/verify.sh
+
+clean: ## everything that was built here
+	@rm -rf bin .cache webui/dist/assets webui/dist/index.html webui/node_modules tools/node_modules
