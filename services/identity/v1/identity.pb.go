@@ -190,6 +190,61 @@ func (Link_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46, 0}
 }
 
+type AccessChange_Kind int32
+
+const (
+	AccessChange_KIND_UNSPECIFIED AccessChange_Kind = 0
+	// Memberships or roles: access tokens must be issued anew, sessions stay.
+	AccessChange_ROLES AccessChange_Kind = 1
+	// Disabled or deleted: sessions and grants end too.
+	AccessChange_REMOVED AccessChange_Kind = 2
+	// A new password: whoever is signed in with the old one is signed out.
+	AccessChange_PASSWORD AccessChange_Kind = 3
+)
+
+// Enum value maps for AccessChange_Kind.
+var (
+	AccessChange_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "ROLES",
+		2: "REMOVED",
+		3: "PASSWORD",
+	}
+	AccessChange_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"ROLES":            1,
+		"REMOVED":          2,
+		"PASSWORD":         3,
+	}
+)
+
+func (x AccessChange_Kind) Enum() *AccessChange_Kind {
+	p := new(AccessChange_Kind)
+	*p = x
+	return p
+}
+
+func (x AccessChange_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AccessChange_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_identity_v1_identity_proto_enumTypes[3].Descriptor()
+}
+
+func (AccessChange_Kind) Type() protoreflect.EnumType {
+	return &file_services_identity_v1_identity_proto_enumTypes[3]
+}
+
+func (x AccessChange_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AccessChange_Kind.Descriptor instead.
+func (AccessChange_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53, 0}
+}
+
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "users/ID".
@@ -3003,6 +3058,158 @@ func (x *RedeemLinkResponse) GetKind() Link_Kind {
 	return Link_KIND_UNSPECIFIED
 }
 
+// AccessChange says that what a user may do is no longer what its tokens say.
+type AccessChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Kind          AccessChange_Kind      `protobuf:"varint,2,opt,name=kind,proto3,enum=services.identity.v1.AccessChange_Kind" json:"kind,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessChange) Reset() {
+	*x = AccessChange{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessChange) ProtoMessage() {}
+
+func (x *AccessChange) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessChange.ProtoReflect.Descriptor instead.
+func (*AccessChange) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *AccessChange) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AccessChange) GetKind() AccessChange_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return AccessChange_KIND_UNSPECIFIED
+}
+
+func (x *AccessChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+type ListAccessChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exclusive. Changes are kept for a day.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessChangesRequest) Reset() {
+	*x = ListAccessChangesRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessChangesRequest) ProtoMessage() {}
+
+func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListAccessChangesRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *ListAccessChangesRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type ListAccessChangesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Oldest first, at most 1000; more than that: ask again from the last.
+	Changes       []*AccessChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessChangesResponse) Reset() {
+	*x = ListAccessChangesResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessChangesResponse) ProtoMessage() {}
+
+func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListAccessChangesResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 var File_services_identity_v1_identity_proto protoreflect.FileDescriptor
 
 const file_services_identity_v1_identity_proto_rawDesc = "" +
@@ -3227,7 +3434,20 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vdisplayName\"y\n" +
 	"\x12RedeemLinkResponse\x12.\n" +
 	"\x04user\x18\x01 \x01(\v2\x1a.services.identity.v1.UserR\x04user\x123\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind2\xc9\x1d\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind\"\xd3\x01\n" +
+	"\fAccessChange\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12;\n" +
+	"\x04kind\x18\x02 \x01(\x0e2'.services.identity.v1.AccessChange.KindR\x04kind\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"B\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05ROLES\x10\x01\x12\v\n" +
+	"\aREMOVED\x10\x02\x12\f\n" +
+	"\bPASSWORD\x10\x03\"T\n" +
+	"\x18ListAccessChangesRequest\x128\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
+	"\x19ListAccessChangesResponse\x12<\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xc9\x1d\n" +
 	"\x0fIdentityService\x12i\n" +
 	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x94\x01\n" +
 	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"6\xaa\xbb\x18\x1e\n" +
@@ -3281,7 +3501,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x12WithdrawInvitation\x12/.services.identity.v1.WithdrawInvitationRequest\x1a0.services.identity.v1.WithdrawInvitationResponse\"R\xaa\xbb\x18\"\n" +
 	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=invitations/*}:withdraw\x12\xac\x01\n" +
 	"\x0fListInvitations\x12,.services.identity.v1.ListInvitationsRequest\x1a-.services.identity.v1.ListInvitationsResponse\"<\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x012\xed\x05\n" +
+	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x012\xff\x06\n" +
 	"\x11CredentialService\x12\x8c\x01\n" +
 	"\x11VerifyCredentials\x12..services.identity.v1.VerifyCredentialsRequest\x1a/.services.identity.v1.VerifyCredentialsResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12w\n" +
 	"\tGetAccess\x12&.services.identity.v1.GetAccessRequest\x1a'.services.identity.v1.GetAccessResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12k\n" +
@@ -3290,7 +3510,8 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"CreateLink\x12'.services.identity.v1.CreateLinkRequest\x1a(.services.identity.v1.CreateLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12q\n" +
 	"\aGetLink\x12$.services.identity.v1.GetLinkRequest\x1a%.services.identity.v1.GetLinkResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12w\n" +
 	"\n" +
-	"RedeemLink\x12'.services.identity.v1.RedeemLinkRequest\x1a(.services.identity.v1.RedeemLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserverBBZ@github.com/microservicehub/mshub/services/identity/v1;identityv1b\x06proto3"
+	"RedeemLink\x12'.services.identity.v1.RedeemLinkRequest\x1a(.services.identity.v1.RedeemLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x8f\x01\n" +
+	"\x11ListAccessChanges\x12..services.identity.v1.ListAccessChangesRequest\x1a/.services.identity.v1.ListAccessChangesResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01BBZ@github.com/microservicehub/mshub/services/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_services_identity_v1_identity_proto_rawDescOnce sync.Once
@@ -3304,170 +3525,180 @@ func file_services_identity_v1_identity_proto_rawDescGZIP() []byte {
 	return file_services_identity_v1_identity_proto_rawDescData
 }
 
-var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_services_identity_v1_identity_proto_goTypes = []any{
 	(User_State)(0),                    // 0: services.identity.v1.User.State
 	(Invitation_State)(0),              // 1: services.identity.v1.Invitation.State
 	(Link_Kind)(0),                     // 2: services.identity.v1.Link.Kind
-	(*User)(nil),                       // 3: services.identity.v1.User
-	(*Organisation)(nil),               // 4: services.identity.v1.Organisation
-	(*Membership)(nil),                 // 5: services.identity.v1.Membership
-	(*Role)(nil),                       // 6: services.identity.v1.Role
-	(*Invitation)(nil),                 // 7: services.identity.v1.Invitation
-	(*GetMeRequest)(nil),               // 8: services.identity.v1.GetMeRequest
-	(*GetMeResponse)(nil),              // 9: services.identity.v1.GetMeResponse
-	(*ListUsersRequest)(nil),           // 10: services.identity.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),          // 11: services.identity.v1.ListUsersResponse
-	(*GetUserRequest)(nil),             // 12: services.identity.v1.GetUserRequest
-	(*CreateUserRequest)(nil),          // 13: services.identity.v1.CreateUserRequest
-	(*UpdateUserRequest)(nil),          // 14: services.identity.v1.UpdateUserRequest
-	(*DeleteUserRequest)(nil),          // 15: services.identity.v1.DeleteUserRequest
-	(*DeleteUserResponse)(nil),         // 16: services.identity.v1.DeleteUserResponse
-	(*DisableUserRequest)(nil),         // 17: services.identity.v1.DisableUserRequest
-	(*EnableUserRequest)(nil),          // 18: services.identity.v1.EnableUserRequest
-	(*ListOrganisationsRequest)(nil),   // 19: services.identity.v1.ListOrganisationsRequest
-	(*ListOrganisationsResponse)(nil),  // 20: services.identity.v1.ListOrganisationsResponse
-	(*GetOrganisationRequest)(nil),     // 21: services.identity.v1.GetOrganisationRequest
-	(*CreateOrganisationRequest)(nil),  // 22: services.identity.v1.CreateOrganisationRequest
-	(*UpdateOrganisationRequest)(nil),  // 23: services.identity.v1.UpdateOrganisationRequest
-	(*ListMembershipsRequest)(nil),     // 24: services.identity.v1.ListMembershipsRequest
-	(*ListMembershipsResponse)(nil),    // 25: services.identity.v1.ListMembershipsResponse
-	(*CreateMembershipRequest)(nil),    // 26: services.identity.v1.CreateMembershipRequest
-	(*UpdateMembershipRequest)(nil),    // 27: services.identity.v1.UpdateMembershipRequest
-	(*DeleteMembershipRequest)(nil),    // 28: services.identity.v1.DeleteMembershipRequest
-	(*DeleteMembershipResponse)(nil),   // 29: services.identity.v1.DeleteMembershipResponse
-	(*ListRolesRequest)(nil),           // 30: services.identity.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 31: services.identity.v1.ListRolesResponse
-	(*CreateRoleRequest)(nil),          // 32: services.identity.v1.CreateRoleRequest
-	(*UpdateRoleRequest)(nil),          // 33: services.identity.v1.UpdateRoleRequest
-	(*DeleteRoleRequest)(nil),          // 34: services.identity.v1.DeleteRoleRequest
-	(*DeleteRoleResponse)(nil),         // 35: services.identity.v1.DeleteRoleResponse
-	(*InviteUserRequest)(nil),          // 36: services.identity.v1.InviteUserRequest
-	(*InviteUserResponse)(nil),         // 37: services.identity.v1.InviteUserResponse
-	(*WithdrawInvitationRequest)(nil),  // 38: services.identity.v1.WithdrawInvitationRequest
-	(*WithdrawInvitationResponse)(nil), // 39: services.identity.v1.WithdrawInvitationResponse
-	(*ListInvitationsRequest)(nil),     // 40: services.identity.v1.ListInvitationsRequest
-	(*ListInvitationsResponse)(nil),    // 41: services.identity.v1.ListInvitationsResponse
-	(*VerifyCredentialsRequest)(nil),   // 42: services.identity.v1.VerifyCredentialsRequest
-	(*VerifyCredentialsResponse)(nil),  // 43: services.identity.v1.VerifyCredentialsResponse
-	(*GetAccessRequest)(nil),           // 44: services.identity.v1.GetAccessRequest
-	(*GetAccessResponse)(nil),          // 45: services.identity.v1.GetAccessResponse
-	(*SignUpRequest)(nil),              // 46: services.identity.v1.SignUpRequest
-	(*SignUpResponse)(nil),             // 47: services.identity.v1.SignUpResponse
-	(*LinkMail)(nil),                   // 48: services.identity.v1.LinkMail
-	(*Link)(nil),                       // 49: services.identity.v1.Link
-	(*CreateLinkRequest)(nil),          // 50: services.identity.v1.CreateLinkRequest
-	(*CreateLinkResponse)(nil),         // 51: services.identity.v1.CreateLinkResponse
-	(*GetLinkRequest)(nil),             // 52: services.identity.v1.GetLinkRequest
-	(*GetLinkResponse)(nil),            // 53: services.identity.v1.GetLinkResponse
-	(*RedeemLinkRequest)(nil),          // 54: services.identity.v1.RedeemLinkRequest
-	(*RedeemLinkResponse)(nil),         // 55: services.identity.v1.RedeemLinkResponse
-	(*timestamppb.Timestamp)(nil),      // 56: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 57: google.protobuf.FieldMask
+	(AccessChange_Kind)(0),             // 3: services.identity.v1.AccessChange.Kind
+	(*User)(nil),                       // 4: services.identity.v1.User
+	(*Organisation)(nil),               // 5: services.identity.v1.Organisation
+	(*Membership)(nil),                 // 6: services.identity.v1.Membership
+	(*Role)(nil),                       // 7: services.identity.v1.Role
+	(*Invitation)(nil),                 // 8: services.identity.v1.Invitation
+	(*GetMeRequest)(nil),               // 9: services.identity.v1.GetMeRequest
+	(*GetMeResponse)(nil),              // 10: services.identity.v1.GetMeResponse
+	(*ListUsersRequest)(nil),           // 11: services.identity.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),          // 12: services.identity.v1.ListUsersResponse
+	(*GetUserRequest)(nil),             // 13: services.identity.v1.GetUserRequest
+	(*CreateUserRequest)(nil),          // 14: services.identity.v1.CreateUserRequest
+	(*UpdateUserRequest)(nil),          // 15: services.identity.v1.UpdateUserRequest
+	(*DeleteUserRequest)(nil),          // 16: services.identity.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),         // 17: services.identity.v1.DeleteUserResponse
+	(*DisableUserRequest)(nil),         // 18: services.identity.v1.DisableUserRequest
+	(*EnableUserRequest)(nil),          // 19: services.identity.v1.EnableUserRequest
+	(*ListOrganisationsRequest)(nil),   // 20: services.identity.v1.ListOrganisationsRequest
+	(*ListOrganisationsResponse)(nil),  // 21: services.identity.v1.ListOrganisationsResponse
+	(*GetOrganisationRequest)(nil),     // 22: services.identity.v1.GetOrganisationRequest
+	(*CreateOrganisationRequest)(nil),  // 23: services.identity.v1.CreateOrganisationRequest
+	(*UpdateOrganisationRequest)(nil),  // 24: services.identity.v1.UpdateOrganisationRequest
+	(*ListMembershipsRequest)(nil),     // 25: services.identity.v1.ListMembershipsRequest
+	(*ListMembershipsResponse)(nil),    // 26: services.identity.v1.ListMembershipsResponse
+	(*CreateMembershipRequest)(nil),    // 27: services.identity.v1.CreateMembershipRequest
+	(*UpdateMembershipRequest)(nil),    // 28: services.identity.v1.UpdateMembershipRequest
+	(*DeleteMembershipRequest)(nil),    // 29: services.identity.v1.DeleteMembershipRequest
+	(*DeleteMembershipResponse)(nil),   // 30: services.identity.v1.DeleteMembershipResponse
+	(*ListRolesRequest)(nil),           // 31: services.identity.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 32: services.identity.v1.ListRolesResponse
+	(*CreateRoleRequest)(nil),          // 33: services.identity.v1.CreateRoleRequest
+	(*UpdateRoleRequest)(nil),          // 34: services.identity.v1.UpdateRoleRequest
+	(*DeleteRoleRequest)(nil),          // 35: services.identity.v1.DeleteRoleRequest
+	(*DeleteRoleResponse)(nil),         // 36: services.identity.v1.DeleteRoleResponse
+	(*InviteUserRequest)(nil),          // 37: services.identity.v1.InviteUserRequest
+	(*InviteUserResponse)(nil),         // 38: services.identity.v1.InviteUserResponse
+	(*WithdrawInvitationRequest)(nil),  // 39: services.identity.v1.WithdrawInvitationRequest
+	(*WithdrawInvitationResponse)(nil), // 40: services.identity.v1.WithdrawInvitationResponse
+	(*ListInvitationsRequest)(nil),     // 41: services.identity.v1.ListInvitationsRequest
+	(*ListInvitationsResponse)(nil),    // 42: services.identity.v1.ListInvitationsResponse
+	(*VerifyCredentialsRequest)(nil),   // 43: services.identity.v1.VerifyCredentialsRequest
+	(*VerifyCredentialsResponse)(nil),  // 44: services.identity.v1.VerifyCredentialsResponse
+	(*GetAccessRequest)(nil),           // 45: services.identity.v1.GetAccessRequest
+	(*GetAccessResponse)(nil),          // 46: services.identity.v1.GetAccessResponse
+	(*SignUpRequest)(nil),              // 47: services.identity.v1.SignUpRequest
+	(*SignUpResponse)(nil),             // 48: services.identity.v1.SignUpResponse
+	(*LinkMail)(nil),                   // 49: services.identity.v1.LinkMail
+	(*Link)(nil),                       // 50: services.identity.v1.Link
+	(*CreateLinkRequest)(nil),          // 51: services.identity.v1.CreateLinkRequest
+	(*CreateLinkResponse)(nil),         // 52: services.identity.v1.CreateLinkResponse
+	(*GetLinkRequest)(nil),             // 53: services.identity.v1.GetLinkRequest
+	(*GetLinkResponse)(nil),            // 54: services.identity.v1.GetLinkResponse
+	(*RedeemLinkRequest)(nil),          // 55: services.identity.v1.RedeemLinkRequest
+	(*RedeemLinkResponse)(nil),         // 56: services.identity.v1.RedeemLinkResponse
+	(*AccessChange)(nil),               // 57: services.identity.v1.AccessChange
+	(*ListAccessChangesRequest)(nil),   // 58: services.identity.v1.ListAccessChangesRequest
+	(*ListAccessChangesResponse)(nil),  // 59: services.identity.v1.ListAccessChangesResponse
+	(*timestamppb.Timestamp)(nil),      // 60: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 61: google.protobuf.FieldMask
 }
 var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	0,  // 0: services.identity.v1.User.state:type_name -> services.identity.v1.User.State
-	56, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
-	56, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
-	56, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
-	56, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
-	56, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
+	60, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
+	60, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
+	60, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
+	60, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
+	60, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 6: services.identity.v1.Invitation.state:type_name -> services.identity.v1.Invitation.State
-	56, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
-	56, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
-	3,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
-	4,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
-	3,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
-	3,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
-	3,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
-	57, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
-	4,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	4,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	57, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
-	5,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	5,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	57, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
-	6,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
-	6,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
-	6,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
-	57, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	7,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
-	7,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
-	3,  // 29: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
-	3,  // 30: services.identity.v1.GetAccessResponse.user:type_name -> services.identity.v1.User
-	4,  // 31: services.identity.v1.GetAccessResponse.organisation:type_name -> services.identity.v1.Organisation
-	48, // 32: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
+	60, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
+	60, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
+	5,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
+	4,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
+	4,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
+	4,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
+	61, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
+	5,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
+	5,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
+	61, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	6,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
+	6,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
+	6,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
+	61, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
+	7,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
+	7,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
+	61, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	8,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
+	8,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
+	4,  // 29: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
+	4,  // 30: services.identity.v1.GetAccessResponse.user:type_name -> services.identity.v1.User
+	5,  // 31: services.identity.v1.GetAccessResponse.organisation:type_name -> services.identity.v1.Organisation
+	49, // 32: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
 	2,  // 33: services.identity.v1.CreateLinkRequest.kind:type_name -> services.identity.v1.Link.Kind
-	48, // 34: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
+	49, // 34: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
 	2,  // 35: services.identity.v1.GetLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
-	3,  // 36: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
+	4,  // 36: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
 	2,  // 37: services.identity.v1.RedeemLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
-	8,  // 38: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
-	10, // 39: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
-	12, // 40: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
-	13, // 41: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
-	14, // 42: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
-	15, // 43: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
-	17, // 44: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
-	18, // 45: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
-	19, // 46: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
-	21, // 47: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
-	22, // 48: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
-	23, // 49: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
-	24, // 50: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
-	26, // 51: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
-	27, // 52: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
-	28, // 53: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
-	30, // 54: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
-	32, // 55: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
-	33, // 56: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
-	34, // 57: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
-	36, // 58: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
-	38, // 59: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
-	40, // 60: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
-	42, // 61: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
-	44, // 62: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
-	46, // 63: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
-	50, // 64: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
-	52, // 65: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
-	54, // 66: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
-	9,  // 67: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
-	11, // 68: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
-	3,  // 69: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
-	3,  // 70: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
-	3,  // 71: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
-	16, // 72: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
-	3,  // 73: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
-	3,  // 74: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
-	20, // 75: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
-	4,  // 76: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
-	4,  // 77: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
-	4,  // 78: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
-	25, // 79: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
-	5,  // 80: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
-	5,  // 81: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
-	29, // 82: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
-	31, // 83: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
-	6,  // 84: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
-	6,  // 85: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
-	35, // 86: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
-	37, // 87: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
-	39, // 88: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
-	41, // 89: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
-	43, // 90: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
-	45, // 91: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
-	47, // 92: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
-	51, // 93: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
-	53, // 94: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
-	55, // 95: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
-	67, // [67:96] is the sub-list for method output_type
-	38, // [38:67] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	3,  // 38: services.identity.v1.AccessChange.kind:type_name -> services.identity.v1.AccessChange.Kind
+	60, // 39: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
+	60, // 40: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
+	57, // 41: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
+	9,  // 42: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
+	11, // 43: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
+	13, // 44: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
+	14, // 45: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
+	15, // 46: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
+	16, // 47: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
+	18, // 48: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
+	19, // 49: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
+	20, // 50: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
+	22, // 51: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
+	23, // 52: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
+	24, // 53: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
+	25, // 54: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
+	27, // 55: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
+	28, // 56: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
+	29, // 57: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
+	31, // 58: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
+	33, // 59: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
+	34, // 60: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
+	35, // 61: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
+	37, // 62: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
+	39, // 63: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
+	41, // 64: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
+	43, // 65: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
+	45, // 66: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
+	47, // 67: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
+	51, // 68: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
+	53, // 69: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
+	55, // 70: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
+	58, // 71: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
+	10, // 72: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
+	12, // 73: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
+	4,  // 74: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
+	4,  // 75: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
+	4,  // 76: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
+	17, // 77: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
+	4,  // 78: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
+	4,  // 79: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
+	21, // 80: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
+	5,  // 81: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
+	5,  // 82: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
+	5,  // 83: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
+	26, // 84: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
+	6,  // 85: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
+	6,  // 86: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
+	30, // 87: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
+	32, // 88: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
+	7,  // 89: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
+	7,  // 90: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
+	36, // 91: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
+	38, // 92: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
+	40, // 93: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
+	42, // 94: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
+	44, // 95: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
+	46, // 96: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
+	48, // 97: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
+	52, // 98: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
+	54, // 99: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
+	56, // 100: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
+	59, // 101: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
+	72, // [72:102] is the sub-list for method output_type
+	42, // [42:72] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_services_identity_v1_identity_proto_init() }
@@ -3480,8 +3711,8 @@ func file_services_identity_v1_identity_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_identity_v1_identity_proto_rawDesc), len(file_services_identity_v1_identity_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   53,
+			NumEnums:      4,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -121,6 +121,9 @@ const (
 	// CredentialServiceRedeemLinkProcedure is the fully-qualified name of the CredentialService's
 	// RedeemLink RPC.
 	CredentialServiceRedeemLinkProcedure = "/services.identity.v1.CredentialService/RedeemLink"
+	// CredentialServiceListAccessChangesProcedure is the fully-qualified name of the
+	// CredentialService's ListAccessChanges RPC.
+	CredentialServiceListAccessChangesProcedure = "/services.identity.v1.CredentialService/ListAccessChanges"
 )
 
 // IdentityServiceClient is a client for the services.identity.v1.IdentityService service.
@@ -911,6 +914,9 @@ type CredentialServiceClient interface {
 	GetLink(context.Context, *v1.GetLinkRequest) (*v1.GetLinkResponse, error)
 	// Uses a link up, exactly once: sets the password, verifies the address, accepts the invitation.
 	RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error)
+	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
+	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
+	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
 }
 
 // NewCredentialServiceClient constructs a client for the services.identity.v1.CredentialService
@@ -962,6 +968,13 @@ func NewCredentialServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(credentialServiceMethods.ByName("RedeemLink")),
 			connect.WithClientOptions(opts...),
 		),
+		listAccessChanges: connect.NewClient[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse](
+			httpClient,
+			baseURL+CredentialServiceListAccessChangesProcedure,
+			connect.WithSchema(credentialServiceMethods.ByName("ListAccessChanges")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -973,6 +986,7 @@ type credentialServiceClient struct {
 	createLink        *connect.Client[v1.CreateLinkRequest, v1.CreateLinkResponse]
 	getLink           *connect.Client[v1.GetLinkRequest, v1.GetLinkResponse]
 	redeemLink        *connect.Client[v1.RedeemLinkRequest, v1.RedeemLinkResponse]
+	listAccessChanges *connect.Client[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse]
 }
 
 // VerifyCredentials calls services.identity.v1.CredentialService.VerifyCredentials.
@@ -1029,6 +1043,15 @@ func (c *credentialServiceClient) RedeemLink(ctx context.Context, req *v1.Redeem
 	return nil, err
 }
 
+// ListAccessChanges calls services.identity.v1.CredentialService.ListAccessChanges.
+func (c *credentialServiceClient) ListAccessChanges(ctx context.Context, req *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {
+	response, err := c.listAccessChanges.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CredentialServiceHandler is an implementation of the services.identity.v1.CredentialService
 // service.
 type CredentialServiceHandler interface {
@@ -1044,6 +1067,9 @@ type CredentialServiceHandler interface {
 	GetLink(context.Context, *v1.GetLinkRequest) (*v1.GetLinkResponse, error)
 	// Uses a link up, exactly once: sets the password, verifies the address, accepts the invitation.
 	RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error)
+	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
+	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
+	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
 }
 
 // NewCredentialServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -1091,6 +1117,13 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 		connect.WithSchema(credentialServiceMethods.ByName("RedeemLink")),
 		connect.WithHandlerOptions(opts...),
 	)
+	credentialServiceListAccessChangesHandler := connect.NewUnaryHandlerSimple(
+		CredentialServiceListAccessChangesProcedure,
+		svc.ListAccessChanges,
+		connect.WithSchema(credentialServiceMethods.ByName("ListAccessChanges")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/services.identity.v1.CredentialService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case CredentialServiceVerifyCredentialsProcedure:
@@ -1105,6 +1138,8 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 			credentialServiceGetLinkHandler.ServeHTTP(w, r)
 		case CredentialServiceRedeemLinkProcedure:
 			credentialServiceRedeemLinkHandler.ServeHTTP(w, r)
+		case CredentialServiceListAccessChangesProcedure:
+			credentialServiceListAccessChangesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1136,4 +1171,8 @@ func (UnimplementedCredentialServiceHandler) GetLink(context.Context, *v1.GetLin
 
 func (UnimplementedCredentialServiceHandler) RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.RedeemLink is not implemented"))
+}
+
+func (UnimplementedCredentialServiceHandler) ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.ListAccessChanges is not implemented"))
 }
