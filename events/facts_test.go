@@ -1,0 +1,102 @@
+package events_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/events/v1"
+	"github.com/microservicehub/mshub/internal/testenv"
+)
+
+func TestFacts(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := testenv.Postgres(t, events.Schema())
+	organisation, run := uuid.New(), uuid.New()
+	in(t, db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+		if err := events.PublishFact(ctx, tx, "identity.user.signed_up", map[string]any{"user": "users/1"}, uuid.Nil); err != nil {
+			return err
+		}
+		return events.PublishFact(ctx, tx, "records.imported", &eventsv1.Progress{Done: 3}, run)
+	}))
+
+	// The first claimer's transaction is open: the second passes by what it holds.
+	in(t, db.System(ctx, func(tx pgx.Tx) error {
+		first := claim(t, ctx, tx, 1)
+		if len(first) != 1 || first[0].Kind != "identity.user.signed_up" || first[0].Organisation != organisation ||
+			first[0].Attempt != 1 || string(first[0].Payload) != `{"user": "users/1"}` {
+			t.Errorf("claimed %+v", first)
+		}
+		return db.System(ctx, func(other pgx.Tx) error {
+			second := claim(t, ctx, other, 10)
+			if len(second) != 1 || second[0].Run != run || string(second[0].Payload) != `{"done": "3"}` {
+				t.Errorf("claimed %+v", second)
+			}
+			if err := events.FailFact(ctx, other, second[0].ID, "nobody home"); err != nil {
+				return err
+			}
+			return events.FinishFact(ctx, tx, first[0].ID)
+		})
+	}))
+
+	// Finished ones never come back; the other one does when its lease is over.
+	in(t, db.System(ctx, func(tx pgx.Tx) error {
+		if early := claim(t, ctx, tx, 10); len(early) != 0 {
+			t.Errorf("claimed under lease: %+v", early)
+		}
+		if _, err := tx.Exec(ctx, "UPDATE events.fact SET next_attempt_at = now()"); err != nil {
+			return err
+		}
+		if late := claim(t, ctx, tx, 10); len(late) != 1 || late[0].Run != run || late[0].Attempt != 2 {
+			t.Errorf("after the lease: %+v", late)
+		}
+		forgotten, err := events.ForgetFacts(ctx, tx, time.Now().Add(time.Hour), 10)
+		if forgotten != 1 {
+			t.Errorf("forgot %d facts", forgotten)
+		}
+		return err
+	}))
+}
+
+// A fact belongs to the change: rolled back with it, and impossible outside of an organisation.
+func TestFactsNeedTheirChange(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := testenv.Postgres(t, events.Schema())
+	_ = db.Tx(ctx, uuid.New(), func(tx pgx.Tx) error {
+		in(t, events.PublishFact(ctx, tx, "a.b.c", map[string]any{}, uuid.Nil))
+		return context.Canceled
+	})
+	if err := db.Global(ctx, func(tx pgx.Tx) error {
+		return events.PublishFact(ctx, tx, "a.b.c", map[string]any{}, uuid.Nil)
+	}); err == nil {
+		t.Error("a fact without an organisation")
+	}
+	in(t, db.System(ctx, func(tx pgx.Tx) error {
+		if facts := claim(t, ctx, tx, 10); len(facts) != 0 {
+			t.Errorf("claimed %+v", facts)
+		}
+		return nil
+	}))
+}
+
+func claim(t *testing.T, ctx context.Context, tx pgx.Tx, limit int) []events.Fact {
+	t.Helper()
+	facts, err := events.ClaimFacts(ctx, tx, limit)
+	in(t, err)
+	return facts
+}
+
+// in ends the test for an error that has nothing to do with what it tests.
+func in(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+

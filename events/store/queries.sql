@@ -1,0 +1,46 @@
+-- name: AppendEvent :one
+-- Last in its transaction, one run a transaction: it holds the run's head until the commit.
+SELECT place::bigint AS seq, fresh::boolean AS fresh
+FROM events.append(
+    sqlc.arg(organisation_id), sqlc.arg(run), sqlc.arg(event_id), sqlc.arg(progress_id), sqlc.arg(event)::jsonb,
+    sqlc.arg(state), sqlc.arg(soft), sqlc.arg(done), sqlc.arg(total), sqlc.arg(unit));
+
+-- name: ReadEvents :many
+SELECT seq, payload FROM events.run_event WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3;
+
+-- name: RunHead :one
+SELECT run, organisation_id, seq, state, step, done, total, unit, updated_at FROM events.run_head WHERE run = $1;
+
+-- name: RunTops :many
+-- Where the journals of the watched runs end, across organisations. As mshub_system.
+SELECT run, seq FROM events.run_head WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: DeleteRuns :execrows
+-- The journal goes with the run (retention, erasure). As mshub_system.
+DELETE FROM events.run_head WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: InsertFact :exec
+INSERT INTO events.fact (id, organisation_id, kind, run, payload) VALUES ($1, mshub.org(), $2, $3, $4);
+
+-- name: ClaimFacts :many
+-- Due facts, the oldest first, passing by what another node holds. A fact that nobody finishes comes back: after half a
+-- minute, then twice as long each time, at most an hour.
+UPDATE events.fact f
+SET attempts = attempts + 1,
+    next_attempt_at = clock_timestamp() + least(interval '30 seconds' * (2 ^ least(attempts, 10)), interval '1 hour')
+WHERE id IN (
+    SELECT due.id FROM events.fact due
+    WHERE due.processed_at IS NULL AND due.next_attempt_at <= clock_timestamp()
+    ORDER BY due.id LIMIT $1
+    FOR UPDATE SKIP LOCKED)
+RETURNING id, organisation_id, kind, run, payload, created_at, attempts;
+
+-- name: FinishFact :exec
+UPDATE events.fact SET processed_at = clock_timestamp(), failure = '' WHERE id = $1;
+
+-- name: FailFact :exec
+UPDATE events.fact SET failure = $2 WHERE id = $1;
+
+-- name: ForgetFacts :execrows
+-- As mshub_system.
+DELETE FROM events.fact WHERE id IN (SELECT old.id FROM events.fact old WHERE old.processed_at < $1 LIMIT $2);
