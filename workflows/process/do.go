@@ -1,0 +1,76 @@
+package process
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
+)
+
+// Verb is a method of an activities room: what a step calls. In a workflow, name it as a method value of a nil pointer:
+//
+//	var records *records.Activities
+//	plan, err := process.Do(ctx, "plan", records.PlanImport, req)
+type Verb[Req, Res proto.Message] func(context.Context, Req) (Res, error)
+
+// Do runs a declared step: it waits while the run is paused, calls the verb with retries, and returns its answer. The
+// step's final failure is an error that the story may handle or return.
+//
+// Undo, if given, is registered before the call: it runs when the run does not succeed, unless the service refused this
+// step for certain. Its request is made from the step's answer, which is nil if no answer came.
+//
+// A step is called once; for many calls there is Each.
+func Do[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req, Res], req Req, undo ...Undo[Res]) (Res, error) {
+	f := frameOf(ctx)
+	result := empty[Res]()
+	declared, err := f.enter(ctx, step, Activity)
+	if err != nil {
+		return result, err
+	}
+	done, err := f.kept(step, result)
+	if err != nil {
+		return result, err
+	}
+	before := len(f.undo)
+	answer := &answer[Res]{}
+	for _, u := range undo {
+		f.undo = append(f.undo, u.step(declared, answer))
+	}
+	if !done {
+		result, err = call(f.inside(ctx, step, 0, ""), declared.Timeout, stepRetries, declared.Title, verb, req)
+		if err != nil {
+			if refused(err) {
+				f.undo = f.undo[:before]
+			}
+			return result, f.failed(ctx, step, 0, err)
+		}
+		if err := f.keep(step, result); err != nil {
+			return result, err
+		}
+	}
+	answer.value = result
+	return result, nil
+}
+
+// Aside calls a verb beside a step, from a Reminder: nobody reports it as the step's start or end, and its failure is the
+// caller's to judge.
+func Aside[Req, Res proto.Message](ctx workflow.Context, verb Verb[Req, Res], req Req) (Res, error) {
+	return call(ctx, 0, stepRetries, "", verb, req)
+}
+
+func call[Req, Res proto.Message](ctx workflow.Context, timeout time.Duration, retries *temporal.RetryPolicy, summary string, verb Verb[Req, Res], req Req) (Res, error) {
+	result := empty[Res]()
+	err := workflow.ExecuteActivity(withActivity(ctx, timeout, retries, summary), (func(context.Context, Req) (Res, error))(verb), req).Get(ctx, result)
+	return result, err
+}
+
+// empty returns a new message of a type that is a pointer to a generated struct.
+func empty[M proto.Message]() M {
+	var none M
+	return none.ProtoReflect().New().Interface().(M)
+}
+
+// answer is a step's answer as its undo sees it: nil until one came.
+type answer[Res proto.Message] struct{ value Res }

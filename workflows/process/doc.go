@@ -1,0 +1,22 @@
+// Package process is the kit with which processes are written: an author writes the story, the kit does the rest.
+//
+//	definition.go  Definition and Step: a process as data, for the start form, the diagram, the workers
+//	frame.go       what surrounds each workflow: begin, the author's code, undo, the end of the run
+//	control.go     pause, resume, cancel, and the signals that a run waits for
+//	do.go          Do: a step that calls a service; its undo; calls beside a step
+//	each.go        Each: a step of many calls, a bounded number at once
+//	task.go        Task: a step that a person decides
+//	fact.go        AwaitFact: a step that waits for something to happen elsewhere
+//	undo.go        the saga: what was done is undone, last first
+//	record.go      the lines of the journal that no activity can write
+//	carry.go       what survives continue-as-new
+//	errors.go      failures as people and machines read them
+//	policy.go      timeouts and retries, each with its reason
+//
+// A process is one folder with one function, func(workflow.Context, *v1.Input) (*v1.Result, error), that runs work only by
+// Do, Each, Task and AwaitFact. Each names a step of the Definition; another name fails the run. Progress, pause, cancel,
+// undo, retries, idempotency and the tenant come with it.
+//
+// The package is a leaf: it knows Temporal and the doors, no room. What it tells the runs service goes through the
+// activities of that name.
+package process

@@ -1,0 +1,62 @@
+package process
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	eventsv1 "github.com/microservicehub/mshub/events/v1"
+)
+
+// Fact is something that happened in a service on account of this run: an invitation was accepted.
+type Fact struct {
+	// ID is the same when a fact is told twice.
+	ID string `json:"id"`
+	// Kind is "identity.invitation.accepted".
+	Kind string `json:"kind"`
+	// Data is a JSON object, by kind.
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// Wait bounds an AwaitFact.
+type Wait struct {
+	// Timeout after which the step has timed out; 0 = never.
+	Timeout time.Duration
+	Remind  Reminder
+}
+
+// AwaitFact waits in a declared step until a fact of the kind names this run. When none comes in time the error's reason
+// is EXPIRED (ReasonOf). A fact that came before it was awaited counts.
+func AwaitFact(ctx workflow.Context, step, kind string, wait Wait) (Fact, error) {
+	f := frameOf(ctx)
+	declared, err := f.enter(ctx, step, Timer)
+	if err != nil {
+		return Fact{}, err
+	}
+	if raw, done := f.carry.Results[step]; done {
+		var fact Fact
+		return fact, json.Unmarshal(raw, &fact)
+	}
+	come := func() int { return slices.IndexFunc(f.facts, func(fact Fact) bool { return fact.Kind == kind }) }
+	f.waiting++ // the line says WAITING
+	err = f.record(ctx, 0, &eventsv1.Event{Kind: stepWaiting, Step: step, State: f.stateNow()})
+	f.waiting--
+	if err != nil {
+		return Fact{}, err
+	}
+	if err := f.await(ctx, declared, wait.Timeout, wait.Remind, func() bool { return come() >= 0 }); err != nil {
+		return Fact{}, f.failed(ctx, step, 0, err)
+	}
+	i := come()
+	if i < 0 {
+		return Fact{}, f.failed(ctx, step, 0, Fail(ReasonExpired, "nothing happened within %s", wait.Timeout))
+	}
+	fact := f.facts[i]
+	f.facts = slices.Delete(f.facts, i, i+1)
+	if f.carry.Results[step], err = json.Marshal(fact); err != nil {
+		return Fact{}, err
+	}
+	return fact, f.record(ctx, 0, &eventsv1.Event{Kind: stepSucceeded, Step: step, State: f.stateNow()})
+}

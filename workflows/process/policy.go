@@ -1,0 +1,65 @@
+package process
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	// attemptTimeout bounds one attempt of a step that says nothing else: services answer in milliseconds, a mail server
+	// may take seconds.
+	attemptTimeout = time.Minute
+	// heartbeatTimeout is how long a dead worker's step stays with it. Workers beat by themselves, see package activities.
+	heartbeatTimeout = 10 * time.Second
+	// recordTimeout bounds one attempt of a local activity; they are single transactions.
+	recordTimeout = 10 * time.Second
+)
+
+// stepRetries outlast a restart of a service or a fail-over of its database (about ten minutes), then the step has failed.
+// What can't succeed by repeating is marked so by package activities and fails at once.
+var stepRetries = &temporal.RetryPolicy{
+	InitialInterval:    500 * time.Millisecond,
+	BackoffCoefficient: 2,
+	MaximumInterval:    time.Minute,
+	MaximumAttempts:    16,
+}
+
+// undoRetries are more patient (about a day): an undo that gives up leaves something behind that nobody wanted.
+var undoRetries = &temporal.RetryPolicy{
+	InitialInterval:    500 * time.Millisecond,
+	BackoffCoefficient: 2,
+	MaximumInterval:    10 * time.Minute,
+	MaximumAttempts:    150,
+}
+
+// recordRetries never give up: a run whose end can't be written has not ended.
+var recordRetries = &temporal.RetryPolicy{
+	InitialInterval:    200 * time.Millisecond,
+	BackoffCoefficient: 2,
+	MaximumInterval:    10 * time.Second,
+}
+
+// withActivity prepares a call. A cancelled run waits for the attempt under way, because only its answer tells whether
+// there is something to undo.
+func withActivity(ctx workflow.Context, timeout time.Duration, retries *temporal.RetryPolicy, summary string) workflow.Context {
+	if timeout == 0 {
+		timeout = attemptTimeout
+	}
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: timeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		WaitForCancellation: true,
+		RetryPolicy:         retries,
+		Summary:             summary,
+	})
+}
+
+// withRecord prepares a local activity: one short transaction in the runs service, without a task of its own.
+func withRecord(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: recordTimeout,
+		RetryPolicy:         recordRetries,
+	})
+}
