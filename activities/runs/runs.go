@@ -10,7 +10,9 @@ import (
 )
 
 // Activities is registered with a worker; its methods are the verbs.
-type Activities struct{ client runsv1connect.RunsServiceClient }
+type Activities struct {
+	client runsv1connect.RunsServiceClient
+}
 
 // New calls the service through client, which names the run (activities.ClientInterceptors).
 func New(client runsv1connect.RunsServiceClient) *Activities { return &Activities{client} }

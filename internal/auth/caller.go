@@ -38,11 +38,13 @@ type Caller struct {
 	// Actor is who is behind it, as a resource name: "users/ID", "clients/ID", "services/worker". For a run: who started it.
 	Actor       string
 	Permissions []string
-	Scopes      []string
-	SessionID   string
-	TokenID     string
-	IssuedAt    time.Time
-	Expiry      time.Time
+	// Roles are the person's in the active organisation, by name ("approver"): tasks may be a role's.
+	Roles     []string
+	Scopes    []string
+	SessionID string
+	TokenID   string
+	IssuedAt  time.Time
+	Expiry    time.Time
 	// RemoteAddress is the network address that the call came from, for the audit.
 	RemoteAddress string
 }

@@ -17,9 +17,11 @@ type Claims struct {
 	// Organisation is the active organisation's UUID.
 	Organisation string   `json:"org,omitempty"`
 	Permissions  []string `json:"perms,omitempty"`
-	Scope        string   `json:"scope,omitempty"`
-	ClientID     string   `json:"client_id,omitempty"`
-	SessionID    string   `json:"sid,omitempty"`
+	// Roles are the user's in the organisation, by name.
+	Roles     []string `json:"roles,omitempty"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	SessionID string   `json:"sid,omitempty"`
 }
 
 // Subjects of callers that are no people carry a prefix, so that no client can take a user's id.
@@ -39,6 +41,7 @@ func (c Claims) caller() (Caller, bool) {
 	caller := Caller{
 		ClientID:    c.ClientID,
 		Permissions: c.Permissions,
+		Roles:       c.Roles,
 		Scopes:      strings.Fields(c.Scope),
 		SessionID:   c.SessionID,
 		TokenID:     c.ID,
