@@ -31,12 +31,12 @@ import (
 )
 
 // Option changes what Main does.
-type Option func(*options)
+type Option func(*settings)
 
-type options struct{ leaks bool }
+type settings struct{ leaks bool }
 
 // NoLeaks makes Main fail if a goroutine is left over when all tests have passed.
-func NoLeaks(o *options) { o.leaks = true }
+func NoLeaks(s *settings) { s.leaks = true }
 
 var (
 	inMain atomic.Bool
@@ -49,9 +49,9 @@ var (
 func Main(m *testing.M, opts ...Option) int {
 	lifecycle.MaybeGuard()
 	inMain.Store(true)
-	var o options
+	var s settings
 	for _, option := range opts {
-		option(&o)
+		option(&s)
 	}
 	code := m.Run()
 
@@ -65,7 +65,7 @@ func Main(m *testing.M, opts ...Option) int {
 			code = max(code, 1)
 		}
 	}
-	if o.leaks && code == 0 {
+	if s.leaks && code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, "testenv:", err)
 			code = 1
