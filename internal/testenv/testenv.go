@@ -5,6 +5,7 @@
 //	redis.go      Redis: a real redis-server
 //	temporal.go   Temporal: a dev server in memory
 //	mongo.go      Mongo: a one-node replica set, so that transactions work
+//	issuer.go     Issuer: tokens for any caller, and the verifier that trusts them; Serve: a handler over real HTTP
 //	files.go      Dir: a directory that engines running as other users can reach; the cache of what tests fetch once
 //
 // A package that uses them has
@@ -28,6 +29,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/microservicehub/mshub/internal/lifecycle"
+	"github.com/microservicehub/mshub/internal/redis"
 )
 
 // Option changes what Main does.
@@ -49,6 +51,7 @@ var (
 func Main(m *testing.M, opts ...Option) int {
 	lifecycle.MaybeGuard()
 	inMain.Store(true)
+	redis.LogTo(quiet())
 	var s settings
 	for _, option := range opts {
 		option(&s)
