@@ -3447,11 +3447,11 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x18ListAccessChangesRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
 	"\x19ListAccessChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xc9\x1d\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcb\x1d\n" +
 	"\x0fIdentityService\x12i\n" +
-	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x94\x01\n" +
-	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"6\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\v\x12\t/v1/users\x90\x02\x01\x12\x8e\x01\n" +
+	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x96\x01\n" +
+	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"8\xaa\xbb\x18 \n" +
+	"\ridentity.read\x12\ridentity:read(\x01\x82\xd3\xe4\x93\x02\v\x12\t/v1/users\x90\x02\x01\x12\x8e\x01\n" +
 	"\aGetUser\x12$.services.identity.v1.GetUserRequest\x1a\x1a.services.identity.v1.User\"A\xaa\xbb\x18 \n" +
 	"\ridentity.read\x12\ridentity:read(\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x90\x02\x01\x12\x8e\x01\n" +
 	"\n" +

@@ -1480,7 +1480,7 @@ type Task struct {
 	Title       string     `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
 	Description string     `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	State       Task_State `protobuf:"varint,7,opt,name=state,proto3,enum=services.runs.v1.Task_State" json:"state,omitempty"`
-	// Who may decide: "users/ID", an e-mail address, or "roles/approver".
+	// Who may decide: "users/ID" or "roles/approver"; administrators may decide everything.
 	Assignee string `protobuf:"bytes,8,opt,name=assignee,proto3" json:"assignee,omitempty"`
 	// "users/ID" of the person who claimed it; only that person may decide until released.
 	ClaimedBy string           `protobuf:"bytes,9,opt,name=claimed_by,json=claimedBy,proto3" json:"claimed_by,omitempty"`
@@ -2101,8 +2101,10 @@ func (*FinishRunResponse) Descriptor() ([]byte, []int) {
 }
 
 type RecordEventsRequest struct {
-	state         protoimpl.MessageState       `protogen:"open.v1"`
-	Entries       []*RecordEventsRequest_Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	state   protoimpl.MessageState       `protogen:"open.v1"`
+	Entries []*RecordEventsRequest_Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// What people call the run, once the process knows it: the file's name. Empty: unchanged.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2144,6 +2146,13 @@ func (x *RecordEventsRequest) GetEntries() []*RecordEventsRequest_Entry {
 	return nil
 }
 
+func (x *RecordEventsRequest) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 type RecordEventsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2181,11 +2190,12 @@ func (*RecordEventsResponse) Descriptor() ([]byte, []int) {
 }
 
 type CreateTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
-	Item          int32                  `protobuf:"varint,2,opt,name=item,proto3" json:"item,omitempty"`
-	Title         string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	Description   string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Step        string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Item        int32                  `protobuf:"varint,2,opt,name=item,proto3" json:"item,omitempty"`
+	Title       string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	// "users/ID" or "roles/NAME".
 	Assignee      string                 `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
 	FormSchema    *structpb.Struct       `protobuf:"bytes,6,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
 	Context       *structpb.Struct       `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
@@ -2696,23 +2706,22 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\x05state\x18\x01 \x01(\x0e2\x1b.services.runs.v1.Run.StateB\f\xbaH\t\x82\x01\x06\x18\a\x18\b\x18\tR\x05state\x12/\n" +
 	"\x06result\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06result\x120\n" +
 	"\x05error\x18\x03 \x01(\v2\x1a.services.runs.v1.RunErrorR\x05error\"\x13\n" +
-	"\x11FinishRunResponse\"\xc8\x01\n" +
-	"\x13RecordEventsRequest\x12Q\n" +
-	"\aentries\x18\x01 \x03(\v2+.services.runs.v1.RecordEventsRequest.EntryB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10dR\aentries\x1a^\n" +
+	"\x11FinishRunResponse\"\xe6\x01\n" +
+	"\x13RecordEventsRequest\x12O\n" +
+	"\aentries\x18\x01 \x03(\v2+.services.runs.v1.RecordEventsRequest.EntryB\b\xbaH\x05\x92\x01\x02\x10dR\aentries\x12\x1e\n" +
+	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x1a^\n" +
 	"\x05Entry\x12%\n" +
 	"\bevent_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\aeventId\x12.\n" +
 	"\x05event\x18\x02 \x01(\v2\x10.events.v1.EventB\x06\xbaH\x03\xc8\x01\x01R\x05event\"\x16\n" +
-	"\x14RecordEventsResponse\"\xde\x02\n" +
+	"\x14RecordEventsResponse\"\x8d\x03\n" +
 	"\x11CreateTaskRequest\x12\x1b\n" +
 	"\x04step\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04step\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\x05R\x04item\x12 \n" +
 	"\x05title\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05title\x12*\n" +
-	"\vdescription\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\vdescription\x12&\n" +
-	"\bassignee\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\bassignee\x128\n" +
+	"\vdescription\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\vdescription\x12U\n" +
+	"\bassignee\x18\x05 \x01(\tB9\xbaH6r422^(users/[0-9a-f-]{36}|roles/[a-z][a-z0-9-]{1,39})$R\bassignee\x128\n" +
 	"\vform_schema\x18\x06 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"formSchema\x121\n" +
 	"\acontext\x18\a \x01(\v2\x17.google.protobuf.StructR\acontext\x125\n" +
