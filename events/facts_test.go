@@ -93,10 +93,9 @@ func claim(t *testing.T, ctx context.Context, tx pgx.Tx, limit int) []events.Fac
 }
 
 // in ends the test for an error that has nothing to do with what it tests.
-func in(t *testing.T, err error) {
+func in(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
-
