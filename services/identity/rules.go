@@ -1,0 +1,153 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/rpc"
+	"github.com/microservicehub/mshub/services/identity/store"
+)
+
+// roleAdmin is the role that every organisation always has an active holder of.
+const roleAdmin = "admin"
+
+// builtin roles are created with each organisation and can't be changed.
+var builtin = []store.InsertRoleParams{
+	{Slug: roleAdmin, Title: "Administrator", Permissions: []string{"*"}},
+	{Slug: "operator", Title: "Operator", Permissions: []string{"audit.read", "files.*", "identity.read", "notify.read", "records.*", "runs.*", "tasks.*"}},
+	{Slug: "approver", Title: "Approver", Permissions: []string{"runs.read", "tasks.*"}},
+	{Slug: "member", Title: "Member", Permissions: []string{"files.*", "records.*", "runs.read", "runs.write", "tasks.read"}},
+	{Slug: "viewer", Title: "Viewer", Permissions: []string{"files.read", "records.read", "runs.read", "tasks.read"}},
+}
+
+// adminStays refuses a change after which nobody could administer the organisation. Under the organisation's lock.
+func (s *Service) adminStays(ctx context.Context, tx pgx.Tx, without uuid.UUID) error {
+	others, err := s.q.OtherAdministrators(ctx, tx, without)
+	if err != nil {
+		return err
+	}
+	if others == 0 {
+		return rpc.Precondition("LAST_ADMINISTRATOR", "this is the last active administrator; give somebody else the role admin first")
+	}
+	return nil
+}
+
+// onlyHere refuses a change of the account itself when another organisation knows the person too: it would reach over
+// the wall.
+func (s *Service) onlyHere(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	elsewhere, err := s.q.BelongsElsewhere(ctx, tx, user)
+	if err != nil {
+		return err
+	}
+	if elsewhere {
+		return rpc.Precondition("MEMBER_ELSEWHERE", "this person belongs to another organisation too; remove the membership here instead")
+	}
+	return nil
+}
+
+// rolesNamed returns the slugs, sorted and each once, if all exist and the caller may give them.
+func (s *Service) rolesNamed(ctx context.Context, tx pgx.Tx, field string, names []string) ([]string, error) {
+	slugs := make([]string, 0, len(names))
+	for _, name := range names {
+		slugs = append(slugs, roleSlug(name))
+	}
+	slices.Sort(slugs)
+	slugs = slices.Compact(slugs)
+	roles, err := s.q.RolesNamed(ctx, tx, slugs)
+	if err != nil {
+		return nil, err
+	}
+	var permissions []string
+	for _, slug := range slugs {
+		i := slices.IndexFunc(roles, func(r store.IdentityRole) bool { return r.Slug == slug })
+		if i < 0 {
+			return nil, rpc.Invalid(field, "there is no role %q in this organisation", slug)
+		}
+		permissions = append(permissions, roles[i].Permissions...)
+	}
+	return slugs, s.mayGive(ctx, tx, permissions)
+}
+
+// mayGive: nobody gives more than they have. A person's own roles count, not what the token was cut down to. A machine
+// client has no roles: all but "*" is given by who may write identities. A run was allowed when it was started.
+func (s *Service) mayGive(ctx context.Context, tx pgx.Tx, permissions []string) error {
+	caller := auth.From(ctx)
+	if caller.Kind == auth.Run {
+		return nil
+	}
+	if caller.Kind == auth.Client {
+		if slices.Contains(permissions, "*") && !caller.Has("*") {
+			return rpc.Denied("MORE_THAN_YOURS", "this client can't make administrators; it needs the scope admin")
+		}
+		return nil
+	}
+	own, err := s.q.PermissionsOf(ctx, tx, caller.User)
+	if err != nil {
+		return err
+	}
+	for _, p := range permissions {
+		if !(auth.Caller{Permissions: own}).Has(p) {
+			return rpc.Denied("MORE_THAN_YOURS", "you can't give the permission %q because you don't have it yourself", p)
+		}
+	}
+	return nil
+}
+
+// valid checks a message that was put together from a stored one and an update mask; paths begin with field.
+func valid(field string, message proto.Message) error {
+	err := protovalidate.Validate(message)
+	var invalid *protovalidate.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	var violations []rpc.Violation
+	for _, v := range invalid.Violations {
+		violations = append(violations, rpc.Violation{
+			Field:       field + "." + protovalidate.FieldPathString(v.Proto.GetField()),
+			Description: v.Proto.GetMessage(),
+		})
+	}
+	return rpc.InvalidFields(violations...)
+}
+
+// maskPaths returns what an update is about: the paths of the mask, which must be among those that can be changed, or
+// without a mask all of these that are set.
+func maskPaths(mask []string, set map[string]bool) ([]string, error) {
+	var paths []string
+	if len(mask) == 0 {
+		for path, isSet := range set {
+			if isSet {
+				paths = append(paths, path)
+			}
+		}
+		slices.Sort(paths)
+		return paths, nil
+	}
+	for _, path := range mask {
+		if path == "*" {
+			for p := range set {
+				paths = append(paths, p)
+			}
+			continue
+		}
+		if _, ok := set[path]; !ok {
+			can := make([]string, 0, len(set))
+			for p := range set {
+				can = append(can, p)
+			}
+			slices.Sort(can)
+			return nil, rpc.Invalid("updateMask", "%q can't be changed; use %s", path, strings.Join(can, ", "))
+		}
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
