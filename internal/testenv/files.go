@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -11,7 +12,7 @@ import (
 // A PostgreSQL started by root runs as another user and needs that.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := openDir()
+	dir, err := openDir(os.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,12 +24,27 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-func openDir() (string, error) {
-	dir, err := os.MkdirTemp("", "mshub-test-")
+func openDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "mshub-test-")
 	if err != nil {
 		return "", err
 	}
 	return dir, os.Chmod(dir, 0o755) //nolint:gosec // meant to be entered by the engines' users
+}
+
+const (
+	memoryDir  = "/dev/shm" // Linux's file system in memory
+	memoryFree = 4 << 30    // bytes that must be free in it: imports of real files fit, and containers' 64 MB do not count
+)
+
+// engineDir returns a directory for the data of an engine: in memory if there is plenty, for a database of hundreds of
+// small files is cloned ten times faster there. TMPDIR overrides.
+func engineDir() (string, error) {
+	var disk syscall.Statfs_t
+	if os.Getenv("TMPDIR") == "" && syscall.Statfs(memoryDir, &disk) == nil && disk.Bavail*uint64(disk.Bsize) >= memoryFree { //nolint:unconvert // the types differ between systems
+		return openDir(memoryDir)
+	}
+	return openDir(os.TempDir())
 }
 
 // cacheDir is where tests keep what they fetch or build once: mshub/ in the user's cache directory.

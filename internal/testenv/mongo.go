@@ -108,7 +108,7 @@ func findMongod(ctx context.Context) (string, error) {
 
 // runMongod starts the server and makes it the one member of a replica set.
 func runMongod(ctx context.Context, program string) (string, *lifecycle.Child, error) {
-	dir, err := openDir()
+	dir, err := engineDir()
 	if err != nil {
 		return "", nil, err
 	}

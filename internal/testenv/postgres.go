@@ -132,7 +132,7 @@ func startPostgres(ctx context.Context) (*postgresServer, func(context.Context) 
 	if given := os.Getenv("MSHUB_TEST_DATABASE_URL"); given != "" {
 		return usePostgres(ctx, given)
 	}
-	dir, err := openDir()
+	dir, err := engineDir()
 	if err != nil {
 		return nil, nil, err
 	}

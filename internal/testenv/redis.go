@@ -86,7 +86,7 @@ func startRedis(ctx context.Context) (*RedisServer, error) {
 	if err != nil {
 		return nil, missing{errors.New("no redis-server on PATH; install it (apt-get install redis-server), or run make test, which does")}
 	}
-	dir, err := openDir()
+	dir, err := engineDir()
 	if err != nil {
 		return nil, err
 	}
