@@ -1,0 +1,95 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/api/serviceerror"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/internal/rpc"
+	"github.com/microservicehub/mshub/services/runs/store"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+)
+
+// DecideTask writes the one decision. It holds from its commit on, whether or not a worker is there to hear of it.
+func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest) (*runsv1.Task, error) {
+	id, err := taskID(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	if req.GetDecision() == runsv1.Task_REJECT && strings.TrimSpace(req.GetReason()) == "" {
+		return nil, rpc.Invalid("reason", "a rejection needs a reason; the person concerned will read it")
+	}
+	task, decided := &runsv1.Task{}, (*store.Task)(nil)
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		decided = nil
+		proto.Reset(task)
+		return postgres.Once(ctx, tx, "runs", "DecideTask", rpc.IdempotencyKey(ctx), req, task, func() error {
+			row, err := s.decide(ctx, tx, id, req)
+			if err != nil {
+				return err
+			}
+			decided = &row
+			answer, err := s.wireTask(row, auth.From(ctx))
+			proto.Merge(task, answer)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if decided != nil {
+		s.hintInbox(ctx, *decided)
+		if err := s.tellDecision(ctx, decided.Run, task); err != nil {
+			s.logger.InfoContext(ctx, "decision will be told later", "run", decided.Run, "task", decided.ID, "error", err)
+		}
+	}
+	return task, nil
+}
+
+func (s *Service) decide(ctx context.Context, tx pgx.Tx, id uuid.UUID, req *runsv1.DecideTaskRequest) (store.Task, error) {
+	caller := auth.From(ctx)
+	before, err := queries.LockTask(ctx, tx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return before, rpc.NotFound("task", req.GetName())
+	}
+	if err != nil {
+		return before, err
+	}
+	if err := claimable(before, caller); err != nil {
+		return before, err
+	}
+	if v := req.GetVersion(); v != 0 && v != before.Version {
+		return before, rpc.Precondition("CHANGED", "the task has changed since you saw it (version %d, not %d); look again", before.Version, v)
+	}
+	form, err := marshal(req.GetForm())
+	if err != nil {
+		return before, err
+	}
+	row, err := queries.DecideTask(ctx, tx, store.DecideTaskParams{
+		ID: id, Version: before.Version, Decision: req.GetDecision().String(), DecidedBy: caller.Actor, Reason: req.GetReason(), Form: form,
+	})
+	if err != nil {
+		return before, err
+	}
+	return row, s.auditTask(ctx, tx, "DecideTask", before, row)
+}
+
+// tellDecision signals the run. A run that is gone needs no telling.
+func (s *Service) tellDecision(ctx context.Context, run uuid.UUID, task *runsv1.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signalTimeout)
+	defer cancel()
+	err := s.temporal.SignalWorkflow(ctx, run.String(), "", process.SignalTask, task)
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return nil
+	}
+	return err
+}

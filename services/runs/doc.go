@@ -1,0 +1,22 @@
+// Package runs keeps the truth about runs and tasks in PostgreSQL; Temporal executes them.
+//
+//	runs.go       the Service and what it is made of
+//	config.go     its settings
+//	catalogue.go  the processes, as data handed in by cmd/mshub, with the schemas of their forms
+//	input.go      a start form's JSON -> the process's Input; errors name field paths
+//	start.go      a run: its row first, then Temporal
+//	read.go       one run, the list, the journal
+//	fold.go       the journal folded over the steps that the run was started with
+//	control.go    pause, resume, cancel, retry
+//	tasks.go      the inbox: list, claim, release
+//	decide.go     exactly one decision
+//	worker.go     what runs themselves write: their end, the frame's events, their tasks
+//	facts.go      facts start processes and wake runs that wait
+//	reconcile.go  one leader mends what a crash left half done
+//	wire.go       rows <-> messages
+//	store/        the schema `runs`
+//
+// The row of a run is committed before Temporal hears of it, and its id is Temporal's workflow id; so a run is accepted
+// while Temporal is away, and started once it is back. A task's row decides, not the workflow; so people can decide while
+// no worker runs.
+package runs

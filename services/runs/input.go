@@ -1,0 +1,148 @@
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/microservicehub/mshub/internal/rpc"
+)
+
+// decodeInput turns a start form's JSON into a new message of the process's Input type and checks its rules. The error
+// names every wrong field by its path as the client wrote it: "input.displayName".
+func decodeInput(like proto.Message, input *structpb.Struct) (proto.Message, error) {
+	message := like.ProtoReflect().New().Interface()
+	var faults []rpc.Violation
+	readable(message.ProtoReflect(), input, "input", &faults)
+	if len(faults) > 0 {
+		return nil, rpc.InvalidFields(faults...)
+	}
+	raw, err := protojson.Marshal(input)
+	if err == nil && len(input.GetFields()) > 0 {
+		err = protojson.Unmarshal(raw, message)
+	}
+	if err != nil {
+		return nil, rpc.Invalid("input", "%s", plain(err))
+	}
+	return message, validInput(message)
+}
+
+// validInput checks the rules that the door writes beside its fields.
+func validInput(message proto.Message) error {
+	err := protovalidate.Validate(message)
+	var invalid *protovalidate.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	var faults []rpc.Violation
+	for _, v := range invalid.Violations {
+		field := "input"
+		if path := jsonPath(protovalidate.FieldPathString(v.Proto.GetField())); path != "" {
+			field += "." + path
+		}
+		faults = append(faults, rpc.Violation{Field: field, Description: v.Proto.GetMessage()})
+	}
+	return rpc.InvalidFields(faults...)
+}
+
+// readable finds unknown fields and values of the wrong type, each under its own path; protojson alone would stop at the
+// first and name a line.
+func readable(message protoreflect.Message, input *structpb.Struct, path string, faults *[]rpc.Violation) {
+	fields := message.Descriptor().Fields()
+	for name, value := range input.GetFields() {
+		at := path + "." + name
+		field := fields.ByJSONName(name)
+		if field == nil {
+			field = fields.ByTextName(name)
+		}
+		if field == nil {
+			*faults = append(*faults, rpc.Violation{Field: at, Description: "there is no such field; there are " + strings.Join(fieldNames(fields), ", ")})
+			continue
+		}
+		if nested := value.GetStructValue(); nested != nil && field.Message() != nil && !field.IsMap() && !field.IsList() && !wellKnown(field.Message()) {
+			readable(message.NewField(field).Message(), nested, at, faults)
+			continue
+		}
+		one, err := protojson.Marshal(&structpb.Struct{Fields: map[string]*structpb.Value{name: value}})
+		if err == nil {
+			err = protojson.Unmarshal(one, message.Type().New().Interface())
+		}
+		if err != nil {
+			*faults = append(*faults, rpc.Violation{Field: at, Description: fmt.Sprintf("must be %s", kindName(field))})
+		}
+	}
+	slices.SortFunc(*faults, func(a, b rpc.Violation) int { return strings.Compare(a.Field, b.Field) })
+}
+
+func wellKnown(message protoreflect.MessageDescriptor) bool {
+	return message.ParentFile().Package() == "google.protobuf"
+}
+
+func fieldNames(fields protoreflect.FieldDescriptors) []string {
+	names := make([]string, 0, fields.Len())
+	for i := range fields.Len() {
+		names = append(names, fields.Get(i).JSONName())
+	}
+	return names
+}
+
+// kindName says in words for people what a field holds.
+func kindName(field protoreflect.FieldDescriptor) string {
+	name := "text"
+	switch field.Kind() {
+	case protoreflect.BoolKind:
+		name = "true or false"
+	case protoreflect.EnumKind:
+		var names []string
+		for i := range field.Enum().Values().Len() {
+			names = append(names, string(field.Enum().Values().Get(i).Name()))
+		}
+		name = "one of " + strings.Join(names, ", ")
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		name = "an object"
+	case protoreflect.BytesKind:
+		name = "base64"
+	case protoreflect.FloatKind, protoreflect.DoubleKind:
+		name = "a number"
+	case protoreflect.StringKind:
+	default:
+		name = "a whole number"
+	}
+	switch {
+	case field.IsMap():
+		return "an object"
+	case field.IsList():
+		return "a list; each " + name
+	}
+	return name
+}
+
+// jsonPath turns a path of field names into one of JSON names: "display_name" -> "displayName".
+func jsonPath(path string) string {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] == '_' && i+1 < len(path) && path[i+1] >= 'a' && path[i+1] <= 'z' {
+			i++
+			b.WriteByte(path[i] - 'a' + 'A')
+			continue
+		}
+		b.WriteByte(path[i])
+	}
+	return b.String()
+}
+
+// plain takes the parser's prefix off a message.
+func plain(err error) string {
+	text := err.Error()
+	if _, rest, ok := strings.Cut(text, "): "); ok {
+		return rest
+	}
+	return strings.TrimPrefix(text, "proto: ")
+}

@@ -1,0 +1,174 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/services/runs/store"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+)
+
+const (
+	reconcileEvery = 5 * time.Second
+	// untold is how long a run may take to acknowledge a decision before it is told again.
+	untold = 5 * time.Second
+	// silence is how long an open run may say nothing before Temporal is asked about it.
+	silence = time.Minute
+	// cleanEvery is how often what is too old is deleted.
+	cleanEvery = 10 * time.Minute
+)
+
+// Run claims facts on every node, and on one of them mends what a crash left half done, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	var facts sync.WaitGroup
+	facts.Go(func() { s.claimFacts(ctx) })
+	defer facts.Wait()
+	return s.db.Leader(ctx, "runs/reconciler", reconcileEvery, s.reconcile)
+}
+
+// reconcile is the leader's loop.
+func (s *Service) reconcile(ctx context.Context) error {
+	duties := []struct {
+		name  string
+		every time.Duration
+		do    func(context.Context) error
+	}{
+		{"launch runs", reconcileEvery, s.relaunch},
+		{"tell decisions", reconcileEvery, s.retell},
+		{"check silent runs", reconcileEvery, s.check},
+		{"delete old runs", cleanEvery, s.clean},
+	}
+	last := make([]time.Time, len(duties))
+	ticker := time.NewTicker(reconcileEvery)
+	defer ticker.Stop()
+	for {
+		for i, duty := range duties {
+			if s.now().Sub(last[i]) < duty.every {
+				continue
+			}
+			last[i] = s.now()
+			if err := duty.do(ctx); err != nil && ctx.Err() == nil {
+				s.logger.WarnContext(ctx, "reconciler will try again", "duty", duty.name, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// retell signals decisions again that their runs have not acknowledged.
+func (s *Service) retell(ctx context.Context) error {
+	var rows []store.Task
+	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
+		before := s.now().Add(-untold)
+		rows, err = queries.Untold(ctx, tx, store.UntoldParams{Before: before, Most: 100})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		task, err := s.wireTask(row, auth.Caller{})
+		if err != nil {
+			return err
+		}
+		if err := s.tellDecision(ctx, row.Run, task); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check asks Temporal about open runs that say nothing, and writes the end that nobody else can write.
+func (s *Service) check(ctx context.Context) error {
+	var rows []store.SilentRow
+	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
+		rows, err = queries.Silent(ctx, tx, store.SilentParams{Before: s.now().Add(-silence), Most: 200})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		end, err := s.fate(ctx, row)
+		if err != nil {
+			return err
+		}
+		if end == nil {
+			err = s.db.Tx(ctx, row.OrganisationID, func(tx pgx.Tx) error { return queries.SetChecked(ctx, tx, row.ID) })
+		} else {
+			house := auth.With(ctx, auth.Caller{Kind: auth.Service, Organisation: row.OrganisationID, Actor: "services/runs"})
+			err = s.end(house, "Reconcile", row.ID, end)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fate is how a run ended that did not write it; nil if it lives.
+func (s *Service) fate(ctx context.Context, row store.SilentRow) (*runsv1.FinishRunRequest, error) {
+	description, err := s.temporal.DescribeWorkflowExecution(ctx, row.ID.String(), "")
+	var gone *serviceerror.NotFound
+	if err != nil && !errors.As(err, &gone) {
+		return nil, err
+	}
+	if err != nil {
+		return unwritten(runsv1.Run_LOST, "LOST", "Temporal does not know this run any more; retry it"), nil
+	}
+	switch description.GetWorkflowExecutionInfo().GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
+		return nil, nil
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return unwritten(runsv1.Run_TERMINATED, "TERMINATED", "terminated in Temporal; nothing was undone"), nil
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return unwritten(runsv1.Run_TIMED_OUT, "TIMED_OUT", "took longer than it may; nothing was undone"), nil
+	}
+	return unwritten(runsv1.Run_LOST, "LOST", "the run ended without saying how; retry it"), nil
+}
+
+func unwritten(state runsv1.Run_State, reason, message string) *runsv1.FinishRunRequest {
+	return &runsv1.FinishRunRequest{State: state, Error: &runsv1.RunError{Code: "aborted", Reason: reason, Message: message}}
+}
+
+// clean deletes, in small batches, what is older than the retention.
+func (s *Service) clean(ctx context.Context) error {
+	for {
+		var deleted int
+		err := s.db.System(ctx, func(tx pgx.Tx) error {
+			before := s.now().Add(-s.retention)
+			runs, err := queries.Forgettable(ctx, tx, store.ForgettableParams{Before: before, Most: 500})
+			if err != nil {
+				return err
+			}
+			deleted = len(runs)
+			if err := queries.DeleteRuns(ctx, tx, runs); err != nil {
+				return err
+			}
+			if err := events.DeleteRuns(ctx, tx, runs...); err != nil {
+				return err
+			}
+			if _, err := events.ForgetFacts(ctx, tx, before, 500); err != nil {
+				return err
+			}
+			_, err = postgres.ForgetOnce(ctx, tx, "runs", 500)
+			return err
+		})
+		if err != nil || deleted < 500 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package runs
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/microservicehub/mshub/events"
+	eventsv1 "github.com/microservicehub/mshub/events/v1"
+	"github.com/microservicehub/mshub/internal/audit"
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/rpc"
+	runcontext "github.com/microservicehub/mshub/internal/temporal"
+	"github.com/microservicehub/mshub/services/runs/store"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+)
+
+// Temporal's priorities: work that a person waits for goes before batches.
+const (
+	priorityInteractive = 1
+	priorityBatch       = 4
+)
+
+// StartRun accepts a run: the row is committed, then Temporal is told. While Temporal is away the run stays STARTING.
+func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*runsv1.Run, error) {
+	e, err := s.catalogue.get(req.GetProcess())
+	if err != nil {
+		return nil, err
+	}
+	if err := mayStart(ctx, e); err != nil {
+		return nil, err
+	}
+	input, err := decodeInput(e.Input, req.GetInput())
+	if err != nil {
+		return nil, err
+	}
+	key := req.GetIdempotencyKey()
+	if key == "" {
+		key = rpc.IdempotencyKey(ctx)
+	}
+	id, err := s.accept(ctx, acceptance{method: "StartRun", process: e, input: input, key: key, title: req.GetTitle(), actor: auth.From(ctx).Actor})
+	if err != nil {
+		return nil, err
+	}
+	return s.run(ctx, id)
+}
+
+func mayStart(ctx context.Context, e entry) error {
+	if e.Permission == "" {
+		return nil
+	}
+	return auth.Require(auth.From(ctx), e.Permission, auth.ScopeOf(e.Permission))
+}
+
+// acceptance is a run that somebody, or a fact, wants.
+type acceptance struct {
+	method      string
+	process     entry
+	input       proto.Message
+	key         string
+	title       string
+	actor       string
+	reason      string
+	retriedFrom *uuid.UUID
+}
+
+// accept commits the run's row with its first event, then launches it. The same key and input give the run that is there.
+func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
+	row, err := a.row(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	var seq int64
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		inserted, err := queries.InsertRun(ctx, tx, store.InsertRunParams{
+			ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
+			IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
+		})
+		if err != nil {
+			return err
+		}
+		if inserted == 0 {
+			row, err = existing(ctx, tx, row)
+			return err
+		}
+		after := map[string]any{"process": row.Process}
+		if a.retriedFrom != nil {
+			after["retriedFrom"] = events.RunName(*a.retriedFrom)
+		}
+		if err := audit.Append(ctx, tx, audit.Entry{Action: action(a.method), Target: events.RunName(row.ID), After: after, Reason: a.reason}); err != nil {
+			return err
+		}
+		seq, _, err = events.Append(ctx, tx, events.Entry{
+			Organisation: row.OrganisationID, Run: row.ID, ID: events.RunStarted,
+			Event: &eventsv1.Event{Kind: events.RunStarted, Actor: row.Actor, Message: a.reason},
+		})
+		return err
+	})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if seq > 0 {
+		s.events.Wake(ctx, row.ID, seq)
+	}
+	if row.LaunchedAt == nil {
+		if err := s.launch(ctx, row); err != nil {
+			s.logger.WarnContext(ctx, "run accepted, Temporal will hear of it later", "run", row.ID, "error", err)
+		}
+	}
+	return row.ID, nil
+}
+
+func (a acceptance) row(ctx context.Context) (store.Run, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return store.Run{}, err
+	}
+	binary, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.input)
+	if err != nil {
+		return store.Run{}, err
+	}
+	input, err := protojson.Marshal(a.input)
+	if err != nil {
+		return store.Run{}, err
+	}
+	steps, err := protojson.Marshal(&runsv1.Process{Steps: a.process.wire.GetSteps()})
+	if err != nil {
+		return store.Run{}, err
+	}
+	hash := sha256.Sum256(binary)
+	row := store.Run{
+		ID: id, OrganisationID: auth.From(ctx).Organisation, Process: a.process.Name, Title: a.title, Actor: a.actor,
+		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom,
+	}
+	if a.key != "" {
+		row.IdempotencyKey = &a.key
+	}
+	return row, nil
+}
+
+// existing is the run that the key was used for before.
+func existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (store.Run, error) {
+	row, err := queries.RunByKey(ctx, tx, store.RunByKeyParams{
+		OrganisationID: wanted.OrganisationID, Process: wanted.Process, IdempotencyKey: wanted.IdempotencyKey,
+	})
+	if err != nil {
+		return store.Run{}, err
+	}
+	if string(row.InputHash) != string(wanted.InputHash) {
+		return store.Run{}, rpc.AlreadyExists("IDEMPOTENCY_KEY_REUSED",
+			"the idempotency key %q was used to start %s with another input; choose a new one", *wanted.IdempotencyKey, events.RunName(row.ID))
+	}
+	return row, nil
+}
+
+// launch tells Temporal about a run. Telling it twice is harmless: the run's id is the workflow's.
+func (s *Service) launch(ctx context.Context, row store.Run) error {
+	e, err := s.catalogue.get(row.Process)
+	if err != nil {
+		return err
+	}
+	input := e.Input.ProtoReflect().New().Interface()
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(row.Input, input); err != nil {
+		return err
+	}
+	options := client.StartWorkflowOptions{
+		ID:                       row.ID.String(),
+		TaskQueue:                e.TaskQueue(),
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		EnableEagerStart:         s.eager,
+		Priority:                 temporal.Priority{PriorityKey: priorityInteractive, FairnessKey: row.OrganisationID.String()},
+		StaticSummary:            e.Title,
+	}
+	if e.TaskQueue() == process.QueueBatch {
+		options.Priority.PriorityKey = priorityBatch
+	}
+	if e.settings != nil {
+		options.Memo = process.SettingsMemo(e.settings)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
+	defer cancel()
+	starting := runcontext.ContextWithRun(ctx, runcontext.RunContext{Organisation: row.OrganisationID, Run: row.ID, Actor: row.Actor})
+	_, err = s.temporal.ExecuteWorkflow(starting, options, e.Name, input)
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if err != nil && !errors.As(err, &started) {
+		return err
+	}
+	return s.db.Tx(ctx, row.OrganisationID, func(tx pgx.Tx) error { return queries.SetLaunched(ctx, tx, row.ID) })
+}
+
+// lateness is how long a run may be accepted and not launched before the reconciler launches it.
+const lateness = 10 * time.Second
+
+// relaunch launches what StartRun could not, as the reconciler.
+func (s *Service) relaunch(ctx context.Context) error {
+	var rows []store.Run
+	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
+		rows, err = queries.Unlaunched(ctx, tx, store.UnlaunchedParams{Before: s.now().Add(-lateness), Most: 100})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := s.launch(ctx, row); err != nil {
+			return err // Temporal is away: the next pass tries again
+		}
+	}
+	return nil
+}
