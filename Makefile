@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev build web temporal test test-go test-web test-e2e bench chaos generate lint verify tools image clean
+.PHONY: help run dev build web temporal test test-go test-web test-e2e bench chaos generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
 
 CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -16,7 +16,7 @@ TEMPORAL := $(CACHE)/temporal-$(TEMPORAL_VERSION)
 P ?= 2
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## ---- the product
 
@@ -88,5 +88,25 @@ lint: tools webui/node_modules/.package-lock.json ## formats, linters, walls, an
 verify: ## every file of deploy/ and observability/ against a real tool (DEEP=1 for the slow ones)
 	@DEEP=$(DEEP) deploy/verify.sh
 
+## ---- its delivery (the stages of the Jenkinsfile; see deploy/ci)
+
+image: ## the container image, named in build/image.name
+	@deploy/ci/image.sh
+
+push: ## that image to the registry; its digest in build/image.txt
+	@deploy/ci/push.sh
+
+deploy-staging: ## that digest to staging: migration, roles, smoke test
+	@deploy/ci/deploy.sh staging
+
+deploy-prod: ## the same digest to production
+	@deploy/ci/deploy.sh prod
+
+rollback-staging: ## staging back to its last good release (TO=previous: one further)
+	@deploy/ci/rollback.sh staging
+
+rollback-prod: ## production back to its last good release (TO=previous: one further)
+	@deploy/ci/rollback.sh prod
+
 clean: ## everything that was built here
-	@rm -rf bin .cache webui/dist/assets webui/dist/index.html webui/node_modules tools/node_modules
+	@rm -rf bin build .cache webui/dist/assets webui/dist/index.html webui/node_modules tools/node_modules

@@ -7,6 +7,7 @@
 //	dashboards   structure of the generated Grafana pages
 //	runbooks     an alert has severity, summary, a runbook that exists and tests; a runbook has an alert
 //	routes       the edge of compose and the Ingress of Kubernetes are one table
+//	jenkinsfile  stages, in order, each one make target that exists
 //	schemas      Kubernetes' OpenAPI document -> JSON schemas for kubeconform
 //	manifests    what a schema cannot say about rendered manifests (standard input)
 package main
@@ -32,14 +33,15 @@ func (f faults) report() error {
 }
 
 var checks = map[string]func(args []string) error{
-	"compose":    checkCompose,
-	"dockerfile": checkDockerfile,
-	"metrics":    checkMetrics,
-	"dashboards": checkDashboards,
-	"runbooks":   checkRunbooks,
-	"routes":     checkRoutes,
-	"schemas":    writeSchemas,
-	"manifests":  checkManifests,
+	"compose":     checkCompose,
+	"jenkinsfile": checkJenkinsfile,
+	"dockerfile":  checkDockerfile,
+	"metrics":     checkMetrics,
+	"dashboards":  checkDashboards,
+	"runbooks":    checkRunbooks,
+	"routes":      checkRoutes,
+	"schemas":     writeSchemas,
+	"manifests":   checkManifests,
 }
 
 func main() {
