@@ -23,6 +23,8 @@ type carried struct {
 	// Facts that came and were not awaited yet.
 	Facts  []Fact `json:"facts,omitempty"`
 	Paused bool   `json:"paused,omitempty"`
+	// Title as it was set last.
+	Title string `json:"title,omitempty"`
 	// Commands counts pauses and resumes, so that each has its own line in the journal.
 	Commands int `json:"commands,omitempty"`
 }

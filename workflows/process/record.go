@@ -89,3 +89,14 @@ func (f *frame) failed(ctx workflow.Context, step string, item int32, cause erro
 	}
 	return &stepError{step: step, cause: cause}
 }
+
+// SetTitle gives the run the name that people know it by, once the story has it: the file's, the person's.
+func SetTitle(ctx workflow.Context, title string) error {
+	f := frameOf(ctx)
+	if f.carry.Title == title {
+		return nil
+	}
+	f.carry.Title = title
+	req := &runsv1.RecordEventsRequest{Title: title}
+	return workflow.ExecuteLocalActivity(withRecord(f.outside(ctx)), activityRecordEvents, req).Get(ctx, nil)
+}
