@@ -1,0 +1,102 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { objectOf } from "@/lib/columns";
+import { humanise } from "@/lib/names";
+
+export interface PreparedForm {
+  schema: JsonObject;
+  uiSchema: JsonObject;
+}
+
+// A schema made from a .proto describes everything that protojson accepts; a form should offer what people choose.
+// References are resolved, alternatives of spelling dropped, every field gets a title, and known forms of text a widget.
+export function prepareForm(schema: JsonObject): PreparedForm {
+  const definitions = objectOf(schema.$defs);
+  const simple = simplify(schema, definitions, []);
+  delete simple.title; // The page says what it is.
+  delete simple.description;
+  return { schema: simple, uiSchema: uiOf(simple) };
+}
+
+function simplify(schema: JsonObject, definitions: JsonObject, inside: readonly string[]): JsonObject {
+  const resolved = resolve(schema, definitions, inside);
+  const { $defs, $id, $schema, $ref, patternProperties, ...rest } = resolved.schema;
+  void [$defs, $id, $schema, $ref, patternProperties];
+  const path = resolved.path;
+  if (Array.isArray(rest.anyOf)) {
+    const { anyOf, ...others } = rest;
+    const choice = preferred(anyOf.map(objectOf));
+    return simplify({ ...choice, ...others }, definitions, path);
+  }
+  if (Array.isArray(rest.enum)) rest.enum = rest.enum.filter((value) => typeof value !== "string" || !value.endsWith("_UNSPECIFIED"));
+  if (typeof rest.description === "string") rest.description = rest.description.replace(/\s*\n\s*/g, " ").trim();
+  if (rest.items) rest.items = simplify(objectOf(rest.items), definitions, path);
+  if (rest.properties) {
+    const properties = Object.entries(objectOf(rest.properties)).map(([name, property]) => {
+      const own = objectOf(property);
+      const child = simplify(own, definitions, path);
+      // A title that came with the type ("Import Mode") says less than the field's own name.
+      const title = typeof own.title === "string" && !own.$ref && !child.enum ? own.title : humanise(name);
+      return [name, { ...child, title }] as const;
+    });
+    rest.properties = Object.fromEntries(properties);
+    rest.additionalProperties = false;
+    const required = Array.isArray(rest.required) ? rest.required : [];
+    rest.required = properties.filter(([name, property]) => required.includes(name) || refusesEmpty(property)).filter(([, property]) => !acceptsEmpty(property)).map(([name]) => name);
+  }
+  return rest;
+}
+
+function resolve(schema: JsonObject, definitions: JsonObject, inside: readonly string[]): { schema: JsonObject; path: readonly string[] } {
+  const name = typeof schema.$ref === "string" ? schema.$ref.replace(/^#\/\$defs\//, "") : undefined;
+  if (name === undefined) return { schema, path: inside };
+  // A type that contains itself ends after one level: forms do not go deeper.
+  if (inside.includes(name)) return { schema: { type: "object", properties: {} }, path: inside };
+  const { $ref, ...own } = schema;
+  void $ref;
+  const target = resolve(objectOf(definitions[name]), definitions, [...inside, name]);
+  return { schema: { ...target.schema, ...own }, path: target.path };
+}
+
+// Of several spellings of one value the one that a form can offer: words before numbers of an enum, a number before its text.
+function preferred(choices: JsonObject[]): JsonObject {
+  return choices.find((choice) => Array.isArray(choice.enum)) ?? choices.find(({ type }) => type === "integer" || type === "number") ?? choices[0] ?? {};
+}
+
+// The empty value of a proto field is its absence, so a field is required only if its own rules refuse that value.
+function refusesEmpty({ type, minLength, pattern, format, minItems }: JsonObject): boolean {
+  if (type === "string") return Number(minLength ?? 0) > 0 || format === "email" || (typeof pattern === "string" && !matches(pattern, ""));
+  return type === "array" && Number(minItems ?? 0) > 0;
+}
+
+function acceptsEmpty(property: JsonObject): boolean {
+  if (property.type === "string") return !refusesEmpty(property);
+  return property.type === "boolean" || (property.type === "array" && !refusesEmpty(property));
+}
+
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(pattern, "u").test(text);
+  } catch {
+    return true; // RE2 knows forms that browsers don't; the server will check.
+  }
+}
+
+function uiOf(schema: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(objectOf(schema.properties)).flatMap(([name, value]): [string, JsonValue][] => {
+      const property = objectOf(value);
+      const ui = property.type === "object" ? { ...uiOf(property) } : widgetOf(name, property);
+      return Object.keys(ui).length > 0 ? [[name, ui]] : [];
+    }),
+  );
+}
+
+function widgetOf(name: string, { type, pattern, enum: words, maxLength }: JsonObject): JsonObject {
+  if (Array.isArray(words)) return { "ui:enumNames": words.map((word) => humanise(String(word))), "ui:placeholder": "Default" };
+  if (type !== "string") return {};
+  if (typeof pattern === "string" && pattern.startsWith("^files/")) return { "ui:widget": "file" };
+  if (typeof pattern === "string" && pattern.startsWith("^datasets/")) return { "ui:widget": "dataset" };
+  if (name === "role") return { "ui:widget": "role" };
+  if (Number(maxLength ?? 0) > 500) return { "ui:widget": "textarea" };
+  return {};
+}

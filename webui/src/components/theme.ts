@@ -1,0 +1,34 @@
+import { Badge, Button, createTheme, Modal, Paper, Table, Tooltip, type MantineColorsTuple } from "@mantine/core";
+
+// One calm blue for what can be acted on; state colours (components/ui/state.tsx) are for state alone.
+const harbour: MantineColorsTuple = [
+  "#eef2fc",
+  "#dbe3f6",
+  "#b5c5ec",
+  "#8ba4e2",
+  "#6988da",
+  "#5376d5",
+  "#476dd4",
+  "#385cbc",
+  "#3052a9",
+  "#244795",
+];
+
+export const theme = createTheme({
+  primaryColor: "harbour",
+  primaryShade: { light: 7, dark: 5 },
+  colors: { harbour },
+  fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
+  fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, monospace",
+  defaultRadius: "md",
+  cursorType: "pointer",
+  headings: { fontWeight: "620", sizes: { h1: { fontSize: "1.375rem" }, h2: { fontSize: "1.0625rem" }, h3: { fontSize: "0.9375rem" } } },
+  components: {
+    Badge: Badge.extend({ defaultProps: { variant: "light", radius: "sm", tt: "none", fw: 550 } }),
+    Button: Button.extend({ defaultProps: { size: "sm" } }),
+    Modal: Modal.extend({ defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } }),
+    Paper: Paper.extend({ defaultProps: { withBorder: true, radius: "md" } }),
+    Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: "md", fz: "sm" } }),
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: true } }),
+  },
+});

@@ -1,0 +1,24 @@
+import { Anchor, Code } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { Actor } from "@/components/actor";
+import { idOf, shortId } from "@/lib/names";
+
+// A resource name as a link to its page, where there is one. Other text stays as it is.
+export function Reference({ value }: { value: string }) {
+  const id = idOf(value);
+  if (/^datasets\/[a-z][\w-]*$/.test(value))
+    return (
+      <Anchor inherit renderRoot={(props) => <Link to="/datasets/$datasetId" params={{ datasetId: id }} {...props} />}>
+        {id}
+      </Anchor>
+    );
+  if (/^runs\/[0-9a-f-]{36}$/.test(value))
+    return (
+      <Anchor inherit renderRoot={(props) => <Link to="/runs/$runId" params={{ runId: id }} {...props} />}>
+        …{shortId(value)}
+      </Anchor>
+    );
+  if (/^(users|clients)\/[\w-]+$/.test(value)) return <Actor name={value} />;
+  if (/^(files|memberships)\/[0-9a-f-]{36}$/.test(value)) return <Code>{value}</Code>;
+  return <>{value}</>;
+}

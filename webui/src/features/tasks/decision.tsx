@@ -1,0 +1,83 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { Button, Group, Skeleton, Stack, Textarea } from "@mantine/core";
+import { lazy, Suspense, useState } from "react";
+import { Failure } from "@/components/ui/states";
+import { done } from "@/components/ui/toast";
+import { type Task, Task_Decision } from "@/gen/services/runs/v1/runs_pb";
+import { objectOf } from "@/lib/columns";
+import { problemOf } from "@/lib/errors";
+import { useTaskActions } from "./api";
+
+const SchemaForm = lazy(() => import("@/components/forms/schema-form"));
+
+// Approve, or reject with a reason; with the task's own form, if it has one. The version says what the person saw.
+export function Decision({ task }: { task: Task }) {
+  const { decide } = useTaskActions();
+  const [reason, setReason] = useState("");
+  const [form, setForm] = useState<JsonObject>();
+  const [missing, setMissing] = useState(false);
+  const [pending, setPending] = useState<Task_Decision>();
+  const problem = decide.error ? problemOf(decide.error) : undefined;
+  const hasForm = Object.keys(objectOf(task.formSchema?.properties)).length > 0;
+  const send = (decision: Task_Decision, filled: JsonObject | undefined) => {
+    const rejecting = decision === Task_Decision.REJECT;
+    setMissing(rejecting && reason.trim() === "");
+    if (rejecting && reason.trim() === "") return;
+    setPending(decision);
+    decide.mutate(
+      { name: task.name, decision, reason: reason.trim(), form: filled, version: task.version },
+      { onSuccess: () => done(rejecting ? "Rejected. The run has been told." : "Approved. The run has been told.") },
+    );
+  };
+  const reasonBox = (
+    <Stack gap="md">
+      <Textarea
+        label="Reason"
+        description="Needed to reject; the person concerned may be shown it."
+        autosize
+        minRows={2}
+        maxLength={2000}
+        value={reason}
+        onChange={(event) => {
+          setReason(event.currentTarget.value);
+          setMissing(false);
+        }}
+        error={missing ? "Say why you reject it." : problem?.fields.reason}
+      />
+      {problem && <Failure title="Your decision was not taken" error={decide.error} />}
+    </Stack>
+  );
+  const rejectButton = (
+    <Button variant="light" color="red" loading={decide.isPending && pending === Task_Decision.REJECT} onClick={() => send(Task_Decision.REJECT, form)}>
+      Reject
+    </Button>
+  );
+  if (hasForm && task.formSchema)
+    return (
+      <Suspense fallback={<Skeleton h={120} />}>
+        <SchemaForm
+          schema={task.formSchema}
+          submit="Approve"
+          submitColor="teal"
+          busy={decide.isPending && pending === Task_Decision.APPROVE}
+          faults={problem?.fields}
+          onChange={setForm}
+          onSubmit={(filled) => send(Task_Decision.APPROVE, filled)}
+          aside={rejectButton}
+        >
+          {reasonBox}
+        </SchemaForm>
+      </Suspense>
+    );
+  return (
+    <Stack gap="md">
+      {reasonBox}
+      <Group gap="sm">
+        <Button color="teal" loading={decide.isPending && pending === Task_Decision.APPROVE} onClick={() => send(Task_Decision.APPROVE, undefined)}>
+          Approve
+        </Button>
+        {rejectButton}
+      </Group>
+    </Stack>
+  );
+}

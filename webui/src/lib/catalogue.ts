@@ -1,0 +1,45 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { IdentityService, type User } from "@/gen/services/identity/v1/identity_pb";
+import { RunsService } from "@/gen/services/runs/v1/runs_pb";
+import { humanise, idOf, shortId } from "./names";
+import { useViewer } from "./viewer";
+
+// What many pages name but few change: processes, people, roles. Asked for once and kept for five minutes.
+const KEEP = 5 * 60_000;
+
+export function useProcesses() {
+  return useQuery(RunsService.method.listProcesses, {}, { staleTime: KEEP });
+}
+
+// Title of a process by its bare name: "recordimport" -> "Import records".
+export function useProcessTitle(): (process: string) => string {
+  const { data } = useProcesses();
+  return (process) => data?.processes.find(({ name }) => idOf(name) === process)?.title || humanise(process);
+}
+
+export function useRoles() {
+  const { can } = useViewer();
+  return useQuery(IdentityService.method.listRoles, {}, { staleTime: KEEP, enabled: can("identity.read") });
+}
+
+// Who "users/ID" or "clients/ID" is, as far as the viewer may know.
+export function useActorName(): (actor: string) => string {
+  const viewer = useViewer();
+  const { data } = useQuery(
+    IdentityService.method.listUsers,
+    { pageSize: 1000 },
+    { staleTime: KEEP, enabled: viewer.can("identity.read") },
+  );
+  return (actor) => actorName(actor, viewer.user, data?.users);
+}
+
+export function actorName(actor: string, self: User | undefined, users: readonly User[] | undefined): string {
+  if (actor === "") return "The house";
+  if (actor === self?.name) return "You";
+  const known = users?.find(({ name }) => name === actor);
+  if (known) return known.displayName;
+  const kinds: Record<string, string> = { users: "Person", clients: "Client", facts: "Event", runs: "Run", services: "" };
+  const kind = kinds[actor.slice(0, actor.indexOf("/"))];
+  if (kind === undefined) return actor;
+  return kind ? `${kind} …${shortId(actor)}` : humanise(idOf(actor));
+}

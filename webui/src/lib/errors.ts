@@ -1,0 +1,87 @@
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ViolationsSchema, type FieldPath } from "@/gen/buf/validate/validate_pb";
+
+// What a person reads for a machine-readable reason. Reasons that are missing here show the server's own sentence.
+const sentences: Record<string, string> = {
+  ALREADY_DECIDED: "Somebody else has already decided this. Here is what they decided.",
+  EXPIRED: "The time to decide is over, so this can no longer be decided.",
+  CLAIMED: "Somebody else has claimed this task. Ask them to release it.",
+  VERSION_MISMATCH: "This changed while you were looking at it. Have another look and try again.",
+  LAST_ADMINISTRATOR: "This is the last administrator. Make somebody else an administrator first.",
+  IDEMPOTENCY_KEY_REUSED: "This form was already sent with other values. Open it again to start another run.",
+  RUN_ENDED: "The run has already ended.",
+  NOT_PAUSABLE: "The run can't be paused right now.",
+};
+
+const codes: Partial<Record<Code, string>> = {
+  [Code.Unavailable]: "The service can't be reached right now. Try again in a moment.",
+  [Code.DeadlineExceeded]: "The service took too long to answer. Try again in a moment.",
+  [Code.PermissionDenied]: "You don't have the permission for this.",
+  [Code.NotFound]: "There is nothing here, or you may not see it.",
+  [Code.ResourceExhausted]: "Too much at once. Wait a moment and try again.",
+};
+
+// One fault, as the pages show it.
+export interface Problem {
+  sentence: string;
+  // The server's own words, if they say more than the sentence.
+  detail?: string;
+  // "ALREADY_DECIDED"; empty if the server gave none.
+  reason: string;
+  code: Code;
+  // Field path in lowerCamelCase -> what is wrong with it.
+  fields: Record<string, string>;
+}
+
+export function problemOf(error: unknown): Problem {
+  const fault = ConnectError.from(error, Code.Unavailable);
+  const reason = reasonOf(fault);
+  const sentence = sentences[reason] ?? codes[fault.code] ?? capitalise(fault.rawMessage);
+  const detail = capitalise(fault.rawMessage);
+  return { sentence, detail: detail === sentence ? undefined : detail, reason, code: fault.code, fields: fieldsOf(fault) };
+}
+
+function reasonOf(error: ConnectError): string {
+  const [info] = details(error, "google.rpc.ErrorInfo");
+  return info ? text(readFields(info).get(1)?.[0]) : "";
+}
+
+function fieldsOf(error: ConnectError): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const request of details(error, "google.rpc.BadRequest"))
+    for (const violation of readFields(request).get(1) ?? []) {
+      const parts = readFields(violation);
+      fields[camel(text(parts.get(1)?.[0]))] = capitalise(text(parts.get(2)?.[0]));
+    }
+  for (const { violations } of error.findDetails(ViolationsSchema))
+    for (const { field, message } of violations) fields[camel(pathOf(field))] ??= capitalise(message);
+  return fields;
+}
+
+function pathOf(field: FieldPath | undefined): string {
+  return (field ?? ({ elements: [] } as Pick<FieldPath, "elements">)).elements
+    .map(({ fieldName, subscript }) => fieldName + (subscript.case ? `[${String(subscript.value)}]` : ""))
+    .join(".");
+}
+
+function details(error: ConnectError, type: string): Uint8Array[] {
+  return error.details.flatMap((detail) => ("type" in detail && detail.type === type ? [detail.value] : []));
+}
+
+// The details of google.rpc hold nothing but strings and messages, so their fields can be read without the schema.
+function readFields(message: Uint8Array): Map<number, Uint8Array[]> {
+  const fields = new Map<number, Uint8Array[]>();
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag();
+    if (wireType === 2) fields.set(number, [...(fields.get(number) ?? []), reader.bytes()]);
+    else reader.skip(wireType, number);
+  }
+  return fields;
+}
+
+const text = (bytes: Uint8Array | undefined) => (bytes ? new TextDecoder().decode(bytes) : "");
+const camel = (path: string) => path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const capitalise = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+

@@ -1,0 +1,11 @@
+import { createFileRoute, redirect } from "@tanstack/react-router";
+import { viewerOf, viewerQuery } from "@/lib/viewer";
+
+export const Route = createFileRoute("/")({
+  // The first page that the viewer may see.
+  beforeLoad: async ({ context: { queryClient, transport } }) => {
+    const { can, organisation } = viewerOf(await queryClient.ensureQueryData(viewerQuery(transport)));
+    if (!organisation) return;
+    throw redirect({ to: can("runs.read") ? "/runs" : can("records.read") ? "/datasets" : "/account" });
+  },
+});
