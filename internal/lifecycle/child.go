@@ -17,13 +17,14 @@ import (
 
 // Signal is one attempt to stop a child: the signal, and how long it may take to have effect.
 type Signal struct {
-	Number syscall.Signal
-	Wait   time.Duration
+	Number syscall.Signal `json:"number"`
+	Wait   time.Duration  `json:"wait"`
 }
 
 // User is the user a child runs as. Nil means the user of mshub.
 type User struct {
-	UID, GID uint32
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
 }
 
 func (u *User) credential() *syscall.Credential {
@@ -132,7 +133,7 @@ func StartChild(ctx context.Context, cfg ChildConfig) (*Child, error) {
 		}
 		return c, nil
 	case <-ctx.Done():
-		_ = c.Stop(context.Background())
+		_ = c.Stop(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("start %s: %w", cfg.Name, context.Cause(ctx))
 	}
 }

@@ -59,7 +59,7 @@ func (g *Group) Go(name string, run func(ctx context.Context) error) {
 		Name: name,
 		Start: func(ctx context.Context) error {
 			var running context.Context
-			running, cancel = context.WithCancel(context.WithoutCancel(ctx))
+			running, cancel = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // Stop calls it
 			go func() {
 				defer close(done)
 				err := run(running)
@@ -162,7 +162,7 @@ func (g *Group) start(ctx context.Context) (int, error) {
 		cancel()
 		if err != nil {
 			if ctx.Err() != nil { // interrupted, not failed
-				return i, nil
+				return i, nil //nolint:nilerr // whoever ended the context knows why
 			}
 			return i, fmt.Errorf("start %s: %w", u.Name, err)
 		}

@@ -26,20 +26,27 @@ const (
 
 // guardOrder is what the parent asks of its guard: the first line on the lifeline.
 type guardOrder struct {
-	Path    string
-	Args    []string
-	Env     []string
-	Dir     string
-	User    *User
-	Signals []Signal
-	Remove  []string
+	Path    string   `json:"path"`
+	Args    []string `json:"args"`
+	Env     []string `json:"env"`
+	Dir     string   `json:"dir"`
+	User    *User    `json:"user"`
+	Signals []Signal `json:"signals"`
+	Remove  []string `json:"remove"`
 }
 
 // guardStatus is what a guard reports.
 type guardStatus struct {
-	PID   int    `json:",omitempty"` // the child runs
-	Error string `json:",omitempty"` // it could not be started
-	Ended string `json:",omitempty"` // it has ended, and how
+	PID   int    `json:"pid,omitempty"`   // the child runs
+	Error string `json:"error,omitempty"` // it could not be started
+	Ended string `json:"ended,omitempty"` // it has ended, and how
+}
+
+// send fails when the parent has gone, and then nobody needs to know.
+func (s guardStatus) send(to *os.File) {
+	if text, err := json.Marshal(s); err == nil {
+		_, _ = to.Write(append(text, '\n'))
+	}
 }
 
 // guarded tells StartChild that this program can be its own guard; without it a child would be this program again.
@@ -62,7 +69,7 @@ func runGuard() int {
 		syscall.CloseOnExec(fd) // the child must hold neither the lock nor the status pipe
 	}
 	lifeline := os.NewFile(lifelineFD, "lifeline")
-	status := json.NewEncoder(os.NewFile(statusFD, "status"))
+	status := os.NewFile(statusFD, "status")
 
 	reader := bufio.NewReader(lifeline)
 	var order guardOrder
@@ -84,10 +91,10 @@ func runGuard() int {
 	output := make(chan struct{})
 	child, err := startGuarded(order, output)
 	if err != nil {
-		_ = status.Encode(guardStatus{Error: err.Error()})
+		guardStatus{Error: err.Error()}.send(status)
 		return 1
 	}
-	_ = status.Encode(guardStatus{PID: child.Process.Pid})
+	guardStatus{PID: child.Process.Pid}.send(status)
 
 	ended := make(chan struct{})
 	go func() {
@@ -118,7 +125,7 @@ func runGuard() int {
 	case <-output:
 	case <-time.After(time.Second): // a grandchild of another group may hold the pipe for longer than that
 	}
-	_ = status.Encode(guardStatus{Ended: child.ProcessState.String()})
+	guardStatus{Ended: child.ProcessState.String()}.send(status)
 	return 0
 }
 
@@ -129,7 +136,7 @@ func startGuarded(order guardOrder, output chan<- struct{}) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(order.Path, order.Args...)
+	cmd := exec.Command(order.Path, order.Args...) //nolint:noctx // it is ended by signals in order, never by a context
 	cmd.Env, cmd.Dir = order.Env, order.Dir
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: order.User.credential()}
@@ -174,7 +181,7 @@ func guardCommand(name string) (*exec.Cmd, error) {
 			return nil, fmt.Errorf("find this program to guard %s: %w", name, err)
 		}
 	}
-	cmd := exec.Command(path)
+	cmd := exec.Command(path)               //nolint:noctx // it outlives whoever started it, on purpose
 	cmd.Args = []string{"guard of " + name} // its own name, so that `pkill mshub` leaves it to do its duty
 	cmd.Env = append(os.Environ(), guardVariable+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's Ctrl-C

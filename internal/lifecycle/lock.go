@@ -45,7 +45,7 @@ func (e *InUseError) Error() string {
 // it waits up to patience for them; if the owner lives, the error is an *InUseError at once.
 func AcquireLock(dir string, patience time.Duration) (*Lock, error) {
 	path := filepath.Join(dir, lockName)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the directory
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w", err)
 	}
@@ -58,7 +58,7 @@ func AcquireLock(dir string, patience time.Duration) (*Lock, error) {
 			return nil, errors.Join(fmt.Errorf("lock the data directory %s: %w", dir, err), file.Close())
 		}
 		var owner Owner
-		if text, err := os.ReadFile(path); err == nil {
+		if text, err := os.ReadFile(path); err == nil { //nolint:gosec // see above
 			_ = json.Unmarshal(text, &owner) // unreadable for the moment in which its owner writes it
 		}
 		alive := owner.PID != 0 && !errors.Is(syscall.Kill(owner.PID, 0), syscall.ESRCH)

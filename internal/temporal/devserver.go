@@ -95,7 +95,7 @@ func StartDevServer(ctx context.Context, cfg DevServerConfig) (*DevServer, error
 	if err := checkPin(ctx, cfg, bin); err != nil {
 		return nil, err
 	}
-	port, err := freePort("127.0.0.1")
+	port, err := freePort(ctx, "127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func StartDevServer(ctx context.Context, cfg DevServerConfig) (*DevServer, error
 		"--ip", "127.0.0.1", "--port", strconv.Itoa(port),
 		"--namespace", Namespace, "--log-level", "error",
 	}
-	ui, err := d.uiArgs(cfg.UIListen)
+	ui, err := d.uiArgs(ctx, cfg.UIListen)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (d *DevServer) ready(ctx context.Context, child *lifecycle.Child) error {
 		case <-child.Done():
 			return child.Err()
 		case <-ctx.Done():
-			return fmt.Errorf("Temporal at %s does not answer: %w: %w; its last words:\n%s", d.address, context.Cause(ctx), err, child.Tail())
+			return fmt.Errorf("the Temporal server at %s does not answer: %w: %w; its last words:\n%s", d.address, context.Cause(ctx), err, child.Tail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -215,7 +215,7 @@ func (d *DevServer) retain(ctx context.Context) error {
 }
 
 // uiArgs resolves where the web UI listens.
-func (d *DevServer) uiArgs(listen string) ([]string, error) {
+func (d *DevServer) uiArgs(ctx context.Context, listen string) ([]string, error) {
 	if listen == "" {
 		return []string{"--headless"}, nil
 	}
@@ -229,11 +229,11 @@ func (d *DevServer) uiArgs(listen string) ([]string, error) {
 		return nil, fmt.Errorf("MSHUB_TEMPORAL_UI_LISTEN: %q has no port number", listen)
 	}
 	if port == 0 {
-		if port, err = freePort(host); err != nil {
+		if port, err = freePort(ctx, host); err != nil {
 			return nil, err
 		}
-	} else if err := portIsFree(host, port); err != nil {
-		return nil, fmt.Errorf("Temporal's web UI cannot listen on %s: %w; stop what uses the port, or choose another with MSHUB_TEMPORAL_UI_LISTEN", net.JoinHostPort(host, portText), err)
+	} else if err := portIsFree(ctx, host, port); err != nil {
+		return nil, fmt.Errorf("the web UI of Temporal cannot listen on %s: %w; stop what uses the port, or choose another with MSHUB_TEMPORAL_UI_LISTEN", net.JoinHostPort(host, portText), err)
 	}
 	shown := host
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {

@@ -171,7 +171,7 @@ func TestTakenUIPortIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	_, err = new(DevServer).uiArgs(taken.Addr().String())
+	_, err = new(DevServer).uiArgs(t.Context(), taken.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) || !strings.Contains(err.Error(), "MSHUB_TEMPORAL_UI_LISTEN") {
 		t.Errorf("error %v names neither the address nor the setting", err)
 	}

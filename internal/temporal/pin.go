@@ -71,7 +71,7 @@ func moveDatabase(database, suffix string) error {
 		if suffix == "" {
 			err = os.Remove(database + part)
 		} else {
-			err = os.Rename(database+part, database+suffix+part)
+			err = os.Rename(database+part, database+suffix+part) //nolint:gosec // the operator names the directory
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)

@@ -1,6 +1,7 @@
 package temporal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,8 +11,8 @@ import (
 
 // freePort finds a port for a child that cannot be told "any". A connection made and closed from the listening side keeps
 // Linux from handing the number to somebody else for a minute, while the child may still bind it.
-func freePort(host string) (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+func freePort(ctx context.Context, host string) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
@@ -20,7 +21,7 @@ func freePort(host string) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("find a free port: %s has none", listener.Addr())
 	}
-	dialled, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(address.Port)))
+	dialled, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(address.Port)))
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
@@ -33,8 +34,8 @@ func freePort(host string) (int, error) {
 }
 
 // portIsFree says whether somebody listens on the port already.
-func portIsFree(host string, port int) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+func portIsFree(ctx context.Context, host string, port int) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("port %d is taken by another program", port)
 	}

@@ -41,7 +41,7 @@ const (
 // small files is cloned ten times faster there. TMPDIR overrides.
 func engineDir() (string, error) {
 	var disk syscall.Statfs_t
-	if os.Getenv("TMPDIR") == "" && syscall.Statfs(memoryDir, &disk) == nil && disk.Bavail*uint64(disk.Bsize) >= memoryFree { //nolint:unconvert // the types differ between systems
+	if os.Getenv("TMPDIR") == "" && syscall.Statfs(memoryDir, &disk) == nil && disk.Bavail*uint64(disk.Bsize) >= memoryFree { // the types differ between systems
 		return openDir(memoryDir)
 	}
 	return openDir(os.TempDir())
@@ -54,7 +54,7 @@ func cacheDir() (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(base, "mshub")
-	return dir, os.MkdirAll(dir, 0o755)
+	return dir, os.MkdirAll(dir, 0o700)
 }
 
 // publish moves a finished file or directory to its place in the cache; if another process was first, theirs stays.

@@ -112,7 +112,7 @@ func runMongod(ctx context.Context, program string) (string, *lifecycle.Child, e
 	if err != nil {
 		return "", nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -137,7 +137,7 @@ func runMongod(ctx context.Context, program string) (string, *lifecycle.Child, e
 	}
 	uri := "mongodb://" + address + "/?replicaSet=" + replicaSet
 	if err := initiate(ctx, child, address, uri); err != nil {
-		return "", nil, errors.Join(err, child.Stop(context.Background()))
+		return "", nil, errors.Join(err, child.Stop(context.WithoutCancel(ctx)))
 	}
 	return uri, child, nil
 }

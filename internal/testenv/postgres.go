@@ -228,7 +228,7 @@ func usePostgres(ctx context.Context, given string) (*postgresServer, func(conte
 	}
 	return server, func(ctx context.Context) error {
 		defer server.admin.Close()
-		var errs []error
+		errs := make([]error, 0, len(server.templates))
 		for name := range server.templates {
 			errs = append(errs, server.exec(ctx, "DROP DATABASE IF EXISTS %s WITH (FORCE)", name))
 		}

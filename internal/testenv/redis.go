@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -98,14 +99,14 @@ func startRedis(ctx context.Context) (*RedisServer, error) {
 }
 
 func (s *RedisServer) start(ctx context.Context) error {
-	if err := os.MkdirAll(s.dir, 0o755); err != nil { // the guard of the one before removed it
+	if err := os.MkdirAll(s.dir, 0o700); err != nil { // the guard of the one before removed it
 		return err
 	}
 	child, err := lifecycle.StartChild(ctx, lifecycle.ChildConfig{
 		Name: "redis-server",
 		Path: s.program,
 		Args: []string{
-			"--port", "0", "--unixsocket", s.socket(), "--dir", s.dir, "--databases", fmt.Sprint(redisNumbers),
+			"--port", "0", "--unixsocket", s.socket(), "--dir", s.dir, "--databases", strconv.Itoa(redisNumbers),
 			"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning",
 		},
 		Signals: []lifecycle.Signal{{Number: syscall.SIGTERM, Wait: 5 * time.Second}},
@@ -125,7 +126,7 @@ func (s *RedisServer) start(ctx context.Context) error {
 		case <-child.Done():
 			return child.Err()
 		case <-ctx.Done():
-			return errors.Join(err, child.Stop(context.Background()))
+			return errors.Join(err, child.Stop(context.WithoutCancel(ctx)))
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

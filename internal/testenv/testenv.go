@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,8 +63,8 @@ func Main(m *testing.M, opts ...Option) int {
 	defer cancel()
 	enginesMu.Lock()
 	defer enginesMu.Unlock()
-	for i := len(engines) - 1; i >= 0; i-- {
-		if err := engines[i](ctx); err != nil {
+	for _, stop := range slices.Backward(engines) {
+		if err := stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "testenv:", err)
 			code = max(code, 1)
 		}

@@ -112,7 +112,7 @@ func installed(ctx context.Context, configured string) ([]binaries, error) {
 		return []binaries{b}, nil
 	}
 	var found []binaries
-	if path, err := exec.LookPath("postgres"); err == nil {
+	if path, err := exec.LookPath(program); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
 			if b, err := inspect(ctx, filepath.Dir(path)); err == nil {
 				found = append(found, b)
@@ -137,20 +137,20 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, fmt.Errorf("no initdb in %s", dir)
 	}
-	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, program), "--version").Output()
 	if err != nil {
-		return binaries{}, fmt.Errorf("%s --version: %w", filepath.Join(dir, "postgres"), err)
+		return binaries{}, fmt.Errorf("%s --version: %w", filepath.Join(dir, program), err)
 	}
 	match := versionPattern.FindSubmatch(out)
 	if match == nil {
-		return binaries{}, fmt.Errorf("%s is no PostgreSQL: it says %q", filepath.Join(dir, "postgres"), out)
+		return binaries{}, fmt.Errorf("%s is no PostgreSQL: it says %q", filepath.Join(dir, program), out)
 	}
 	major, err := strconv.Atoi(string(match[1]))
 	return binaries{dir: dir, major: major}, err
 }
 
 func list(found []binaries) string {
-	var texts []string
+	texts := make([]string, 0, len(found))
 	for _, b := range found {
 		texts = append(texts, fmt.Sprintf("%d in %s", b.major, b.dir))
 	}
@@ -176,7 +176,7 @@ func download(ctx context.Context, cfg Config, major int) (binaries, error) {
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
 	partial := target + ".partial"
-	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(root, 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(root, 0o755)); err != nil { //nolint:gosec // the server's user must reach it
 		return binaries{}, err
 	}
 	blocked := filepath.Join(scratch, "data") // a file where the data directory would be: initdb fails at once

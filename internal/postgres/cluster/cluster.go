@@ -28,10 +28,14 @@ import (
 	"github.com/microservicehub/mshub/internal/lifecycle"
 )
 
+const program = "postgres"
+
 // Names inside the cluster.
 const (
 	user     = "mshub" // superuser of the cluster
 	database = "mshub"
+
+	maintenance = "postgres" // the database that initdb makes
 )
 
 // Config describes a cluster.
@@ -62,7 +66,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(cfg.Dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(cfg.Dir), 0o755); err != nil { //nolint:gosec // the server's user must pass through
 		return nil, explain(cfg.Dir, err)
 	}
 	owner, err := ownerOf(cfg.Dir)
@@ -92,13 +96,13 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if private {
 		cfg.Remove = append(cfg.Remove, socket)
 	}
-	if err := configure(cfg, socket, bin, owner); err != nil {
+	if err := configure(cfg, socket, owner); err != nil {
 		return nil, explain(cfg.Dir, err)
 	}
 
 	child, err := lifecycle.StartChild(ctx, lifecycle.ChildConfig{
-		Name: "postgres",
-		Path: filepath.Join(bin.dir, "postgres"),
+		Name: program,
+		Path: filepath.Join(bin.dir, program),
 		Args: []string{"-D", cfg.Dir},
 		Env:  owner.environment(),
 		User: owner.user,
@@ -155,7 +159,7 @@ func (c *Cluster) PID() int { return c.child.PID() }
 // ready connects until the server answers, and creates the product's database the first time.
 func (c *Cluster) ready(ctx context.Context) error {
 	for {
-		conn, err := pgx.Connect(ctx, c.URLOf("postgres"))
+		conn, err := pgx.Connect(ctx, c.URLOf(maintenance))
 		if err == nil {
 			defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 			return createDatabase(ctx, conn)

@@ -84,7 +84,7 @@ func initdbOnce(ctx context.Context, bin binaries, who owner, args []string) (st
 }
 
 // configure writes PostgreSQL's configuration. An operator's own settings go into postgresql.local.conf.
-func configure(cfg Config, socket string, bin binaries, who owner) error {
+func configure(cfg Config, socket string, who owner) error {
 	var settings bytes.Buffer
 	err := configurationTemplate.Execute(&settings, struct {
 		Socket    string
@@ -95,11 +95,12 @@ func configure(cfg Config, socket string, bin binaries, who owner) error {
 		return err
 	}
 	access := "# Written by mshub at every start.\nlocal all " + user + " peer map=mshub\n"
-	names := "# Written by mshub at every start.\n"
+	var names strings.Builder
+	names.WriteString("# Written by mshub at every start.\n")
 	for _, name := range who.systemUsers() {
-		names += fmt.Sprintf("mshub %q %s\n", name, user)
+		fmt.Fprintf(&names, "mshub %q %s\n", name, user)
 	}
-	for name, text := range map[string]string{"postgresql.conf": settings.String(), "pg_hba.conf": access, "pg_ident.conf": names} {
+	for name, text := range map[string]string{"postgresql.conf": settings.String(), "pg_hba.conf": access, "pg_ident.conf": names.String()} {
 		path := filepath.Join(cfg.Dir, name)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), who.own(path)); err != nil {
 			return err
@@ -132,7 +133,7 @@ func spaceLeft(dir string) error {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return nil //nolint:nilerr // a file system that cannot say is given the benefit of the doubt
 	}
-	if free := disk.Bavail * uint64(disk.Bsize); free < spaceNeeded { //nolint:unconvert // the types differ between systems
+	if free := disk.Bavail * uint64(disk.Bsize); free < spaceNeeded { // the types differ between systems
 		return fmt.Errorf("the disk that holds %s is full: %d MB are free, %d MB are needed to start", dir, free>>20, spaceNeeded>>20)
 	}
 	return nil

@@ -67,9 +67,9 @@ func serves(ctx context.Context, pid int, dir string) bool {
 	}
 	if runtime.GOOS == "linux" {
 		cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-		real, realErr := filepath.EvalSymlinks(dir)
-		return err == nil && realErr == nil && cwd == real
+		resolved, resolveErr := filepath.EvalSymlinks(dir)
+		return err == nil && resolveErr == nil && cwd == resolved
 	}
 	out, err := exec.CommandContext(ctx, "ps", "-o", "comm=", "-p", strconv.Itoa(pid)).Output()
-	return err == nil && strings.Contains(filepath.Base(strings.TrimSpace(string(out))), "postgres")
+	return err == nil && strings.Contains(filepath.Base(strings.TrimSpace(string(out))), program)
 }
