@@ -24,6 +24,7 @@ type message struct {
 	kind string // the frame's type
 	seq  int64  // of an event
 	text []byte // the frame: JSON
+	bare []byte // what it says, without the frame around it: an event's data in a stream
 
 	once     sync.Once
 	prepared *websocket.PreparedMessage
@@ -51,7 +52,7 @@ func newMessage(f serverFrame) *message {
 	if err != nil {
 		text = []byte(`{"type":"error","code":"internal","message":"this event can't be shown"}`)
 	}
-	m := &message{kind: f.Type, text: text}
+	m := &message{kind: f.Type, text: text, bare: text}
 	if f.Seq != nil {
 		m.seq = *f.Seq
 	}
@@ -59,7 +60,9 @@ func newMessage(f serverFrame) *message {
 }
 
 func eventMessage(topic string, seq int64, event []byte) *message {
-	return newMessage(serverFrame{Type: "event", Topic: topic, Seq: &seq, Event: event})
+	m := newMessage(serverFrame{Type: "event", Topic: topic, Seq: &seq, Event: event})
+	m.bare = event
+	return m
 }
 
 func subscribedMessage(topic string, seq int64) *message {
@@ -71,7 +74,9 @@ func resetMessage(topic string, snapshot *eventsv1.Snapshot) *message {
 	if err != nil {
 		raw = nil
 	}
-	return newMessage(serverFrame{Type: "reset", Topic: topic, Seq: &snapshot.Seq, Snapshot: raw})
+	m := newMessage(serverFrame{Type: "reset", Topic: topic, Seq: &snapshot.Seq, Snapshot: raw})
+	m.bare = raw
+	return m
 }
 
 func watchingMessage(topic string) *message {

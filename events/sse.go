@@ -12,13 +12,15 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 )
 
-// SSE serves /live/events: the same frames as the WebSocket for programs and for networks that know no WebSocket.
+// SSE serves /live/events: what the WebSocket gives, for programs and for networks that know no WebSocket.
 //
 //	GET /live/events?topic=run:ID&topic=org:ID:runs
 //	Authorization: Bearer …
 //	Last-Event-ID: 41          resume a run after this seq; or ?after=41
 //
-// Events of the run have their seq as `id:`; other frames are named (`event: subscribed`, reset, hint, error, close).
+// A run's events have no name, their seq as `id:`, the events.v1.Event as `data:`. Others are named: reset (the data is an
+// events.v1.Snapshot), hint, close. Comments keep the stream alive.
+//
 // A token can't be renewed in a stream: at its end the stream ends, and the client comes again with a new one.
 func (h *Hub) SSE() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -128,12 +130,16 @@ func (c *client) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// sse is the message as an event of a stream. Frames have no line breaks.
+// sse is the message as an event of a stream; JSON has no line breaks. That a topic is followed is said by the answer's 200.
 func (m *message) sse() string {
-	if m.kind == "event" {
-		return fmt.Sprintf("id: %d\ndata: %s\n\n", m.seq, m.text)
+	switch m.kind {
+	case "subscribed":
+		return ""
+	case "event":
+		return fmt.Sprintf("id: %d\ndata: %s\n\n", m.seq, m.bare)
+	default:
+		return fmt.Sprintf("event: %s\ndata: %s\n\n", m.kind, m.bare)
 	}
-	return fmt.Sprintf("event: %s\ndata: %s\n\n", m.kind, m.text)
 }
 
 func writeError(w http.ResponseWriter, r *http.Request, err error) {

@@ -78,16 +78,13 @@ func TestStreamResumes(t *testing.T) {
 			continue
 		}
 		ids = append(ids, id)
-		var f frame
-		if err := json.Unmarshal([]byte(data), &f); err != nil || f.Type != "event" || f.Event["seq"] != id {
+		var event map[string]any
+		if err := json.Unmarshal([]byte(data), &event); err != nil || event["kind"] == "" || event["seq"] != id {
 			t.Errorf("id %s with %s", id, data)
 		}
 	}
 	if got := strings.Join(ids, " "); got != "4 5 6 7 8" {
 		t.Errorf("ids %s", got)
-	}
-	if names["subscribed"] != 2 {
-		t.Errorf("frames %v", names)
 	}
 	for names["hint"] == 0 {
 		name, _, _ := s.next()
@@ -142,14 +139,14 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	short.Expiry = time.Now().Add(2 * time.Second)
 	s := h.get("topic="+events.RunTopic(h.journal.run)+"&after=999", map[string]string{"Authorization": "Bearer " + h.issuer.Token(short)})
 	names := []string{}
-	for len(names) < 3 {
+	for len(names) < 2 {
 		name, _, data := s.next()
 		names = append(names, name)
-		if name == "close" && !strings.Contains(data, "3005") {
+		if want := map[string]string{"reset": `"seq":"1"`, "close": `3005`}[name]; !strings.Contains(data, want) {
 			t.Error(data)
 		}
 	}
-	if got := strings.Join(names, " "); got != "subscribed reset close" {
+	if got := strings.Join(names, " "); got != "reset close" {
 		t.Error(got)
 	}
 	if s.lines.Scan() && s.lines.Text() != "" {
