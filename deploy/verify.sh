@@ -57,6 +57,8 @@ tools() {
     )
 }
 
+deploycheck_test() { (cd tools/deploycheck && nice go test ./...); }
+
 # schemas fetches Kubernetes' module once; its OpenAPI document holds every field of every kind.
 schemas() {
     [[ -f $cache/schemas-$kubernetes/.done ]] && return
@@ -134,6 +136,7 @@ image() {
 
 echo "Tools"
 check "deploycheck and kubeconform" tools
+check "deploycheck finds faults" deploycheck_test
 
 echo "Observability"
 if have promtool prometheus; then check "Prometheus: configuration, rules, tests" prometheus; else skip "Prometheus" "no promtool"; fi

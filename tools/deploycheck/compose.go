@@ -62,6 +62,7 @@ func checkCompose([]string) error {
 	}
 	checkRoles(&found, project)
 	checkScraped(&found, project)
+	checkNamespace(&found)
 	return found.report()
 }
 
@@ -198,5 +199,25 @@ func checkScraped(found *faults, project *types.Project) {
 		if runs := slices.Contains(project.Services[name].Command, "serve"); runs != slices.Contains(scraped, name) {
 			found.add("observability/prometheus/prometheus.yml and docker-compose.yml disagree about %s", name)
 		}
+	}
+}
+
+var searchAttribute = regexp.MustCompile(`Mshub\w+=(?:Keyword|Bool|Int|Text|Double|Datetime|KeywordList)`)
+
+// checkNamespace: the script makes the namespace that `mshub up` makes for itself.
+func checkNamespace(found *faults) {
+	const embedded, script = "internal/temporal/devserver.go", "deploy/compose/temporal/namespace.sh"
+	var lists [2][]string
+	for i, path := range []string{embedded, script} {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			found.add("%v", err)
+			return
+		}
+		lists[i] = searchAttribute.FindAllString(string(raw), -1)
+		slices.Sort(lists[i])
+	}
+	if len(lists[0]) == 0 || !slices.Equal(lists[0], lists[1]) {
+		found.add("search attributes: %s has %v, %s has %v", embedded, lists[0], script, lists[1])
 	}
 }

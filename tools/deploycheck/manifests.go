@@ -76,6 +76,10 @@ func checkManifests([]string) error {
 	if err != nil {
 		return err
 	}
+	return judge(objects)
+}
+
+func judge(objects []manifest) error {
 	var found faults
 	named := map[string]*manifest{}
 	for i := range objects {
