@@ -8,9 +8,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/identity/store"
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
+	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
 )
 
 // maxAccessChanges in one answer.
@@ -61,13 +63,13 @@ func (s *Service) GetAccess(ctx context.Context, req *identityv1.GetAccessReques
 	return res, nil
 }
 
-func (s *Service) organisationFor(ctx context.Context, tx pgx.Tx, user store.IdentityUser, name string) (store.IdentityOrganisation, error) {
+func (s *Service) organisationFor(ctx context.Context, tx pgx.Tx, user store.User, name string) (store.Organisation, error) {
 	if name == "" {
 		return s.q.HomeOf(ctx, tx, user.ID)
 	}
 	id, err := organisationID(name)
 	if err != nil {
-		return store.IdentityOrganisation{}, err
+		return store.Organisation{}, err
 	}
 	organisation, err := s.q.OrganisationOf(ctx, tx, store.OrganisationOfParams{UserID: user.ID, OrganisationID: id})
 	if err != nil {
@@ -76,6 +78,43 @@ func (s *Service) organisationFor(ctx context.Context, tx pgx.Tx, user store.Ide
 	now := s.now()
 	unless := now.Add(-time.Minute)
 	return organisation, s.q.TouchBelonging(ctx, tx, store.TouchBelongingParams{Now: &now, UserID: user.ID, OrganisationID: id, UnlessSince: &unless})
+}
+
+// ResolveOrganisation returns the named organisation, or the installation's first, which it founds if there is none.
+func (s *Service) ResolveOrganisation(ctx context.Context, req *identityv1.ResolveOrganisationRequest) (*identityv1.Organisation, error) {
+	var organisation store.Organisation
+	err := s.db.Global(ctx, func(tx pgx.Tx) error {
+		if name := req.GetOrganisation(); name != "" {
+			id, err := organisationID(name)
+			if err == nil {
+				err = store.Enter(ctx, tx, id)
+			}
+			if err != nil {
+				return err
+			}
+			organisation, err = s.q.ActiveOrganisation(ctx, tx)
+			return found(err, "organisation", name)
+		}
+		err := s.q.LockInstallation(ctx, tx)
+		if err != nil {
+			return err
+		}
+		organisation, err = s.q.FirstOrganisation(ctx, tx)
+		if !isNotFound(err) {
+			return err
+		}
+		organisation, err = s.foundOrganisation(ctx, tx, firstOrganisation)
+		if err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{
+			Action: identityv1connect.CredentialServiceResolveOrganisationProcedure[1:], Target: organisationName(organisation.ID), Organisation: organisation.ID,
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wireOrganisation(organisation), nil
 }
 
 // ListAccessChanges tells whose tokens became wrong, the oldest change first.

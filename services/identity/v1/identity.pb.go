@@ -242,7 +242,7 @@ func (x AccessChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AccessChange_Kind.Descriptor instead.
 func (AccessChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54, 0}
 }
 
 type User struct {
@@ -3058,6 +3058,51 @@ func (x *RedeemLinkResponse) GetKind() Link_Kind {
 	return Link_KIND_UNSPECIFIED
 }
 
+type ResolveOrganisationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "organisations/ID"; empty = the first.
+	Organisation  string `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResolveOrganisationRequest) Reset() {
+	*x = ResolveOrganisationRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolveOrganisationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolveOrganisationRequest) ProtoMessage() {}
+
+func (x *ResolveOrganisationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolveOrganisationRequest.ProtoReflect.Descriptor instead.
+func (*ResolveOrganisationRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *ResolveOrganisationRequest) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
 // AccessChange says that what a user may do is no longer what its tokens say.
 type AccessChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3071,7 +3116,7 @@ type AccessChange struct {
 
 func (x *AccessChange) Reset() {
 	*x = AccessChange{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3083,7 +3128,7 @@ func (x *AccessChange) String() string {
 func (*AccessChange) ProtoMessage() {}
 
 func (x *AccessChange) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3096,7 +3141,7 @@ func (x *AccessChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessChange.ProtoReflect.Descriptor instead.
 func (*AccessChange) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AccessChange) GetUser() string {
@@ -3130,7 +3175,7 @@ type ListAccessChangesRequest struct {
 
 func (x *ListAccessChangesRequest) Reset() {
 	*x = ListAccessChangesRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3142,7 +3187,7 @@ func (x *ListAccessChangesRequest) String() string {
 func (*ListAccessChangesRequest) ProtoMessage() {}
 
 func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3155,7 +3200,7 @@ func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListAccessChangesRequest) GetSince() *timestamppb.Timestamp {
@@ -3175,7 +3220,7 @@ type ListAccessChangesResponse struct {
 
 func (x *ListAccessChangesResponse) Reset() {
 	*x = ListAccessChangesResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3232,7 @@ func (x *ListAccessChangesResponse) String() string {
 func (*ListAccessChangesResponse) ProtoMessage() {}
 
 func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3245,7 @@ func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
@@ -3434,7 +3479,9 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vdisplayName\"y\n" +
 	"\x12RedeemLinkResponse\x12.\n" +
 	"\x04user\x18\x01 \x01(\v2\x1a.services.identity.v1.UserR\x04user\x123\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind\"\xd3\x01\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind\"I\n" +
+	"\x1aResolveOrganisationRequest\x12+\n" +
+	"\forganisation\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\forganisation\"\xd3\x01\n" +
 	"\fAccessChange\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12;\n" +
 	"\x04kind\x18\x02 \x01(\x0e2'.services.identity.v1.AccessChange.KindR\x04kind\x12.\n" +
@@ -3501,7 +3548,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x12WithdrawInvitation\x12/.services.identity.v1.WithdrawInvitationRequest\x1a0.services.identity.v1.WithdrawInvitationResponse\"R\xaa\xbb\x18\"\n" +
 	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=invitations/*}:withdraw\x12\xac\x01\n" +
 	"\x0fListInvitations\x12,.services.identity.v1.ListInvitationsRequest\x1a-.services.identity.v1.ListInvitationsResponse\"<\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x012\xff\x06\n" +
+	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x012\x85\b\n" +
 	"\x11CredentialService\x12\x8c\x01\n" +
 	"\x11VerifyCredentials\x12..services.identity.v1.VerifyCredentialsRequest\x1a/.services.identity.v1.VerifyCredentialsResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12w\n" +
 	"\tGetAccess\x12&.services.identity.v1.GetAccessRequest\x1a'.services.identity.v1.GetAccessResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12k\n" +
@@ -3510,7 +3557,8 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"CreateLink\x12'.services.identity.v1.CreateLinkRequest\x1a(.services.identity.v1.CreateLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12q\n" +
 	"\aGetLink\x12$.services.identity.v1.GetLinkRequest\x1a%.services.identity.v1.GetLinkResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12w\n" +
 	"\n" +
-	"RedeemLink\x12'.services.identity.v1.RedeemLinkRequest\x1a(.services.identity.v1.RedeemLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x8f\x01\n" +
+	"RedeemLink\x12'.services.identity.v1.RedeemLinkRequest\x1a(.services.identity.v1.RedeemLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x83\x01\n" +
+	"\x13ResolveOrganisation\x120.services.identity.v1.ResolveOrganisationRequest\x1a\".services.identity.v1.Organisation\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x8f\x01\n" +
 	"\x11ListAccessChanges\x12..services.identity.v1.ListAccessChangesRequest\x1a/.services.identity.v1.ListAccessChangesResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01BBZ@github.com/microservicehub/mshub/services/identity/v1;identityv1b\x06proto3"
 
 var (
@@ -3526,7 +3574,7 @@ func file_services_identity_v1_identity_proto_rawDescGZIP() []byte {
 }
 
 var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_services_identity_v1_identity_proto_goTypes = []any{
 	(User_State)(0),                    // 0: services.identity.v1.User.State
 	(Invitation_State)(0),              // 1: services.identity.v1.Invitation.State
@@ -3585,40 +3633,41 @@ var file_services_identity_v1_identity_proto_goTypes = []any{
 	(*GetLinkResponse)(nil),            // 54: services.identity.v1.GetLinkResponse
 	(*RedeemLinkRequest)(nil),          // 55: services.identity.v1.RedeemLinkRequest
 	(*RedeemLinkResponse)(nil),         // 56: services.identity.v1.RedeemLinkResponse
-	(*AccessChange)(nil),               // 57: services.identity.v1.AccessChange
-	(*ListAccessChangesRequest)(nil),   // 58: services.identity.v1.ListAccessChangesRequest
-	(*ListAccessChangesResponse)(nil),  // 59: services.identity.v1.ListAccessChangesResponse
-	(*timestamppb.Timestamp)(nil),      // 60: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 61: google.protobuf.FieldMask
+	(*ResolveOrganisationRequest)(nil), // 57: services.identity.v1.ResolveOrganisationRequest
+	(*AccessChange)(nil),               // 58: services.identity.v1.AccessChange
+	(*ListAccessChangesRequest)(nil),   // 59: services.identity.v1.ListAccessChangesRequest
+	(*ListAccessChangesResponse)(nil),  // 60: services.identity.v1.ListAccessChangesResponse
+	(*timestamppb.Timestamp)(nil),      // 61: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 62: google.protobuf.FieldMask
 }
 var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	0,  // 0: services.identity.v1.User.state:type_name -> services.identity.v1.User.State
-	60, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
-	60, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
-	60, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
-	60, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
-	60, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
+	61, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
+	61, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
+	61, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
+	61, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
+	61, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 6: services.identity.v1.Invitation.state:type_name -> services.identity.v1.Invitation.State
-	60, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
-	60, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
+	61, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
+	61, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
 	4,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
 	5,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
 	4,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
 	4,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
 	4,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
-	61, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	62, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
 	5,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
 	5,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
 	5,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	61, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	62, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
 	6,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
 	6,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
 	6,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	61, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
+	62, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
 	7,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
 	7,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
 	7,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
-	61, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	62, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
 	8,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
 	8,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
 	4,  // 29: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
@@ -3631,9 +3680,9 @@ var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	4,  // 36: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
 	2,  // 37: services.identity.v1.RedeemLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
 	3,  // 38: services.identity.v1.AccessChange.kind:type_name -> services.identity.v1.AccessChange.Kind
-	60, // 39: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
-	60, // 40: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
-	57, // 41: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
+	61, // 39: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
+	61, // 40: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
+	58, // 41: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
 	9,  // 42: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
 	11, // 43: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
 	13, // 44: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
@@ -3663,39 +3712,41 @@ var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	51, // 68: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
 	53, // 69: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
 	55, // 70: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
-	58, // 71: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
-	10, // 72: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
-	12, // 73: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
-	4,  // 74: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
-	4,  // 75: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
-	4,  // 76: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
-	17, // 77: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
-	4,  // 78: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
-	4,  // 79: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
-	21, // 80: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
-	5,  // 81: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
-	5,  // 82: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
-	5,  // 83: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
-	26, // 84: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
-	6,  // 85: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
-	6,  // 86: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
-	30, // 87: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
-	32, // 88: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
-	7,  // 89: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
-	7,  // 90: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
-	36, // 91: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
-	38, // 92: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
-	40, // 93: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
-	42, // 94: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
-	44, // 95: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
-	46, // 96: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
-	48, // 97: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
-	52, // 98: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
-	54, // 99: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
-	56, // 100: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
-	59, // 101: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
-	72, // [72:102] is the sub-list for method output_type
-	42, // [42:72] is the sub-list for method input_type
+	57, // 71: services.identity.v1.CredentialService.ResolveOrganisation:input_type -> services.identity.v1.ResolveOrganisationRequest
+	59, // 72: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
+	10, // 73: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
+	12, // 74: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
+	4,  // 75: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
+	4,  // 76: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
+	4,  // 77: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
+	17, // 78: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
+	4,  // 79: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
+	4,  // 80: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
+	21, // 81: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
+	5,  // 82: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
+	5,  // 83: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
+	5,  // 84: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
+	26, // 85: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
+	6,  // 86: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
+	6,  // 87: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
+	30, // 88: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
+	32, // 89: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
+	7,  // 90: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
+	7,  // 91: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
+	36, // 92: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
+	38, // 93: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
+	40, // 94: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
+	42, // 95: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
+	44, // 96: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
+	46, // 97: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
+	48, // 98: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
+	52, // 99: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
+	54, // 100: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
+	56, // 101: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
+	5,  // 102: services.identity.v1.CredentialService.ResolveOrganisation:output_type -> services.identity.v1.Organisation
+	60, // 103: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
+	73, // [73:104] is the sub-list for method output_type
+	42, // [42:73] is the sub-list for method input_type
 	42, // [42:42] is the sub-list for extension type_name
 	42, // [42:42] is the sub-list for extension extendee
 	0,  // [0:42] is the sub-list for field type_name
@@ -3712,7 +3763,7 @@ func file_services_identity_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_identity_v1_identity_proto_rawDesc), len(file_services_identity_v1_identity_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   56,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

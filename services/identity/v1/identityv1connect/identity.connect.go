@@ -121,6 +121,9 @@ const (
 	// CredentialServiceRedeemLinkProcedure is the fully-qualified name of the CredentialService's
 	// RedeemLink RPC.
 	CredentialServiceRedeemLinkProcedure = "/services.identity.v1.CredentialService/RedeemLink"
+	// CredentialServiceResolveOrganisationProcedure is the fully-qualified name of the
+	// CredentialService's ResolveOrganisation RPC.
+	CredentialServiceResolveOrganisationProcedure = "/services.identity.v1.CredentialService/ResolveOrganisation"
 	// CredentialServiceListAccessChangesProcedure is the fully-qualified name of the
 	// CredentialService's ListAccessChanges RPC.
 	CredentialServiceListAccessChangesProcedure = "/services.identity.v1.CredentialService/ListAccessChanges"
@@ -914,6 +917,9 @@ type CredentialServiceClient interface {
 	GetLink(context.Context, *v1.GetLinkRequest) (*v1.GetLinkResponse, error)
 	// Uses a link up, exactly once: sets the password, verifies the address, accepts the invitation.
 	RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error)
+	// Where a machine client belongs that is made on the machine itself: the named organisation, or the installation's
+	// first, founded if there is none yet.
+	ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error)
 	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
 	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
 	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
@@ -968,6 +974,12 @@ func NewCredentialServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(credentialServiceMethods.ByName("RedeemLink")),
 			connect.WithClientOptions(opts...),
 		),
+		resolveOrganisation: connect.NewClient[v1.ResolveOrganisationRequest, v1.Organisation](
+			httpClient,
+			baseURL+CredentialServiceResolveOrganisationProcedure,
+			connect.WithSchema(credentialServiceMethods.ByName("ResolveOrganisation")),
+			connect.WithClientOptions(opts...),
+		),
 		listAccessChanges: connect.NewClient[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse](
 			httpClient,
 			baseURL+CredentialServiceListAccessChangesProcedure,
@@ -980,13 +992,14 @@ func NewCredentialServiceClient(httpClient connect.HTTPClient, baseURL string, o
 
 // credentialServiceClient implements CredentialServiceClient.
 type credentialServiceClient struct {
-	verifyCredentials *connect.Client[v1.VerifyCredentialsRequest, v1.VerifyCredentialsResponse]
-	getAccess         *connect.Client[v1.GetAccessRequest, v1.GetAccessResponse]
-	signUp            *connect.Client[v1.SignUpRequest, v1.SignUpResponse]
-	createLink        *connect.Client[v1.CreateLinkRequest, v1.CreateLinkResponse]
-	getLink           *connect.Client[v1.GetLinkRequest, v1.GetLinkResponse]
-	redeemLink        *connect.Client[v1.RedeemLinkRequest, v1.RedeemLinkResponse]
-	listAccessChanges *connect.Client[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse]
+	verifyCredentials   *connect.Client[v1.VerifyCredentialsRequest, v1.VerifyCredentialsResponse]
+	getAccess           *connect.Client[v1.GetAccessRequest, v1.GetAccessResponse]
+	signUp              *connect.Client[v1.SignUpRequest, v1.SignUpResponse]
+	createLink          *connect.Client[v1.CreateLinkRequest, v1.CreateLinkResponse]
+	getLink             *connect.Client[v1.GetLinkRequest, v1.GetLinkResponse]
+	redeemLink          *connect.Client[v1.RedeemLinkRequest, v1.RedeemLinkResponse]
+	resolveOrganisation *connect.Client[v1.ResolveOrganisationRequest, v1.Organisation]
+	listAccessChanges   *connect.Client[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse]
 }
 
 // VerifyCredentials calls services.identity.v1.CredentialService.VerifyCredentials.
@@ -1043,6 +1056,15 @@ func (c *credentialServiceClient) RedeemLink(ctx context.Context, req *v1.Redeem
 	return nil, err
 }
 
+// ResolveOrganisation calls services.identity.v1.CredentialService.ResolveOrganisation.
+func (c *credentialServiceClient) ResolveOrganisation(ctx context.Context, req *v1.ResolveOrganisationRequest) (*v1.Organisation, error) {
+	response, err := c.resolveOrganisation.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListAccessChanges calls services.identity.v1.CredentialService.ListAccessChanges.
 func (c *credentialServiceClient) ListAccessChanges(ctx context.Context, req *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {
 	response, err := c.listAccessChanges.CallUnary(ctx, connect.NewRequest(req))
@@ -1067,6 +1089,9 @@ type CredentialServiceHandler interface {
 	GetLink(context.Context, *v1.GetLinkRequest) (*v1.GetLinkResponse, error)
 	// Uses a link up, exactly once: sets the password, verifies the address, accepts the invitation.
 	RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error)
+	// Where a machine client belongs that is made on the machine itself: the named organisation, or the installation's
+	// first, founded if there is none yet.
+	ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error)
 	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
 	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
 	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
@@ -1117,6 +1142,12 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 		connect.WithSchema(credentialServiceMethods.ByName("RedeemLink")),
 		connect.WithHandlerOptions(opts...),
 	)
+	credentialServiceResolveOrganisationHandler := connect.NewUnaryHandlerSimple(
+		CredentialServiceResolveOrganisationProcedure,
+		svc.ResolveOrganisation,
+		connect.WithSchema(credentialServiceMethods.ByName("ResolveOrganisation")),
+		connect.WithHandlerOptions(opts...),
+	)
 	credentialServiceListAccessChangesHandler := connect.NewUnaryHandlerSimple(
 		CredentialServiceListAccessChangesProcedure,
 		svc.ListAccessChanges,
@@ -1138,6 +1169,8 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 			credentialServiceGetLinkHandler.ServeHTTP(w, r)
 		case CredentialServiceRedeemLinkProcedure:
 			credentialServiceRedeemLinkHandler.ServeHTTP(w, r)
+		case CredentialServiceResolveOrganisationProcedure:
+			credentialServiceResolveOrganisationHandler.ServeHTTP(w, r)
 		case CredentialServiceListAccessChangesProcedure:
 			credentialServiceListAccessChangesHandler.ServeHTTP(w, r)
 		default:
@@ -1171,6 +1204,10 @@ func (UnimplementedCredentialServiceHandler) GetLink(context.Context, *v1.GetLin
 
 func (UnimplementedCredentialServiceHandler) RedeemLink(context.Context, *v1.RedeemLinkRequest) (*v1.RedeemLinkResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.RedeemLink is not implemented"))
+}
+
+func (UnimplementedCredentialServiceHandler) ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.ResolveOrganisation is not implemented"))
 }
 
 func (UnimplementedCredentialServiceHandler) ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {
