@@ -30,7 +30,9 @@ type memory struct{ handler http.Handler }
 func (m memory) RoundTrip(req *http.Request) (*http.Response, error) {
 	in := req.Clone(req.Context())
 	in.RequestURI = req.URL.RequestURI()
-	in.RemoteAddr = "127.0.0.1:0"
+	if in.RemoteAddr == "" { // the gateway names its own caller
+		in.RemoteAddr = "127.0.0.1:0"
+	}
 	if in.Host == "" {
 		in.Host = req.URL.Host
 	}

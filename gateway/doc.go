@@ -1,0 +1,11 @@
+// Package gateway translates protocols and decides nothing: whatever comes in goes out as a Connect call to the role that
+// owns the method, with the caller's own token, and meets the same interceptors as any other call.
+//
+//	backend.go     where the roles are
+//	rest.go        /v1/…: the google.api.http options of the doors, as routes
+//	transcode.go   one REST request -> one message
+//	openapi.go     /openapi.json: generated from the same options (openapi.json beside this file)
+//	docs.go        /docs: the reference for people, drawn from openapi.json
+//	graphql.go     /graphql: queries, behind limits
+//	resolvers.go   what each field of schema.graphql asks, batched
+package gateway
