@@ -91,3 +91,12 @@ RETURNING *;
 SELECT * FROM runs.task
 WHERE state = 'DECIDED' AND acknowledged_at IS NULL AND decided_at < sqlc.arg(before)::timestamptz
 ORDER BY decided_at LIMIT sqlc.arg(most);
+
+-- name: CountOpen :many
+-- For the metrics: open runs by state. As mshub_system.
+SELECT h.state, count(*) AS runs FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.ended_at IS NULL GROUP BY h.state;
+
+-- name: OldestUnlaunched :one
+-- For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
+FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL;

@@ -58,6 +58,36 @@ func (q *Queries) CloseTask(ctx context.Context, db DBTX, arg CloseTaskParams) (
 	return i, err
 }
 
+const countOpen = `-- name: CountOpen :many
+SELECT h.state, count(*) AS runs FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.ended_at IS NULL GROUP BY h.state
+`
+
+type CountOpenRow struct {
+	State string
+	Runs  int64
+}
+
+// For the metrics: open runs by state. As mshub_system.
+func (q *Queries) CountOpen(ctx context.Context, db DBTX) ([]CountOpenRow, error) {
+	rows, err := db.Query(ctx, countOpen)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountOpenRow
+	for rows.Next() {
+		var i CountOpenRow
+		if err := rows.Scan(&i.State, &i.Runs); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const decideTask = `-- name: DecideTask :one
 UPDATE runs.task
 SET state = 'DECIDED', decision = $1, decided_by = $2, reason = $3,
@@ -351,6 +381,19 @@ func (q *Queries) LockTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, er
 		&i.Version,
 	)
 	return i, err
+}
+
+const oldestUnlaunched = `-- name: OldestUnlaunched :one
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
+FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL
+`
+
+// For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
+func (q *Queries) OldestUnlaunched(ctx context.Context, db DBTX) (float64, error) {
+	row := db.QueryRow(ctx, oldestUnlaunched)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
 }
 
 const runByKey = `-- name: RunByKey :one
