@@ -1,9 +1,12 @@
 package gateway_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
@@ -41,4 +44,36 @@ func methods() []protoreflect.MethodDescriptor {
 		}
 	}
 	return all
+}
+
+// routeOf returns the first REST route of a method; "" if it has none.
+func routeOf(method protoreflect.MethodDescriptor) (verb, path string) {
+	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+	for verb, path := range map[string]string{
+		http.MethodGet: rule.GetGet(), http.MethodPost: rule.GetPost(), http.MethodPatch: rule.GetPatch(),
+		http.MethodDelete: rule.GetDelete(), http.MethodPut: rule.GetPut(),
+	} {
+		if path != "" {
+			return verb, path
+		}
+	}
+	return "", ""
+}
+
+func hasRoute(method protoreflect.MethodDescriptor) bool {
+	_, path := routeOf(method)
+	return path != ""
+}
+
+// concretePath fills a template: "/v1/{name=runs/*}:pause" is /v1/runs/x:pause.
+func concretePath(template string) string {
+	for {
+		before, rest, ok := strings.Cut(template, "{")
+		if !ok {
+			return template
+		}
+		variable, after, _ := strings.Cut(rest, "}")
+		_, pattern, _ := strings.Cut(variable, "=")
+		template = before + strings.ReplaceAll(pattern, "*", "x") + after
+	}
 }

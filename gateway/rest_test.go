@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/microservicehub/mshub/gateway"
@@ -203,39 +201,22 @@ func TestEveryOptionIsARoute(t *testing.T) {
 	handler, last := echo(t)
 	seen := map[string]protoreflect.FullName{}
 	for _, method := range methods() {
-		rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
-		for verb, path := range map[string]string{
-			"GET": rule.GetGet(), "POST": rule.GetPost(), "PATCH": rule.GetPatch(), "DELETE": rule.GetDelete(), "PUT": rule.GetPut(),
-		} {
-			if path == "" {
-				continue
-			}
-			concrete := concretePath(path)
-			if other, taken := seen[verb+" "+concrete]; taken {
-				t.Errorf("%s and %s are both %s %s", other, method.FullName(), verb, concrete)
-			}
-			seen[verb+" "+concrete] = method.FullName()
-			w := do(handler, verb, concrete, "")
-			if want := "/" + string(method.Parent().FullName()) + "/" + string(method.Name()); w.Code != http.StatusOK || last.procedure != want {
-				t.Errorf("%s %s: %d, called %s, want %s", verb, concrete, w.Code, last.procedure, want)
-			}
+		verb, path := routeOf(method)
+		if path == "" {
+			continue
+		}
+		concrete := concretePath(path)
+		if other, taken := seen[verb+" "+concrete]; taken {
+			t.Errorf("%s and %s are both %s %s", other, method.FullName(), verb, concrete)
+		}
+		seen[verb+" "+concrete] = method.FullName()
+		w := do(handler, verb, concrete, "")
+		if want := "/" + string(method.Parent().FullName()) + "/" + string(method.Name()); w.Code != http.StatusOK || last.procedure != want {
+			t.Errorf("%s %s: %d, called %s, want %s", verb, concrete, w.Code, last.procedure, want)
 		}
 	}
 	if len(seen) < 50 {
 		t.Errorf("only %d routes: are all doors linked?", len(seen))
-	}
-}
-
-// concretePath fills a template: "/v1/{name=runs/*}:pause" is /v1/runs/x:pause.
-func concretePath(template string) string {
-	for {
-		before, rest, ok := strings.Cut(template, "{")
-		if !ok {
-			return template
-		}
-		variable, after, _ := strings.Cut(rest, "}")
-		_, pattern, _ := strings.Cut(variable, "=")
-		template = before + strings.ReplaceAll(pattern, "*", "x") + after
 	}
 }
 
