@@ -36,14 +36,17 @@ func house() dashboard {
 					queries: []query{{`sum by (route) (rate(http_server_handled_total{job="mshub"}[$__rate_interval]))`, "{{route}}"}}},
 				{title: "Plain routes, slowest", description: "One in a hundred answers takes longer.", unit: seconds, width: 8, kind: graph,
 					queries: []query{{`histogram_quantile(0.99, sum by (route, le) (rate(http_server_duration_seconds_bucket{job="mshub"}[$__rate_interval])))`, "{{route}}"}}},
-				{title: "Tokens", description: "Asked of the authorization server, by grant and result.", unit: perSecond, width: 8, kind: graph,
-					queries: []query{{`sum by (grant, result) (rate(mshub_auth_tokens_total{job="mshub"}[$__rate_interval]))`, "{{grant}} {{result}}"}}},
+				{title: "Tokens", description: "Answers of the token endpoint, by status.", unit: perSecond, width: 8, kind: graph,
+					queries: []query{{`sum by (code) (rate(http_server_handled_total{job="mshub",route="/oauth2/token"}[$__rate_interval]))`, "{{code}}"}}},
 			}},
 			{title: "Runs and workers", panels: []panel{
 				{title: "Open runs", description: "Rows that have not ended, by state.", unit: count, width: 8, kind: graph,
 					queries: []query{{`max by (state) (mshub_runs_open{job="mshub"})`, "{{state}}"}}},
-				{title: "Runs ended", description: "By process and final state.", unit: perSecond, width: 8, kind: graph,
-					queries: []query{{`sum by (process, state) (rate(mshub_runs_ended_total{job="mshub"}[$__rate_interval]))`, "{{process}} {{state}}"}}},
+				{title: "Runs ended", description: "By process; failed runs include those that were undone.", unit: perSecond, width: 8, kind: graph,
+					queries: []query{
+						{`sum by (workflow_type) (rate(temporal_workflow_completed_total{job="mshub"}[$__rate_interval]))`, "{{workflow_type}} completed"},
+						{`sum by (workflow_type) (rate(temporal_workflow_failed_total{job="mshub"}[$__rate_interval]))`, "{{workflow_type}} failed"},
+					}},
 				{title: "Waiting for a worker", description: "From scheduled to picked up; one in a hundred tasks waits longer.", unit: seconds, width: 8, kind: graph,
 					queries: []query{
 						{`histogram_quantile(0.99, sum by (task_queue, le) (rate(temporal_workflow_task_schedule_to_start_latency_seconds_bucket{job="mshub"}[$__rate_interval])))`, "workflow {{task_queue}}"},
