@@ -7,6 +7,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
+
+	runcontext "github.com/microservicehub/mshub/internal/temporal"
 )
 
 // Verb is a method of an activities room: what a step calls. In a workflow, name it as a method value of a nil pointer:
@@ -54,10 +56,16 @@ func Do[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req
 	return result, nil
 }
 
-// Aside calls a verb beside a step, from a Reminder: nobody reports it as the step's start or end, and its failure is the
-// caller's to judge.
-func Aside[Req, Res proto.Message](ctx workflow.Context, verb Verb[Req, Res], req Req) (Res, error) {
-	return call(ctx, 0, stepRetries, "", verb, req)
+// Aside calls a verb on account of a step without being it: a link that the step needs, a reminder while it waits. Nobody
+// reports it as the step's start or end; its failure is the story's to judge. The name tells apart a step's calls beside
+// it; within a Reminder each round is a call of its own.
+func Aside[Req, Res proto.Message](ctx workflow.Context, step, name string, verb Verb[Req, Res], req Req) (Res, error) {
+	f := frameOf(ctx)
+	if _, ok := f.definition.step(step); !ok {
+		return empty[Res](), undeclared(f.definition, step)
+	}
+	round := runcontext.RunOf(ctx).Item
+	return call(f.inside(ctx, step, round, name), 0, stepRetries, name, verb, req)
 }
 
 func call[Req, Res proto.Message](ctx workflow.Context, timeout time.Duration, retries *temporal.RetryPolicy, summary string, verb Verb[Req, Res], req Req) (Res, error) {

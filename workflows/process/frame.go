@@ -153,9 +153,13 @@ func Reason(ctx workflow.Context) string { return frameOf(ctx).reason }
 func (f *frame) enter(ctx workflow.Context, name string, kind Kind) (Step, error) {
 	step, ok := f.definition.step(name)
 	if !ok || step.Kind != kind {
-		return Step{}, Fail(ReasonUndeclared, "process %q declares no step %q of this kind; add it to its Definition", f.definition.Name, name)
+		return Step{}, undeclared(f.definition, name)
 	}
 	return step, f.gate(ctx)
+}
+
+func undeclared(d *Definition, step string) error {
+	return Fail(ReasonUndeclared, "process %q declares no step %q of this kind; add it to its Definition", d.Name, step)
 }
 
 func (f *frame) gate(ctx workflow.Context) error {

@@ -1,0 +1,254 @@
+package processtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
+
+	runcontext "github.com/microservicehub/mshub/internal/temporal"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+)
+
+// Env runs one process once. Not for concurrent use.
+type Env struct {
+	t          testing.TB
+	definition process.Definition
+	run        runcontext.RunContext
+	settings   map[string]time.Duration
+	// setup is applied to each execution: a run that continues as new has several.
+	setup  []func(*testsuite.TestWorkflowEnvironment)
+	hooks  map[string]func()
+	wf     *testsuite.TestWorkflowEnvironment
+	tasks  map[string]*runsv1.Task
+	answer *decision
+
+	mu sync.Mutex
+	Outcome
+}
+
+// Outcome is what a run left behind.
+type Outcome struct {
+	// Executions is 1 + how often the history started anew.
+	Executions int
+	// Calls are the verbs that were called, in order, attempts included: "SendMail".
+	Calls []string
+	// Keys are the steps of the calls: "mail/0", "mail/0/undo".
+	Keys []string
+	// Lines are the journal's lines that the frame wrote: "step.failed plan".
+	Lines []string
+	// Finish is the last word of the run; nil if it has none.
+	Finish *runsv1.FinishRunRequest
+	Title  string
+	Result proto.Message
+	Err    error
+}
+
+type decision struct {
+	after  time.Duration
+	decide runsv1.Task_Decision
+	reason string
+}
+
+// New prepares a run of the process.
+func New(t testing.TB, definition process.Definition) *Env {
+	t.Helper()
+	if err := definition.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	e := &Env{
+		t: t, definition: definition, hooks: map[string]func(){}, tasks: map[string]*runsv1.Task{},
+		run: runcontext.RunContext{Organisation: uuid.Must(uuid.NewV7()), Run: uuid.Must(uuid.NewV7()), Actor: "users/" + uuid.NewString()},
+	}
+	e.fakeRuns()
+	return e
+}
+
+// On fakes a verb, named by its method. It may fail as package activities would: see Refuse and Away.
+func On[Req, Res proto.Message](e *Env, verb process.Verb[Req, Res], f func(Req) (Res, error)) {
+	on(e, verbName(verb), func(_ context.Context, req Req) (Res, error) { return f(req) })
+}
+
+func on[Req, Res proto.Message](e *Env, name string, f process.Verb[Req, Res]) {
+	e.setup = append(e.setup, func(wf *testsuite.TestWorkflowEnvironment) {
+		wf.RegisterActivityWithOptions((func(context.Context, Req) (Res, error))(f), activity.RegisterOptions{Name: name})
+	})
+}
+
+// verbName is the name under which Temporal knows a method value: "(*Activities).SendMail-fm" is SendMail.
+func verbName(verb any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(verb).Pointer()).Name()
+	return strings.TrimSuffix(name[strings.LastIndex(name, ".")+1:], "-fm")
+}
+
+// Refuse is a service's no: no other attempt is made.
+func Refuse(code, reason, message string) error {
+	return temporal.NewApplicationErrorWithOptions(message, reason, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{code}})
+}
+
+// Away is a service that can't be reached: other attempts are made.
+func Away() error {
+	return temporal.NewApplicationErrorWithOptions("away", "UNAVAILABLE", temporal.ApplicationErrorOptions{Details: []any{"unavailable"}})
+}
+
+// Set changes a setting of the process for this run.
+func (e *Env) Set(name string, value time.Duration) {
+	if e.settings == nil {
+		e.settings = map[string]time.Duration{}
+	}
+	e.settings[name] = value
+}
+
+// WhenCalled does something at the moment a verb is called, before it answers.
+func (e *Env) WhenCalled(verb string, do func()) { e.hooks[verb] = do }
+
+// After does something when the run's clock has moved on.
+func (e *Env) After(d time.Duration, do func()) {
+	e.setup = append(e.setup, func(wf *testsuite.TestWorkflowEnvironment) { wf.RegisterDelayedCallback(do, d) })
+}
+
+// Command gives the run an operator's command (process.UpdatePause, …), now: call it from WhenCalled or After. A refused
+// one fails the test.
+func (e *Env) Command(update, reason string) {
+	e.wf.UpdateWorkflowNoRejection(update, uuid.NewString(), e.t, process.Command{Actor: "users/operator", Reason: reason})
+}
+
+// Fact tells the run a fact, now.
+func (e *Env) Fact(kind string, data string) {
+	e.wf.SignalWorkflow(process.SignalFact, process.Fact{ID: uuid.NewString(), Kind: kind, Data: []byte(data)})
+}
+
+// Decide has somebody decide every task a while after it was created.
+func (e *Env) Decide(after time.Duration, decide runsv1.Task_Decision, reason string) {
+	e.answer = &decision{after, decide, reason}
+}
+
+// Tasks are those that the run created.
+func (e *Env) Tasks() map[string]*runsv1.Task { return e.tasks }
+
+// Run runs the process to its end, over continue-as-new.
+func (e *Env) Run(input proto.Message) Outcome {
+	e.t.Helper()
+	header := e.header()
+	for {
+		e.Executions++
+		next := e.execute(input, header)
+		if next == nil {
+			return e.Outcome
+		}
+		header = next.Header
+	}
+}
+
+func (e *Env) header() *commonpb.Header {
+	payload, err := converter.GetDefaultDataConverter().ToPayload(e.run)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return &commonpb.Header{Fields: map[string]*commonpb.Payload{"mshub-run": payload}}
+}
+
+func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.ContinueAsNewError {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(silent{})
+	e.wf = suite.NewTestWorkflowEnvironment()
+	e.wf.SetContextPropagators([]workflow.ContextPropagator{runcontext.Propagator()})
+	e.wf.SetHeader(header)
+	e.wf.SetTestTimeout(20 * time.Second)
+	e.wf.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: e.run.Run.String()})
+	e.wf.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{
+		process.NewInterceptor([]process.Definition{e.definition}), &watcher{env: e},
+	}})
+	if e.settings != nil {
+		if err := e.wf.SetMemoOnStart(process.SettingsMemo(e.settings)); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	e.wf.RegisterWorkflowWithOptions(e.definition.Workflow, workflow.RegisterOptions{Name: e.definition.Name})
+	for _, setup := range e.setup {
+		setup(e.wf)
+	}
+	e.wf.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if hook := e.hooks[info.ActivityType.Name]; hook != nil {
+			hook()
+		}
+	})
+	e.wf.ExecuteWorkflow(e.definition.Name, input)
+	if !e.wf.IsWorkflowCompleted() {
+		e.t.Fatal("the run never ended")
+	}
+	var next *workflow.ContinueAsNewError
+	if e.Err = e.wf.GetWorkflowError(); errors.As(e.Err, &next) {
+		return next
+	}
+	if e.Err == nil {
+		e.Result = e.definition.Result.ProtoReflect().New().Interface()
+		if err := e.wf.GetWorkflowResult(e.Result); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	return nil
+}
+
+// watcher notes every call of a verb.
+type watcher struct {
+	interceptor.WorkerInterceptorBase
+	env *Env
+}
+
+func (w *watcher) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &watched{interceptor.ActivityInboundInterceptorBase{Next: next}, w.env}
+}
+
+type watched struct {
+	interceptor.ActivityInboundInterceptorBase
+	env *Env
+}
+
+func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	if info := activity.GetInfo(ctx); !info.IsLocalActivity {
+		w.env.note(ctx, info)
+	}
+	return w.Next.ExecuteActivity(ctx, in)
+}
+
+func (e *Env) note(ctx context.Context, info activity.Info) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Calls = append(e.Calls, info.ActivityType.Name)
+	run, _ := runcontext.RunFrom(ctx)
+	key := run.Step
+	if run.Item > 0 {
+		key = fmt.Sprintf("%s/%d", key, run.Item)
+	}
+	if run.Call != "" {
+		key += "/" + run.Call
+	}
+	e.Keys = append(e.Keys, key)
+}
+
+// silent drops Temporal's log; what matters is in the Outcome.
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}

@@ -1,0 +1,87 @@
+package processtest
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+)
+
+// fakeRuns registers the runs room's verbs: the row decides, as in the service.
+func (e *Env) fakeRuns() {
+	on(e, "FinishRun", func(_ context.Context, req *runsv1.FinishRunRequest) (*runsv1.FinishRunResponse, error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.Finish = req
+		return &runsv1.FinishRunResponse{}, nil
+	})
+	on(e, "RecordEvents", func(_ context.Context, req *runsv1.RecordEventsRequest) (*runsv1.RecordEventsResponse, error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if req.GetTitle() != "" {
+			e.Title = req.GetTitle()
+		}
+		for _, entry := range req.GetEntries() {
+			line := entry.GetEvent().GetKind()
+			if step := entry.GetEvent().GetStep(); step != "" {
+				line += " " + step
+			}
+			e.Lines = append(e.Lines, line)
+		}
+		return &runsv1.RecordEventsResponse{}, nil
+	})
+	on(e, "CreateTask", func(_ context.Context, req *runsv1.CreateTaskRequest) (*runsv1.Task, error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		task := &runsv1.Task{
+			Name: "tasks/" + uuid.NewString(), Step: req.GetStep(), Title: req.GetTitle(), Assignee: req.GetAssignee(),
+			Context: req.GetContext(), State: runsv1.Task_OPEN, Version: 1,
+		}
+		e.tasks[req.GetStep()] = task
+		return proto.CloneOf(task), nil
+	})
+	on(e, "ExpireTask", func(_ context.Context, req *runsv1.ExpireTaskRequest) (*runsv1.Task, error) {
+		return e.close(req.GetName(), runsv1.Task_EXPIRED)
+	})
+	on(e, "WithdrawTask", func(_ context.Context, req *runsv1.WithdrawTaskRequest) (*runsv1.Task, error) {
+		return e.close(req.GetName(), runsv1.Task_WITHDRAWN)
+	})
+	on(e, "AcknowledgeTask", func(context.Context, *runsv1.AcknowledgeTaskRequest) (*runsv1.AcknowledgeTaskResponse, error) {
+		return &runsv1.AcknowledgeTaskResponse{}, nil
+	})
+	e.WhenCalled("CreateTask", func() {
+		if a := e.answer; a != nil {
+			e.wf.RegisterDelayedCallback(func() { e.decideAll(a) }, a.after)
+		}
+	})
+}
+
+// close is the conditional update of a deadline or a cancel.
+func (e *Env) close(name string, state runsv1.Task_State) (*runsv1.Task, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, task := range e.tasks {
+		if task.GetName() != name {
+			continue
+		}
+		if task.GetState() == runsv1.Task_OPEN {
+			task.State = state
+		}
+		return proto.CloneOf(task), nil
+	}
+	return nil, Refuse("not_found", "NOT_FOUND", "no such task")
+}
+
+func (e *Env) decideAll(a *decision) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, task := range e.tasks {
+		if task.GetState() == runsv1.Task_OPEN {
+			task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, a.decide, a.reason, "users/decider"
+			e.wf.SignalWorkflow(process.SignalTask, proto.CloneOf(task))
+		}
+	}
+}
