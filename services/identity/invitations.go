@@ -61,13 +61,18 @@ func (s *Service) InviteUser(ctx context.Context, req *identityv1.InviteUserRequ
 		if err != nil {
 			return nil, err
 		}
-		organisation := auth.From(ctx).Organisation
+		organisation, err := s.q.ActiveOrganisation(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
 		if _, err := s.newLink(ctx, tx, store.InsertLinkParams{
-			Kind: identityv1.Link_INVITATION.String(), UserID: &user.ID, OrganisationID: &organisation, InvitationID: &id, ExpiresAt: invitation.ExpiresAt,
+			Kind: identityv1.Link_INVITATION.String(), UserID: &user.ID, OrganisationID: &organisation.ID, InvitationID: &id, ExpiresAt: invitation.ExpiresAt,
 		}); err != nil {
 			return nil, err
 		}
-		proto.Merge(res, &identityv1.InviteUserResponse{Invitation: wireInvitation(invitation, s.now()), Created: created})
+		proto.Merge(res, &identityv1.InviteUserResponse{
+			Invitation: wireInvitation(invitation, s.now()), Created: created, Organisation: organisation.DisplayName,
+		})
 		return &changed{target: invitationName(id), after: map[string]any{"user": userName(user.ID), "role": roles[0], "created": created}}, nil
 	})
 	if err != nil {
@@ -121,7 +126,7 @@ func (s *Service) ListInvitations(ctx context.Context, req *identityv1.ListInvit
 			return nil, err
 		}
 	}
-	var rows []store.IdentityInvitation
+	var rows []store.Invitation
 	err := s.read(ctx, func(tx pgx.Tx) (err error) {
 		rows, err = s.q.ListInvitations(ctx, tx, store.ListInvitationsParams{ID: before, Limit: int32(size) + 1})
 		return err
@@ -140,10 +145,10 @@ func (s *Service) ListInvitations(ctx context.Context, req *identityv1.ListInvit
 	return res, nil
 }
 
-func (s *Service) invite(ctx context.Context, tx pgx.Tx, i store.InsertInvitationParams) (store.IdentityInvitation, error) {
+func (s *Service) invite(ctx context.Context, tx pgx.Tx, i store.InsertInvitationParams) (store.Invitation, error) {
 	i.CreatedAt = s.now()
 	if err := s.q.InsertInvitation(ctx, tx, i); err != nil {
-		return store.IdentityInvitation{}, err
+		return store.Invitation{}, err
 	}
 	return s.q.Invitation(ctx, tx, i.ID)
 }

@@ -193,7 +193,7 @@ func (s *Service) GetLink(ctx context.Context, req *identityv1.GetLinkRequest) (
 }
 
 // openLink finds the link of a token, if it can still be used.
-func (s *Service) openLink(ctx context.Context, tx pgx.Tx, token string) (store.IdentityLink, error) {
+func (s *Service) openLink(ctx context.Context, tx pgx.Tx, token string) (store.Link, error) {
 	link, err := s.q.Link(ctx, tx, tokenHash(token))
 	switch {
 	case isNotFound(err):
@@ -213,7 +213,7 @@ func usedLink() error {
 }
 
 // needsPassword: an invitation asks for a password only if there is none; the others are about a password.
-func (s *Service) needsPassword(ctx context.Context, tx pgx.Tx, link store.IdentityLink) (bool, error) {
+func (s *Service) needsPassword(ctx context.Context, tx pgx.Tx, link store.Link) (bool, error) {
 	if linkKind(link) != identityv1.Link_INVITATION {
 		return true, nil
 	}
@@ -226,7 +226,7 @@ func (s *Service) needsPassword(ctx context.Context, tx pgx.Tx, link store.Ident
 
 // linkMail makes a link and the mail that carries it. Owner nil makes a link for nobody: its token is thrown away, so that
 // an unknown address costs the same work. More than a few an hour for one address are not mailed.
-func (s *Service) linkMail(ctx context.Context, tx pgx.Tx, user store.IdentityUser, kind identityv1.Link_Kind, template string, owner *uuid.UUID, lifetime time.Duration) (*identityv1.LinkMail, error) {
+func (s *Service) linkMail(ctx context.Context, tx pgx.Tx, user store.User, kind identityv1.Link_Kind, template string, owner *uuid.UUID, lifetime time.Duration) (*identityv1.LinkMail, error) {
 	asked, err := s.q.LinksAsked(ctx, tx, store.LinksAskedParams{Account: account(user.Email), CreatedAt: s.now().Add(-time.Hour)})
 	if err != nil {
 		return nil, err
@@ -259,7 +259,7 @@ func (s *Service) linkOfInvitation(ctx context.Context, invitation string) (stri
 	if err != nil {
 		return "", err
 	}
-	var link store.IdentityLink
+	var link store.Link
 	err = s.db.Global(ctx, func(tx pgx.Tx) (err error) {
 		link, err = s.q.LinkOfInvitation(ctx, tx, &id)
 		return err
@@ -294,6 +294,6 @@ func tokenHash(token string) []byte {
 	return sum[:]
 }
 
-func linkKind(l store.IdentityLink) identityv1.Link_Kind {
+func linkKind(l store.Link) identityv1.Link_Kind {
 	return identityv1.Link_Kind(identityv1.Link_Kind_value[l.Kind])
 }

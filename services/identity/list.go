@@ -81,7 +81,7 @@ func (s *Service) ListUsers(ctx context.Context, req *identityv1.ListUsersReques
 		res.NextPageToken = postgres.EncodePage(order, last.Key, last.ID)
 	}
 	for _, row := range rows {
-		res.Users = append(res.Users, wireUser(row.IdentityUser, row.Roles))
+		res.Users = append(res.Users, wireUser(row.User, row.Roles))
 	}
 	return res, nil
 }

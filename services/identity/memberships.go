@@ -25,7 +25,7 @@ func (s *Service) ListMemberships(ctx context.Context, req *identityv1.ListMembe
 			return nil, err
 		}
 	}
-	var rows []store.IdentityMembership
+	var rows []store.Membership
 	err := s.read(ctx, func(tx pgx.Tx) (err error) {
 		rows, err = s.q.ListMemberships(ctx, tx, store.ListMembershipsParams{ID: after, Limit: int32(size) + 1})
 		return err
@@ -67,7 +67,7 @@ func (s *Service) CreateMembership(ctx context.Context, req *identityv1.CreateMe
 			proto.Merge(res, wireMembership(have))
 			return nil, nil
 		}
-		membership, err := s.join(ctx, tx, user.IdentityUser.ID, roles)
+		membership, err := s.join(ctx, tx, user.User.ID, roles)
 		if err != nil {
 			return nil, err
 		}
@@ -113,29 +113,29 @@ func (s *Service) DeleteMembership(ctx context.Context, req *identityv1.DeleteMe
 	return res, err
 }
 
-func (s *Service) membership(ctx context.Context, tx pgx.Tx, name string) (store.IdentityMembership, error) {
+func (s *Service) membership(ctx context.Context, tx pgx.Tx, name string) (store.Membership, error) {
 	id, err := membershipID(name)
 	if err != nil {
-		return store.IdentityMembership{}, err
+		return store.Membership{}, err
 	}
 	membership, err := s.q.Membership(ctx, tx, id)
 	return membership, found(err, "membership", name)
 }
 
 // join makes the membership.
-func (s *Service) join(ctx context.Context, tx pgx.Tx, user uuid.UUID, roles []string) (store.IdentityMembership, error) {
+func (s *Service) join(ctx context.Context, tx pgx.Tx, user uuid.UUID, roles []string) (store.Membership, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return store.IdentityMembership{}, err
+		return store.Membership{}, err
 	}
 	now := s.now()
 	if err := s.q.InsertBelonging(ctx, tx, store.InsertBelongingParams{UserID: user, CreatedAt: now}); err != nil {
-		return store.IdentityMembership{}, err
+		return store.Membership{}, err
 	}
 	if err := s.q.InsertMembership(ctx, tx, store.InsertMembershipParams{ID: id, UserID: user, Roles: roles, CreatedAt: now}); err != nil {
-		return store.IdentityMembership{}, err
+		return store.Membership{}, err
 	}
-	return store.IdentityMembership{ID: id, UserID: user, Roles: roles, CreatedAt: now}, s.accessChanged(ctx, tx, user, accessRoles)
+	return store.Membership{ID: id, UserID: user, Roles: roles, CreatedAt: now}, s.accessChanged(ctx, tx, user, accessRoles)
 }
 
 // leave ends the membership.
@@ -152,7 +152,7 @@ func (s *Service) leave(ctx context.Context, tx pgx.Tx, user uuid.UUID, roles []
 }
 
 // giveRoles sets a member's roles; the caller must be able to give both the new ones and those taken away.
-func (s *Service) giveRoles(ctx context.Context, tx pgx.Tx, field string, m store.IdentityMembership, names []string) ([]string, error) {
+func (s *Service) giveRoles(ctx context.Context, tx pgx.Tx, field string, m store.Membership, names []string) ([]string, error) {
 	if len(names) == 0 || len(names) > 20 {
 		return nil, rpc.Invalid(field, "needs between 1 and 20 roles")
 	}

@@ -79,7 +79,7 @@ func (s *Service) ListOrganisations(ctx context.Context, _ *identityv1.ListOrgan
 
 // GetOrganisation shows the active organisation; no other exists for the caller.
 func (s *Service) GetOrganisation(ctx context.Context, req *identityv1.GetOrganisationRequest) (*identityv1.Organisation, error) {
-	var organisation store.IdentityOrganisation
+	var organisation store.Organisation
 	err := s.read(ctx, func(tx pgx.Tx) (err error) {
 		organisation, err = s.active(ctx, tx, req.GetName())
 		return err
@@ -150,25 +150,25 @@ func (s *Service) UpdateOrganisation(ctx context.Context, req *identityv1.Update
 }
 
 // active is the active organisation if that is the one named.
-func (s *Service) active(ctx context.Context, tx pgx.Tx, name string) (store.IdentityOrganisation, error) {
+func (s *Service) active(ctx context.Context, tx pgx.Tx, name string) (store.Organisation, error) {
 	id, err := organisationID(name)
 	if err != nil {
-		return store.IdentityOrganisation{}, err
+		return store.Organisation{}, err
 	}
 	if id != auth.From(ctx).Organisation {
-		return store.IdentityOrganisation{}, rpc.NotFound("organisation", name)
+		return store.Organisation{}, rpc.NotFound("organisation", name)
 	}
 	organisation, err := s.q.ActiveOrganisation(ctx, tx)
 	return organisation, found(err, "organisation", name)
 }
 
 // foundOrganisation makes one with the built-in roles, and leaves the transaction inside it.
-func (s *Service) foundOrganisation(ctx context.Context, tx pgx.Tx, displayName string) (store.IdentityOrganisation, error) {
+func (s *Service) foundOrganisation(ctx context.Context, tx pgx.Tx, displayName string) (store.Organisation, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return store.IdentityOrganisation{}, err
+		return store.Organisation{}, err
 	}
-	organisation := store.IdentityOrganisation{ID: id, DisplayName: displayName, CreatedAt: s.now()}
+	organisation := store.Organisation{ID: id, DisplayName: displayName, CreatedAt: s.now()}
 	if err := s.q.InsertOrganisation(ctx, tx, store.InsertOrganisationParams(organisation)); err != nil {
 		return organisation, err
 	}

@@ -43,7 +43,7 @@ func (s *Service) RedeemLink(ctx context.Context, req *identityv1.RedeemLinkRequ
 			return err
 		}
 		res.Kind = linkKind(link)
-		var user store.IdentityUser
+		var user store.User
 		switch res.Kind {
 		case identityv1.Link_ADMINISTRATOR:
 			user, err = s.redeemAdministrator(ctx, tx, r)
@@ -113,9 +113,9 @@ func (s *Service) prepare(ctx context.Context, req *identityv1.RedeemLinkRequest
 
 // redeemAdministrator makes the person administrator of the installation's first organisation, which it founds if there
 // is none. An account that the address has already gets the new password: the link came from the machine itself.
-func (s *Service) redeemAdministrator(ctx context.Context, tx pgx.Tx, r redemption) (store.IdentityUser, error) {
+func (s *Service) redeemAdministrator(ctx context.Context, tx pgx.Tx, r redemption) (store.User, error) {
 	if err := s.q.LockInstallation(ctx, tx); err != nil {
-		return store.IdentityUser{}, err
+		return store.User{}, err
 	}
 	user, created, err := s.insertUser(ctx, tx, r.email, r.displayName, nil)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Service) redeemAdministrator(ctx context.Context, tx pgx.Tx, r redempti
 }
 
 // redeemInvitation accepts, and wakes the run that waits for it.
-func (s *Service) redeemInvitation(ctx context.Context, tx pgx.Tx, r redemption, link store.IdentityLink) (store.IdentityUser, error) {
+func (s *Service) redeemInvitation(ctx context.Context, tx pgx.Tx, r redemption, link store.Link) (store.User, error) {
 	user, err := s.lockForRedeem(ctx, tx, link)
 	if err != nil {
 		return user, err
@@ -190,7 +190,7 @@ func (s *Service) redeemInvitation(ctx context.Context, tx pgx.Tx, r redemption,
 // redeemVerification ends a sign-up: the address is proven, the password set. Who no organisation knows applies to the
 // installation's first one: an accepted invitation makes the person visible there, and the fact starts what the
 // organisation does with newcomers.
-func (s *Service) redeemVerification(ctx context.Context, tx pgx.Tx, r redemption, link store.IdentityLink) (store.IdentityUser, error) {
+func (s *Service) redeemVerification(ctx context.Context, tx pgx.Tx, r redemption, link store.Link) (store.User, error) {
 	user, err := s.lockForRedeem(ctx, tx, link)
 	if err != nil {
 		return user, err
@@ -206,7 +206,7 @@ func (s *Service) redeemVerification(ctx context.Context, tx pgx.Tx, r redemptio
 }
 
 // apply returns the organisation applied to, or zero.
-func (s *Service) apply(ctx context.Context, tx pgx.Tx, user store.IdentityUser) (uuid.UUID, error) {
+func (s *Service) apply(ctx context.Context, tx pgx.Tx, user store.User) (uuid.UUID, error) {
 	known, err := s.q.IsKnown(ctx, tx, user.ID)
 	if err != nil || known {
 		return uuid.Nil, err
@@ -240,7 +240,7 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, user store.IdentityUser)
 }
 
 // redeemReset sets a new password, signs everybody out who used the old one, and forgives the failed attempts.
-func (s *Service) redeemReset(ctx context.Context, tx pgx.Tx, r redemption, link store.IdentityLink) (store.IdentityUser, error) {
+func (s *Service) redeemReset(ctx context.Context, tx pgx.Tx, r redemption, link store.Link) (store.User, error) {
 	user, err := s.lockForRedeem(ctx, tx, link)
 	if err != nil {
 		return user, err
@@ -254,7 +254,7 @@ func (s *Service) redeemReset(ctx context.Context, tx pgx.Tx, r redemption, link
 	return s.redeemed(ctx, tx, user, uuid.Nil, identityv1.Link_RESET, nil)
 }
 
-func (s *Service) lockForRedeem(ctx context.Context, tx pgx.Tx, link store.IdentityLink) (store.IdentityUser, error) {
+func (s *Service) lockForRedeem(ctx context.Context, tx pgx.Tx, link store.Link) (store.User, error) {
 	user, err := s.q.LockUser(ctx, tx, *link.UserID)
 	if err == nil && user.State == stateDisabled {
 		err = rpc.Precondition("USER_DISABLED", "this account is disabled; ask an administrator")
@@ -263,7 +263,7 @@ func (s *Service) lockForRedeem(ctx context.Context, tx pgx.Tx, link store.Ident
 }
 
 // setPassword stores the new password; tokens, sessions and links that came before it end.
-func (s *Service) setPassword(ctx context.Context, tx pgx.Tx, user store.IdentityUser, secret string) error {
+func (s *Service) setPassword(ctx context.Context, tx pgx.Tx, user store.User, secret string) error {
 	if err := s.q.SetPassword(ctx, tx, store.SetPasswordParams{UserID: user.ID, Secret: secret, Now: s.now()}); err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (s *Service) setPassword(ctx context.Context, tx pgx.Tx, user store.Identit
 
 // redeemed activates the account, because a link proves the address, and writes the audit entry in the person's name:
 // the link says who is acting, the authorization server only carried it.
-func (s *Service) redeemed(ctx context.Context, tx pgx.Tx, user store.IdentityUser, organisation uuid.UUID, kind identityv1.Link_Kind, after map[string]any) (store.IdentityUser, error) {
+func (s *Service) redeemed(ctx context.Context, tx pgx.Tx, user store.User, organisation uuid.UUID, kind identityv1.Link_Kind, after map[string]any) (store.User, error) {
 	if err := s.q.ActivateUser(ctx, tx, store.ActivateUserParams{ID: user.ID, Now: s.now()}); err != nil {
 		return user, err
 	}

@@ -121,7 +121,7 @@ func (s *Service) DeleteRole(ctx context.Context, req *identityv1.DeleteRoleRequ
 }
 
 // ownRole finds a role that is not built in.
-func (s *Service) ownRole(ctx context.Context, tx pgx.Tx, name string) (store.IdentityRole, error) {
+func (s *Service) ownRole(ctx context.Context, tx pgx.Tx, name string) (store.Role, error) {
 	role, err := s.q.Role(ctx, tx, roleSlug(name))
 	if err != nil {
 		return role, found(err, "role", name)

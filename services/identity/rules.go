@@ -67,7 +67,7 @@ func (s *Service) rolesNamed(ctx context.Context, tx pgx.Tx, field string, names
 	}
 	var permissions []string
 	for _, slug := range slugs {
-		i := slices.IndexFunc(roles, func(r store.IdentityRole) bool { return r.Slug == slug })
+		i := slices.IndexFunc(roles, func(r store.Role) bool { return r.Slug == slug })
 		if i < 0 {
 			return nil, rpc.Invalid(field, "there is no role %q in this organisation", slug)
 		}

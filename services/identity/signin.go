@@ -30,7 +30,7 @@ func (s *Service) VerifyCredentials(ctx context.Context, req *identityv1.VerifyC
 	if err != nil {
 		return nil, err
 	}
-	ok := right && found.IdentityUser.State == stateActive && found.IdentityUser.EmailVerified
+	ok := right && found.User.State == stateActive && found.User.EmailVerified
 	err = s.db.Global(ctx, func(tx pgx.Tx) error {
 		now := s.now()
 		if !ok {
@@ -38,7 +38,7 @@ func (s *Service) VerifyCredentials(ctx context.Context, req *identityv1.VerifyC
 			attempt.Now, attempt.Lately = &now, &lately
 			return s.q.CountFailure(ctx, tx, attempt)
 		}
-		if err := s.q.SetSignedIn(ctx, tx, store.SetSignedInParams{ID: found.IdentityUser.ID, SignedInAt: &now}); err != nil {
+		if err := s.q.SetSignedIn(ctx, tx, store.SetSignedInParams{ID: found.User.ID, SignedInAt: &now}); err != nil {
 			return err
 		}
 		return s.q.CountSuccess(ctx, tx, store.CountSuccessParams{Account: attempt.Account, RemoteAddress: attempt.RemoteAddress, Now: &now})
@@ -46,7 +46,7 @@ func (s *Service) VerifyCredentials(ctx context.Context, req *identityv1.VerifyC
 	if err != nil || !ok {
 		return &identityv1.VerifyCredentialsResponse{}, err
 	}
-	return &identityv1.VerifyCredentialsResponse{User: wireUser(found.IdentityUser, nil)}, nil
+	return &identityv1.VerifyCredentialsResponse{User: wireUser(found.User, nil)}, nil
 }
 
 // try looks the account up and compares. It holds a hashing slot from before the counters are read, so at most as many

@@ -24,7 +24,7 @@ func (s *Service) GetUser(ctx context.Context, req *identityv1.GetUserRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return wireUser(user.IdentityUser, user.Roles), nil
+	return wireUser(user.User, user.Roles), nil
 }
 
 // CreateUser makes an account in state INVITED and its membership. The person can sign in after following a link that
@@ -85,27 +85,27 @@ func (s *Service) UpdateUser(ctx context.Context, req *identityv1.UpdateUserRequ
 			if err != nil {
 				return nil, err
 			}
-			if err := s.onlyHere(ctx, tx, user.IdentityUser.ID); err != nil {
+			if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
 				return nil, err
 			}
-			if err := s.q.SetDisplayName(ctx, tx, store.SetDisplayNameParams{ID: user.IdentityUser.ID, DisplayName: name, Now: s.now()}); err != nil {
+			if err := s.q.SetDisplayName(ctx, tx, store.SetDisplayNameParams{ID: user.User.ID, DisplayName: name, Now: s.now()}); err != nil {
 				return nil, err
 			}
 			what.after["displayName"] = "changed" // the name itself is the person's
-			user.IdentityUser.DisplayName, user.IdentityUser.UpdatedAt = name, s.now()
+			user.User.DisplayName, user.User.UpdatedAt = name, s.now()
 		}
 		if slices.Contains(paths, "roles") {
 			if user.Membership == nil {
 				return nil, rpc.Precondition("NO_MEMBERSHIP", "this person is not a member yet, so there are no roles to change")
 			}
 			what.before["roles"] = user.Roles
-			membership := store.IdentityMembership{ID: *user.Membership, UserID: user.IdentityUser.ID, Roles: user.Roles}
+			membership := store.Membership{ID: *user.Membership, UserID: user.User.ID, Roles: user.Roles}
 			if user.Roles, err = s.giveRoles(ctx, tx, "user.roles", membership, req.GetUser().GetRoles()); err != nil {
 				return nil, err
 			}
 			what.after["roles"] = user.Roles
 		}
-		proto.Merge(res, wireUser(user.IdentityUser, user.Roles))
+		proto.Merge(res, wireUser(user.User, user.Roles))
 		return what, nil
 	})
 	return res, err
@@ -120,7 +120,7 @@ func (s *Service) DeleteUser(ctx context.Context, req *identityv1.DeleteUserRequ
 		if err != nil {
 			return nil, err
 		}
-		id := user.IdentityUser.ID
+		id := user.User.ID
 		if user.Membership != nil {
 			if err := s.leave(ctx, tx, id, user.Roles); err != nil {
 				return nil, err
@@ -149,19 +149,19 @@ func (s *Service) DisableUser(ctx context.Context, req *identityv1.DisableUserRe
 		if err != nil {
 			return nil, err
 		}
-		if user.IdentityUser.State == stateDisabled {
-			proto.Merge(res, wireUser(user.IdentityUser, user.Roles))
+		if user.User.State == stateDisabled {
+			proto.Merge(res, wireUser(user.User, user.Roles))
 			return nil, nil
 		}
-		if err := s.onlyHere(ctx, tx, user.IdentityUser.ID); err != nil {
+		if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
 			return nil, err
 		}
 		if slices.Contains(user.Roles, roleAdmin) {
-			if err := s.adminStays(ctx, tx, user.IdentityUser.ID); err != nil {
+			if err := s.adminStays(ctx, tx, user.User.ID); err != nil {
 				return nil, err
 			}
 		}
-		if err := s.accessChanged(ctx, tx, user.IdentityUser.ID, accessRemoved); err != nil {
+		if err := s.accessChanged(ctx, tx, user.User.ID, accessRemoved); err != nil {
 			return nil, err
 		}
 		return s.setState(ctx, tx, res, user, stateDisabled, req.GetReason())
@@ -177,15 +177,15 @@ func (s *Service) EnableUser(ctx context.Context, req *identityv1.EnableUserRequ
 		if err != nil {
 			return nil, err
 		}
-		if user.IdentityUser.State != stateDisabled {
-			proto.Merge(res, wireUser(user.IdentityUser, user.Roles))
+		if user.User.State != stateDisabled {
+			proto.Merge(res, wireUser(user.User, user.Roles))
 			return nil, nil
 		}
-		if err := s.onlyHere(ctx, tx, user.IdentityUser.ID); err != nil {
+		if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
 			return nil, err
 		}
 		state := stateInvited
-		if user.IdentityUser.EmailVerified {
+		if user.User.EmailVerified {
 			state = stateActive
 		}
 		return s.setState(ctx, tx, res, user, state, "")
@@ -194,12 +194,12 @@ func (s *Service) EnableUser(ctx context.Context, req *identityv1.EnableUserRequ
 }
 
 func (s *Service) setState(ctx context.Context, tx pgx.Tx, res *identityv1.User, user store.VisibleUserRow, state, reason string) (*changed, error) {
-	before, now := user.IdentityUser.State, s.now()
-	if err := s.q.SetUserState(ctx, tx, store.SetUserStateParams{ID: user.IdentityUser.ID, State: state, Now: now}); err != nil {
+	before, now := user.User.State, s.now()
+	if err := s.q.SetUserState(ctx, tx, store.SetUserStateParams{ID: user.User.ID, State: state, Now: now}); err != nil {
 		return nil, err
 	}
-	user.IdentityUser.State, user.IdentityUser.UpdatedAt = state, now
-	proto.Merge(res, wireUser(user.IdentityUser, user.Roles))
+	user.User.State, user.User.UpdatedAt = state, now
+	proto.Merge(res, wireUser(user.User, user.Roles))
 	return &changed{target: res.GetName(), before: map[string]any{"state": before}, after: map[string]any{"state": state}, reason: reason}, nil
 }
 
@@ -214,7 +214,7 @@ func (s *Service) visible(ctx context.Context, tx pgx.Tx, name string) (store.Vi
 }
 
 // insertUser makes an account in state INVITED, or finds the one that the address has.
-func (s *Service) insertUser(ctx context.Context, tx pgx.Tx, email, displayName string, invitation *uuid.UUID) (user store.IdentityUser, created bool, err error) {
+func (s *Service) insertUser(ctx context.Context, tx pgx.Tx, email, displayName string, invitation *uuid.UUID) (user store.User, created bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return user, false, err

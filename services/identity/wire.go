@@ -20,7 +20,7 @@ const (
 )
 
 // wireUser shows a user with the roles in the active organisation.
-func wireUser(u store.IdentityUser, roles []string) *identityv1.User {
+func wireUser(u store.User, roles []string) *identityv1.User {
 	wire := &identityv1.User{
 		Name:          userName(u.ID),
 		Email:         u.Email,
@@ -37,20 +37,20 @@ func wireUser(u store.IdentityUser, roles []string) *identityv1.User {
 	return wire
 }
 
-func wireOrganisation(o store.IdentityOrganisation) *identityv1.Organisation {
+func wireOrganisation(o store.Organisation) *identityv1.Organisation {
 	return &identityv1.Organisation{Name: organisationName(o.ID), DisplayName: o.DisplayName, CreateTime: timestamppb.New(o.CreatedAt)}
 }
 
-func wireMembership(m store.IdentityMembership) *identityv1.Membership {
+func wireMembership(m store.Membership) *identityv1.Membership {
 	return &identityv1.Membership{Name: membershipName(m.ID), User: userName(m.UserID), Roles: m.Roles, CreateTime: timestamppb.New(m.CreatedAt)}
 }
 
-func wireRole(r store.IdentityRole) *identityv1.Role {
+func wireRole(r store.Role) *identityv1.Role {
 	return &identityv1.Role{Name: roleName(r.Slug), Title: r.Title, Permissions: r.Permissions, Builtin: r.Builtin}
 }
 
 // wireInvitation: that nobody answered in time is not kept, it follows from the time.
-func wireInvitation(i store.IdentityInvitation, now time.Time) *identityv1.Invitation {
+func wireInvitation(i store.Invitation, now time.Time) *identityv1.Invitation {
 	wire := &identityv1.Invitation{
 		Name:        invitationName(i.ID),
 		User:        userName(i.UserID),

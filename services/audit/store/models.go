@@ -3,38 +3,3 @@
 //   sqlc v1.31.1
 
 package store
-
-import (
-	"time"
-
-	"github.com/google/uuid"
-)
-
-type AuditChain struct {
-	OrganisationID uuid.UUID
-	Position       int64
-	Hash           []byte
-}
-
-type AuditDetail struct {
-	OrganisationID uuid.UUID
-	EntryID        uuid.UUID
-	Salt           []byte
-	Before         []byte
-	After          []byte
-	RemoteAddress  string
-	Reason         string
-}
-
-type AuditEntry struct {
-	OrganisationID uuid.UUID
-	ID             uuid.UUID
-	Time           time.Time
-	Actor          string
-	Run            *uuid.UUID
-	Action         string
-	Target         string
-	Digest         []byte
-	Position       *int64
-	Hash           []byte
-}

@@ -19,8 +19,8 @@ WHERE u.email_norm = $1
 `
 
 type AccountRow struct {
-	IdentityUser IdentityUser
-	Secret       string
+	User   User
+	Secret string
 }
 
 // What signing in needs; the secret is empty if there is none.
@@ -28,16 +28,16 @@ func (q *Queries) Account(ctx context.Context, db DBTX, emailNorm string) (Accou
 	row := db.QueryRow(ctx, account, emailNorm)
 	var i AccountRow
 	err := row.Scan(
-		&i.IdentityUser.ID,
-		&i.IdentityUser.Email,
-		&i.IdentityUser.EmailNorm,
-		&i.IdentityUser.DisplayName,
-		&i.IdentityUser.State,
-		&i.IdentityUser.EmailVerified,
-		&i.IdentityUser.InvitedBy,
-		&i.IdentityUser.CreatedAt,
-		&i.IdentityUser.UpdatedAt,
-		&i.IdentityUser.SignedInAt,
+		&i.User.ID,
+		&i.User.Email,
+		&i.User.EmailNorm,
+		&i.User.DisplayName,
+		&i.User.State,
+		&i.User.EmailVerified,
+		&i.User.InvitedBy,
+		&i.User.CreatedAt,
+		&i.User.UpdatedAt,
+		&i.User.SignedInAt,
 		&i.Secret,
 	)
 	return i, err
@@ -226,9 +226,9 @@ const link = `-- name: Link :one
 SELECT id, hash, kind, account, user_id, organisation_id, invitation_id, created_at, expires_at, used_at FROM identity.links WHERE hash = $1
 `
 
-func (q *Queries) Link(ctx context.Context, db DBTX, hash []byte) (IdentityLink, error) {
+func (q *Queries) Link(ctx context.Context, db DBTX, hash []byte) (Link, error) {
 	row := db.QueryRow(ctx, link, hash)
-	var i IdentityLink
+	var i Link
 	err := row.Scan(
 		&i.ID,
 		&i.Hash,
@@ -248,9 +248,9 @@ const linkOfInvitation = `-- name: LinkOfInvitation :one
 SELECT id, hash, kind, account, user_id, organisation_id, invitation_id, created_at, expires_at, used_at FROM identity.links WHERE invitation_id = $1
 `
 
-func (q *Queries) LinkOfInvitation(ctx context.Context, db DBTX, invitationID *uuid.UUID) (IdentityLink, error) {
+func (q *Queries) LinkOfInvitation(ctx context.Context, db DBTX, invitationID *uuid.UUID) (Link, error) {
 	row := db.QueryRow(ctx, linkOfInvitation, invitationID)
-	var i IdentityLink
+	var i Link
 	err := row.Scan(
 		&i.ID,
 		&i.Hash,
@@ -372,9 +372,9 @@ type UseLinkParams struct {
 }
 
 // Uses a link up; no row: somebody else was first, or its time is over.
-func (q *Queries) UseLink(ctx context.Context, db DBTX, arg UseLinkParams) (IdentityLink, error) {
+func (q *Queries) UseLink(ctx context.Context, db DBTX, arg UseLinkParams) (Link, error) {
 	row := db.QueryRow(ctx, useLink, arg.Now, arg.Hash)
-	var i IdentityLink
+	var i Link
 	err := row.Scan(
 		&i.ID,
 		&i.Hash,

@@ -29,7 +29,7 @@ type Place struct {
 
 // ListedUser is a member with the roles.
 type ListedUser struct {
-	IdentityUser
+	User
 	Roles []string
 	Key   string // Order as text, for the next page
 }

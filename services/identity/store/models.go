@@ -10,28 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-type IdentityAccessChange struct {
-	ID     uuid.UUID
-	UserID uuid.UUID
-	Kind   string
-	Time   time.Time
-}
-
-type IdentityBelonging struct {
-	UserID         uuid.UUID
-	OrganisationID uuid.UUID
-	CreatedAt      time.Time
-	UsedAt         *time.Time
-}
-
-type IdentityCredential struct {
-	UserID    uuid.UUID
-	Kind      string
-	Secret    string
-	UpdatedAt time.Time
-}
-
-type IdentityInvitation struct {
+type Invitation struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
 	UserID         uuid.UUID
@@ -44,7 +23,7 @@ type IdentityInvitation struct {
 	ExpiresAt      time.Time
 }
 
-type IdentityLink struct {
+type Link struct {
 	ID             uuid.UUID
 	Hash           []byte
 	Kind           string
@@ -57,7 +36,7 @@ type IdentityLink struct {
 	UsedAt         *time.Time
 }
 
-type IdentityMembership struct {
+type Membership struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
 	UserID         uuid.UUID
@@ -65,13 +44,13 @@ type IdentityMembership struct {
 	CreatedAt      time.Time
 }
 
-type IdentityOrganisation struct {
+type Organisation struct {
 	ID          uuid.UUID
 	DisplayName string
 	CreatedAt   time.Time
 }
 
-type IdentityRole struct {
+type Role struct {
 	OrganisationID uuid.UUID
 	Slug           string
 	Title          string
@@ -79,15 +58,7 @@ type IdentityRole struct {
 	Builtin        bool
 }
 
-type IdentitySignInAttempt struct {
-	Account       []byte
-	RemoteAddress string
-	Failures      int32
-	FailedAt      *time.Time
-	SucceededAt   *time.Time
-}
-
-type IdentityUser struct {
+type User struct {
 	ID            uuid.UUID
 	Email         string
 	EmailNorm     string

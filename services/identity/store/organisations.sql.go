@@ -16,9 +16,9 @@ const activeOrganisation = `-- name: ActiveOrganisation :one
 SELECT id, display_name, created_at FROM identity.organisations WHERE id = mshub.org()
 `
 
-func (q *Queries) ActiveOrganisation(ctx context.Context, db DBTX) (IdentityOrganisation, error) {
+func (q *Queries) ActiveOrganisation(ctx context.Context, db DBTX) (Organisation, error) {
 	row := db.QueryRow(ctx, activeOrganisation)
-	var i IdentityOrganisation
+	var i Organisation
 	err := row.Scan(&i.ID, &i.DisplayName, &i.CreatedAt)
 	return i, err
 }
@@ -47,9 +47,9 @@ SELECT id, display_name, created_at FROM identity.organisations ORDER BY created
 `
 
 // The installation's own: where the first administrator is, and where sign-ups apply.
-func (q *Queries) FirstOrganisation(ctx context.Context, db DBTX) (IdentityOrganisation, error) {
+func (q *Queries) FirstOrganisation(ctx context.Context, db DBTX) (Organisation, error) {
 	row := db.QueryRow(ctx, firstOrganisation)
-	var i IdentityOrganisation
+	var i Organisation
 	err := row.Scan(&i.ID, &i.DisplayName, &i.CreatedAt)
 	return i, err
 }
@@ -84,9 +84,9 @@ WHERE b.user_id = $1 ORDER BY b.used_at DESC NULLS LAST, b.created_at, o.id LIMI
 `
 
 // The organisation that a person works in when none is named: the last used, else the oldest.
-func (q *Queries) HomeOf(ctx context.Context, db DBTX, userID uuid.UUID) (IdentityOrganisation, error) {
+func (q *Queries) HomeOf(ctx context.Context, db DBTX, userID uuid.UUID) (Organisation, error) {
 	row := db.QueryRow(ctx, homeOf, userID)
-	var i IdentityOrganisation
+	var i Organisation
 	err := row.Scan(&i.ID, &i.DisplayName, &i.CreatedAt)
 	return i, err
 }
@@ -202,9 +202,9 @@ const invitation = `-- name: Invitation :one
 SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1
 `
 
-func (q *Queries) Invitation(ctx context.Context, db DBTX, id uuid.UUID) (IdentityInvitation, error) {
+func (q *Queries) Invitation(ctx context.Context, db DBTX, id uuid.UUID) (Invitation, error) {
 	row := db.QueryRow(ctx, invitation, id)
-	var i IdentityInvitation
+	var i Invitation
 	err := row.Scan(
 		&i.OrganisationID,
 		&i.ID,
@@ -229,15 +229,15 @@ type ListInvitationsParams struct {
 	Limit int32
 }
 
-func (q *Queries) ListInvitations(ctx context.Context, db DBTX, arg ListInvitationsParams) ([]IdentityInvitation, error) {
+func (q *Queries) ListInvitations(ctx context.Context, db DBTX, arg ListInvitationsParams) ([]Invitation, error) {
 	rows, err := db.Query(ctx, listInvitations, arg.ID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityInvitation
+	var items []Invitation
 	for rows.Next() {
-		var i IdentityInvitation
+		var i Invitation
 		if err := rows.Scan(
 			&i.OrganisationID,
 			&i.ID,
@@ -269,15 +269,15 @@ type ListMembershipsParams struct {
 	Limit int32
 }
 
-func (q *Queries) ListMemberships(ctx context.Context, db DBTX, arg ListMembershipsParams) ([]IdentityMembership, error) {
+func (q *Queries) ListMemberships(ctx context.Context, db DBTX, arg ListMembershipsParams) ([]Membership, error) {
 	rows, err := db.Query(ctx, listMemberships, arg.ID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityMembership
+	var items []Membership
 	for rows.Next() {
-		var i IdentityMembership
+		var i Membership
 		if err := rows.Scan(
 			&i.OrganisationID,
 			&i.ID,
@@ -299,15 +299,15 @@ const listRoles = `-- name: ListRoles :many
 SELECT organisation_id, slug, title, permissions, builtin FROM identity.roles WHERE organisation_id = mshub.org() ORDER BY builtin DESC, slug
 `
 
-func (q *Queries) ListRoles(ctx context.Context, db DBTX) ([]IdentityRole, error) {
+func (q *Queries) ListRoles(ctx context.Context, db DBTX) ([]Role, error) {
 	rows, err := db.Query(ctx, listRoles)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityRole
+	var items []Role
 	for rows.Next() {
-		var i IdentityRole
+		var i Role
 		if err := rows.Scan(
 			&i.OrganisationID,
 			&i.Slug,
@@ -341,9 +341,9 @@ const lockInvitation = `-- name: LockInvitation :one
 SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
 `
 
-func (q *Queries) LockInvitation(ctx context.Context, db DBTX, id uuid.UUID) (IdentityInvitation, error) {
+func (q *Queries) LockInvitation(ctx context.Context, db DBTX, id uuid.UUID) (Invitation, error) {
 	row := db.QueryRow(ctx, lockInvitation, id)
-	var i IdentityInvitation
+	var i Invitation
 	err := row.Scan(
 		&i.OrganisationID,
 		&i.ID,
@@ -363,9 +363,9 @@ const membership = `-- name: Membership :one
 SELECT organisation_id, id, user_id, roles, created_at FROM identity.memberships WHERE organisation_id = mshub.org() AND id = $1
 `
 
-func (q *Queries) Membership(ctx context.Context, db DBTX, id uuid.UUID) (IdentityMembership, error) {
+func (q *Queries) Membership(ctx context.Context, db DBTX, id uuid.UUID) (Membership, error) {
 	row := db.QueryRow(ctx, membership, id)
-	var i IdentityMembership
+	var i Membership
 	err := row.Scan(
 		&i.OrganisationID,
 		&i.ID,
@@ -380,9 +380,9 @@ const membershipOf = `-- name: MembershipOf :one
 SELECT organisation_id, id, user_id, roles, created_at FROM identity.memberships WHERE organisation_id = mshub.org() AND user_id = $1
 `
 
-func (q *Queries) MembershipOf(ctx context.Context, db DBTX, userID uuid.UUID) (IdentityMembership, error) {
+func (q *Queries) MembershipOf(ctx context.Context, db DBTX, userID uuid.UUID) (Membership, error) {
 	row := db.QueryRow(ctx, membershipOf, userID)
-	var i IdentityMembership
+	var i Membership
 	err := row.Scan(
 		&i.OrganisationID,
 		&i.ID,
@@ -397,15 +397,15 @@ const openInvitationsOf = `-- name: OpenInvitationsOf :many
 SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND user_id = $1 AND state <> 'WITHDRAWN' FOR UPDATE
 `
 
-func (q *Queries) OpenInvitationsOf(ctx context.Context, db DBTX, userID uuid.UUID) ([]IdentityInvitation, error) {
+func (q *Queries) OpenInvitationsOf(ctx context.Context, db DBTX, userID uuid.UUID) ([]Invitation, error) {
 	rows, err := db.Query(ctx, openInvitationsOf, userID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityInvitation
+	var items []Invitation
 	for rows.Next() {
-		var i IdentityInvitation
+		var i Invitation
 		if err := rows.Scan(
 			&i.OrganisationID,
 			&i.ID,
@@ -438,9 +438,9 @@ type OrganisationOfParams struct {
 	OrganisationID uuid.UUID
 }
 
-func (q *Queries) OrganisationOf(ctx context.Context, db DBTX, arg OrganisationOfParams) (IdentityOrganisation, error) {
+func (q *Queries) OrganisationOf(ctx context.Context, db DBTX, arg OrganisationOfParams) (Organisation, error) {
 	row := db.QueryRow(ctx, organisationOf, arg.UserID, arg.OrganisationID)
-	var i IdentityOrganisation
+	var i Organisation
 	err := row.Scan(&i.ID, &i.DisplayName, &i.CreatedAt)
 	return i, err
 }
@@ -450,15 +450,15 @@ SELECT o.id, o.display_name, o.created_at FROM identity.belongings b JOIN identi
 WHERE b.user_id = $1 ORDER BY o.display_name, o.id
 `
 
-func (q *Queries) OrganisationsOf(ctx context.Context, db DBTX, userID uuid.UUID) ([]IdentityOrganisation, error) {
+func (q *Queries) OrganisationsOf(ctx context.Context, db DBTX, userID uuid.UUID) ([]Organisation, error) {
 	rows, err := db.Query(ctx, organisationsOf, userID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityOrganisation
+	var items []Organisation
 	for rows.Next() {
-		var i IdentityOrganisation
+		var i Organisation
 		if err := rows.Scan(&i.ID, &i.DisplayName, &i.CreatedAt); err != nil {
 			return nil, err
 		}
@@ -525,9 +525,9 @@ const role = `-- name: Role :one
 SELECT organisation_id, slug, title, permissions, builtin FROM identity.roles WHERE organisation_id = mshub.org() AND slug = $1
 `
 
-func (q *Queries) Role(ctx context.Context, db DBTX, slug string) (IdentityRole, error) {
+func (q *Queries) Role(ctx context.Context, db DBTX, slug string) (Role, error) {
 	row := db.QueryRow(ctx, role, slug)
-	var i IdentityRole
+	var i Role
 	err := row.Scan(
 		&i.OrganisationID,
 		&i.Slug,
@@ -558,15 +558,15 @@ const rolesNamed = `-- name: RolesNamed :many
 SELECT organisation_id, slug, title, permissions, builtin FROM identity.roles WHERE organisation_id = mshub.org() AND slug = ANY ($1::text[]) ORDER BY slug
 `
 
-func (q *Queries) RolesNamed(ctx context.Context, db DBTX, slugs []string) ([]IdentityRole, error) {
+func (q *Queries) RolesNamed(ctx context.Context, db DBTX, slugs []string) ([]Role, error) {
 	rows, err := db.Query(ctx, rolesNamed, slugs)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []IdentityRole
+	var items []Role
 	for rows.Next() {
-		var i IdentityRole
+		var i Role
 		if err := rows.Scan(
 			&i.OrganisationID,
 			&i.Slug,

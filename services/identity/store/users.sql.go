@@ -153,9 +153,9 @@ const lockUser = `-- name: LockUser :one
 SELECT id, email, email_norm, display_name, state, email_verified, invited_by, created_at, updated_at, signed_in_at FROM identity.users WHERE id = $1 FOR UPDATE
 `
 
-func (q *Queries) LockUser(ctx context.Context, db DBTX, id uuid.UUID) (IdentityUser, error) {
+func (q *Queries) LockUser(ctx context.Context, db DBTX, id uuid.UUID) (User, error) {
 	row := db.QueryRow(ctx, lockUser, id)
-	var i IdentityUser
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -233,9 +233,9 @@ const userByEmail = `-- name: UserByEmail :one
 SELECT id, email, email_norm, display_name, state, email_verified, invited_by, created_at, updated_at, signed_in_at FROM identity.users WHERE email_norm = $1
 `
 
-func (q *Queries) UserByEmail(ctx context.Context, db DBTX, emailNorm string) (IdentityUser, error) {
+func (q *Queries) UserByEmail(ctx context.Context, db DBTX, emailNorm string) (User, error) {
 	row := db.QueryRow(ctx, userByEmail, emailNorm)
-	var i IdentityUser
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -256,9 +256,9 @@ SELECT id, email, email_norm, display_name, state, email_verified, invited_by, c
 `
 
 // Whoever it is: only for what concerns the person alone.
-func (q *Queries) UserByID(ctx context.Context, db DBTX, id uuid.UUID) (IdentityUser, error) {
+func (q *Queries) UserByID(ctx context.Context, db DBTX, id uuid.UUID) (User, error) {
 	row := db.QueryRow(ctx, userByID, id)
-	var i IdentityUser
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -284,9 +284,9 @@ WHERE u.id = $1
 `
 
 type VisibleUserRow struct {
-	IdentityUser IdentityUser
-	Roles        []string
-	Membership   *uuid.UUID
+	User       User
+	Roles      []string
+	Membership *uuid.UUID
 }
 
 // A user whom the active organisation knows: a member, or somebody it invited.
@@ -294,16 +294,16 @@ func (q *Queries) VisibleUser(ctx context.Context, db DBTX, id uuid.UUID) (Visib
 	row := db.QueryRow(ctx, visibleUser, id)
 	var i VisibleUserRow
 	err := row.Scan(
-		&i.IdentityUser.ID,
-		&i.IdentityUser.Email,
-		&i.IdentityUser.EmailNorm,
-		&i.IdentityUser.DisplayName,
-		&i.IdentityUser.State,
-		&i.IdentityUser.EmailVerified,
-		&i.IdentityUser.InvitedBy,
-		&i.IdentityUser.CreatedAt,
-		&i.IdentityUser.UpdatedAt,
-		&i.IdentityUser.SignedInAt,
+		&i.User.ID,
+		&i.User.Email,
+		&i.User.EmailNorm,
+		&i.User.DisplayName,
+		&i.User.State,
+		&i.User.EmailVerified,
+		&i.User.InvitedBy,
+		&i.User.CreatedAt,
+		&i.User.UpdatedAt,
+		&i.User.SignedInAt,
 		&i.Roles,
 		&i.Membership,
 	)

@@ -182,11 +182,12 @@ func (x *Message) GetRun() string {
 
 type SendMailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of a template: "invitation", "reminder", "task", "welcome", "rejection".
+	// Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
+	// (displayName, title), "welcome" (displayName, organisation), "rejection" (displayName, organisation, reason).
 	Template string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
 	// An e-mail address.
 	Recipient string `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
-	// Values for the template; a missing one is `invalid_argument`.
+	// Values for the template; a missing one is `invalid_argument`, an empty one is not. A link must lead to this installation.
 	Values        map[string]string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -289,7 +290,7 @@ func (x *SendMailResponse) GetMessage() *Message {
 
 type SendAccountMailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "verification", "reset", "known-address".
+	// "verification", "reset", "known-address"; each needs displayName and link.
 	Template      string            `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
 	Recipient     string            `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	Values        map[string]string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
