@@ -307,3 +307,12 @@ func (h *house) system(f func(tx pgx.Tx) error) {
 		h.t.Fatal(err)
 	}
 }
+
+// background runs a service's claims and reconciler until the test ends.
+func (h *house) background(s *runs.Service) {
+	h.t.Helper()
+	ctx, stop := context.WithCancel(h.t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { _ = s.Run(ctx) })
+	h.t.Cleanup(func() { stop(); done.Wait() })
+}

@@ -65,7 +65,11 @@ func Aside[Req, Res proto.Message](ctx workflow.Context, step, name string, verb
 		return empty[Res](), undeclared(f.definition, step)
 	}
 	round := runcontext.RunOf(ctx).Item
-	return call(f.inside(ctx, step, round, name), 0, stepRetries, name, verb, req)
+	result, err := call(f.inside(ctx, step, round, name), 0, stepRetries, name, verb, req)
+	if err != nil {
+		err = &stepError{step: step, cause: err, untold: true}
+	}
+	return result, err
 }
 
 func call[Req, Res proto.Message](ctx workflow.Context, timeout time.Duration, retries *temporal.RetryPolicy, summary string, verb Verb[Req, Res], req Req) (Res, error) {

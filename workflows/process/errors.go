@@ -25,10 +25,12 @@ func Fail(reason, format string, args ...any) error {
 // ReasonOf returns the machine-readable reason of an error that Do, Each, Task, AwaitFact or Fail returned.
 func ReasonOf(err error) string { return failureOf(err).GetReason() }
 
-// stepError is what a step returns: its cause, and which step it was.
+// stepError is what a step returns: its cause, and which step it was. Untold is the failure of a call beside the step:
+// only if the story ends with it has the step failed.
 type stepError struct {
-	step  string
-	cause error
+	step   string
+	cause  error
+	untold bool
 }
 
 func (e *stepError) Error() string { return fmt.Sprintf("step %s: %v", e.step, e.cause) }

@@ -118,6 +118,9 @@ func (f *frame) end(ctx workflow.Context, result any, err error) (any, error) {
 	}
 	if err != nil {
 		finish.State, finish.Error = runsv1.Run_FAILED, failureOf(err)
+		if beside := (*stepError)(nil); errors.As(err, &beside) && beside.untold {
+			_ = f.failed(last, beside.step, 0, beside.cause) // the story has ended with this error already
+		}
 		if f.cancelled != nil || temporal.IsCanceledError(ctx.Err()) {
 			finish.State = runsv1.Run_CANCELLED
 			finish.Error = &runsv1.RunError{Code: "canceled", Reason: ReasonCancelled, Message: f.cancelReason()}

@@ -1,0 +1,159 @@
+package recordimport_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	filesact "github.com/microservicehub/mshub/activities/files"
+	recordsact "github.com/microservicehub/mshub/activities/records"
+	filesv1 "github.com/microservicehub/mshub/services/files/v1"
+	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+	"github.com/microservicehub/mshub/workflows/process/processtest"
+	"github.com/microservicehub/mshub/workflows/recordimport"
+	recordimportv1 "github.com/microservicehub/mshub/workflows/recordimport/v1"
+)
+
+var (
+	files   *filesact.Activities
+	records *recordsact.Activities
+
+	input = &recordimportv1.Input{File: "files/6f1c62b4-0f5e-7000-8000-000000000001", Dataset: "datasets/flights"}
+)
+
+// room stands in for files and records: a plan of some chunks, one of which may reject rows.
+type room struct {
+	mu       sync.Mutex
+	chunks   int32
+	rejected int64
+	fails    map[string]error
+	plan     *recordsv1.PlanImportRequest
+	finish   *recordsv1.FinishImportRequest
+	done     map[int32]int
+}
+
+func (r *room) fake(env *processtest.Env) {
+	processtest.On(env, files.GetFile, func(in *filesv1.GetFileRequest) (*filesv1.File, error) {
+		return &filesv1.File{Name: in.GetName(), FileName: "flights.csv.gz"}, r.fails["GetFile"]
+	})
+	processtest.On(env, files.CreateDownload, func(*filesv1.CreateDownloadRequest) (*filesv1.CreateDownloadResponse, error) {
+		return &filesv1.CreateDownloadResponse{Url: "http://files/source"}, r.fails["CreateDownload"]
+	})
+	processtest.On(env, records.PlanImport, func(in *recordsv1.PlanImportRequest) (*recordsv1.PlanImportResponse, error) {
+		r.plan = in
+		return &recordsv1.PlanImportResponse{Chunks: r.chunks, Rows: int64(r.chunks) * 10}, r.fails["PlanImport"]
+	})
+	processtest.On(env, records.ImportChunk, func(in *recordsv1.ImportChunkRequest) (*recordsv1.ImportChunkResponse, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.done[in.GetChunk()]++
+		return &recordsv1.ImportChunkResponse{Read: 10}, r.fails[fmt.Sprintf("ImportChunk %d", in.GetChunk())]
+	})
+	processtest.On(env, records.FinishImport, func(in *recordsv1.FinishImportRequest) (*recordsv1.FinishImportResponse, error) {
+		r.finish = in
+		read := int64(len(r.done)) * 10
+		return &recordsv1.FinishImportResponse{Read: read, Inserted: read - r.rejected, Rejected: r.rejected, RejectsSize: 7, RejectsSha256: "abc"}, r.fails["FinishImport"]
+	})
+	processtest.On(env, records.AbortImport, func(*recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
+		return &recordsv1.AbortImportResponse{}, nil
+	})
+	processtest.On(env, files.CreateUpload, func(in *filesv1.CreateUploadRequest) (*filesv1.CreateUploadResponse, error) {
+		return &filesv1.CreateUploadResponse{File: &filesv1.File{Name: "files/rejects", FileName: in.GetFileName()}, Url: "http://files/rejects"}, r.fails["CreateUpload"]
+	})
+	processtest.On(env, files.CompleteUpload, func(in *filesv1.CompleteUploadRequest) (*filesv1.File, error) {
+		return &filesv1.File{Name: in.GetName()}, r.fails["CompleteUpload"]
+	})
+	processtest.On(env, files.DeleteFile, func(*filesv1.DeleteFileRequest) (*filesv1.DeleteFileResponse, error) {
+		return &filesv1.DeleteFileResponse{}, nil
+	})
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name     string
+		rejected int64
+		want     *recordimportv1.Result
+		last     string
+	}{
+		{"without rejects", 0, &recordimportv1.Result{Read: 170, Inserted: 170}, "DeleteFile"},
+		{"with rejects", 3, &recordimportv1.Result{Read: 170, Inserted: 167, Rejected: 3, Rejects: "files/rejects"}, "CompleteUpload"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := &room{chunks: 17, rejected: tc.rejected, done: map[int32]int{}}
+			env := processtest.New(t, recordimport.Process)
+			r.fake(env)
+			got := env.Run(input)
+			if diff := cmp.Diff(tc.want, got.Result, protocmp.Transform()); diff != "" {
+				t.Errorf("%v\n%s", got.Err, diff)
+			}
+			for chunk := int32(1); chunk <= 17; chunk++ {
+				if r.done[chunk] != 1 {
+					t.Errorf("chunk %d was imported %d times", chunk, r.done[chunk])
+				}
+			}
+			if r.plan.GetMode() != recordsv1.ImportMode_UPSERT || r.plan.GetSourceUrl() != "http://files/source" || r.finish.GetRejectsUrl() != "http://files/rejects" {
+				t.Errorf("plan %s, finish %s", r.plan, r.finish)
+			}
+			if got.Title != "flights.csv.gz" || got.Calls[len(got.Calls)-1] != tc.last {
+				t.Errorf("title %q, calls %v", got.Title, got.Calls)
+			}
+		})
+	}
+}
+
+func TestImportFailsAtEachStep(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		verb    string
+		step    string
+		aborted bool
+	}{
+		{"GetFile", "file", false},
+		{"CreateDownload", "plan", false},
+		{"PlanImport", "plan", false},
+		{"ImportChunk 9", "chunks", true},
+		{"CreateUpload", "finish", true},
+		{"FinishImport", "finish", true},
+		{"CompleteUpload", "rejects", true},
+	}
+	for _, tc := range cases {
+		t.Run(tc.verb, func(t *testing.T) {
+			t.Parallel()
+			r := &room{chunks: 17, rejected: 1, done: map[int32]int{}, fails: map[string]error{tc.verb: processtest.Refuse("failed_precondition", "BROKEN", "broken")}}
+			env := processtest.New(t, recordimport.Process)
+			r.fake(env)
+			got := env.Run(input)
+			if got.Finish.GetState() != runsv1.Run_FAILED || got.Finish.GetError().GetReason() != "BROKEN" || got.Finish.GetError().GetStep() != tc.step {
+				t.Errorf("finish: %s", got.Finish)
+			}
+			if slices.Contains(got.Calls, "AbortImport") != tc.aborted {
+				t.Errorf("calls: %v", got.Calls)
+			}
+		})
+	}
+}
+
+func TestImportCancelledAmongChunks(t *testing.T) {
+	t.Parallel()
+	r := &room{chunks: 400, done: map[int32]int{}}
+	env := processtest.New(t, recordimport.Process)
+	r.fake(env)
+	var once sync.Once
+	env.WhenCalled("ImportChunk", func() { once.Do(func() { env.Command(process.UpdateCancel, "wrong file") }) })
+	got := env.Run(input)
+	if got.Finish.GetState() != runsv1.Run_CANCELLED || got.Finish.GetError().GetMessage() != "wrong file" || len(r.done) > 4 {
+		t.Errorf("finish: %s after %d chunks", got.Finish, len(r.done))
+	}
+	if n := len(got.Calls); got.Calls[n-1] != "AbortImport" {
+		t.Errorf("calls: %v", got.Calls)
+	}
+}
