@@ -1,0 +1,22 @@
+// Package records keeps business data: datasets with a schema and a key, records as documents, and the import that fills
+// them from files of any size.
+//
+//	records.go        Service; records: list, count, get, create, update, delete
+//	datasets.go       datasets
+//	wire.go           rows and documents -> messages
+//	propose.go        ProposeSchema: columns and types from the first bytes of a file
+//	plan.go           PlanImport: source -> scratch blob, cut into chunks
+//	header.go           the file's columns against the dataset's
+//	duplicates.go       keys that stand twice in a file, found in bounded memory
+//	fetch.go            the signed link's bytes
+//	chunk.go          ImportChunk: a range of the scratch blob -> documents and rejects, exactly once
+//	finish.go         FinishImport, AbortImport: the sum, the rejects file, the end of the scratch blob
+//	housekeeping.go   deleted datasets, old imports
+//	config.go         settings
+//
+//	schema/    what a dataset says about its records; pure
+//	csvfile/   files -> records of cells
+//	store/     PostgreSQL or MongoDB behind one interface
+//
+// An import is named by the run that calls: its plan, ledger, rejects and scratch blob carry the run's id.
+package records

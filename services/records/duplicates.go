@@ -1,0 +1,184 @@
+package records
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/services/records/csvfile"
+	"github.com/microservicehub/mshub/services/records/schema"
+)
+
+// A key that stands twice in a file is the first row's; every later row is a reject that names the first line, in both
+// modes and whatever order chunks are written in. So duplicates are found when the import is planned, in bounded memory:
+//
+// The scan keeps eight bytes of every row's key hash. If none occurs twice (the usual case) that was all. Otherwise the
+// scratch blob is read once more for the rows behind the hashes that did, comparing whole ids. A file with more than
+// hashesAtOnce rows is looked at in several parts of the hash space, one reading each.
+//
+// A row whose key can't be read claims no key. A row that is rejected for another cell does: mend that line first.
+const hashesAtOnce = 4 << 20
+
+// keyHashes collects the hashes of one part of the hash space: those with hash % parts == part.
+type keyHashes struct {
+	hashes []uint64
+	parts  uint64
+	part   uint64
+	most   int
+}
+
+func newKeyHashes(most int) *keyHashes { return &keyHashes{parts: 1, most: most} }
+
+func (k *keyHashes) add(id uuid.UUID) {
+	h := keyHash(id)
+	if h%k.parts != k.part {
+		return
+	}
+	if len(k.hashes) == k.most { // the part is too big: keep half of it, the rest is for later readings
+		k.parts *= 2
+		k.hashes = slices.DeleteFunc(k.hashes, func(h uint64) bool { return h%k.parts != k.part })
+		if h%k.parts != k.part {
+			return
+		}
+	}
+	k.hashes = append(k.hashes, h)
+}
+
+func keyHash(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) & (1<<62 - 1) }
+
+// repeated returns the hashes that occur more than once.
+func (k *keyHashes) repeated() map[uint64]bool {
+	slices.Sort(k.hashes)
+	again := map[uint64]bool{}
+	for i := 1; i < len(k.hashes); i++ {
+		if k.hashes[i] == k.hashes[i-1] {
+			again[k.hashes[i]] = true
+		}
+	}
+	return again
+}
+
+// keyReader reads a row's key.
+type keyReader struct {
+	schema *schema.Schema
+	fields []int // of the file
+	width  int   // columns of the file
+	nulls  schema.Nulls
+	values [][]byte
+	buf    []byte
+}
+
+func newKeyReader(s *schema.Schema, m mapping, nulls schema.Nulls) *keyReader {
+	fields := m.keyFields(s)
+	return &keyReader{schema: s, fields: fields, width: len(m), nulls: nulls, values: make([][]byte, len(fields))}
+}
+
+// id of the record under the scanner; ok is false if it has none that can be read, or the dataset has no key.
+func (k *keyReader) id(row *csvfile.Scanner) (id uuid.UUID, ok bool) {
+	if len(k.fields) == 0 || row.Fault != "" || len(row.Fields) != k.width {
+		return id, false
+	}
+	k.buf = k.buf[:0]
+	for i, field := range k.fields {
+		from := len(k.buf)
+		out, null, fault := k.schema.Columns[k.schema.KeyColumns[i]].AppendCell(k.buf, row.Fields[field], k.nulls)
+		if null || fault != "" {
+			return id, false
+		}
+		k.buf = out
+		k.values[i] = out[from:len(out):len(out)]
+	}
+	return schema.KeyID(k.values...), true
+}
+
+// duplicate is a row, counted from 0 in its chunk, and the line where its key stands first.
+type duplicate struct{ row, firstLine int64 }
+
+// findDuplicates notes in the plan which rows have a key that stands further up.
+func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *plan, hashes *keyHashes, key *keyReader, comma byte) error {
+	parts := hashes.parts
+	for part := range parts {
+		if part > 0 {
+			hashes = &keyHashes{parts: parts, part: part, most: 2 * hashesAtOnce}
+			err := s.keys(ctx, caller, p, key, comma, func(_ int, _ duplicate, id uuid.UUID) { hashes.add(id) })
+			if err != nil {
+				return err
+			}
+			if hashes.parts != parts {
+				return errors.New("records: key hashes are not spread evenly") // SHA-256 would have to fail
+			}
+		}
+		again := hashes.repeated()
+		if len(again) == 0 {
+			continue
+		}
+		firsts := map[uuid.UUID]int64{}
+		err := s.keys(ctx, caller, p, key, comma, func(chunk int, at duplicate, id uuid.UUID) {
+			if !again[keyHash(id)] {
+				return
+			}
+			if line, ok := firsts[id]; ok {
+				p.chunks[chunk].duplicates = append(p.chunks[chunk].duplicates, duplicate{at.row, line})
+				return
+			}
+			firsts[id] = at.firstLine
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys reads the scratch blob once more and gives each row's key with its place: chunk, row, line.
+func (s *Service) keys(ctx context.Context, caller auth.Caller, p *plan, key *keyReader, comma byte, f func(chunk int, at duplicate, id uuid.UUID)) error {
+	for i, c := range p.chunks {
+		part, err := s.scratch.NewRangeReader(ctx, scratchKey(caller), c.start, c.length, nil)
+		if err != nil {
+			return err
+		}
+		rows := csvfile.NewScanner(part, comma, c.firstLine)
+		for n := int64(0); rows.Scan(); n++ {
+			if id, ok := key.id(rows); ok {
+				f(i, duplicate{n, rows.Line}, id)
+			}
+		}
+		if err := errors.Join(rows.Err(), part.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packDuplicates writes varints, each row as the distance from the one before.
+func packDuplicates(all []duplicate) []byte {
+	slices.SortFunc(all, func(a, b duplicate) int { return cmp.Compare(a.row, b.row) })
+	packed, last := []byte{}, int64(0)
+	for _, d := range all {
+		packed = binary.AppendUvarint(packed, uint64(d.row-last))  //nolint:gosec // rows are in order
+		packed = binary.AppendUvarint(packed, uint64(d.firstLine)) //nolint:gosec // lines are counted from 1
+		last = d.row
+	}
+	return packed
+}
+
+// unpackDuplicates is the reverse: row in the chunk -> first line.
+func unpackDuplicates(packed []byte) map[int64]int64 {
+	firsts, row := map[int64]int64{}, int64(0)
+	for len(packed) > 0 {
+		distance, n := binary.Uvarint(packed)
+		line, m := binary.Uvarint(packed[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			break
+		}
+		row += int64(distance)    //nolint:gosec // as packed
+		firsts[row] = int64(line) //nolint:gosec // as packed
+		packed = packed[n+m:]
+	}
+	return firsts
+}

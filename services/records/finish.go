@@ -1,0 +1,164 @@
+package records
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/microservicehub/mshub/internal/audit"
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/rpc"
+	"github.com/microservicehub/mshub/services/records/store"
+	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
+)
+
+// RejectsType is the content type of the rejects file; CreateUpload must name it, since the link covers it.
+const RejectsType = "text/csv"
+
+// FinishImport sums the ledger up, sends the rejects file, and ends the import. Repeating it gives the same answer.
+func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRequest) (*recordsv1.FinishImportResponse, error) {
+	caller, row, err := s.openImport(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, chunks, err := s.documents.ImportCounts(ctx, caller.Organisation, caller.Run)
+	if err != nil {
+		return nil, err
+	}
+	if chunks != int64(row.Chunks) {
+		return nil, rpc.Precondition("CHUNKS_MISSING", "%d of %d chunks are not imported yet", int64(row.Chunks)-chunks, row.Chunks)
+	}
+	out := &recordsv1.FinishImportResponse{
+		Read: counts.Read, Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected,
+		RejectsSize: row.RejectsSize, RejectsSha256: row.RejectsSha256,
+	}
+	if row.State == stateFinished {
+		return out, s.release(ctx, caller)
+	}
+	if counts.Rejected > 0 && in.GetRejectsUrl() != "" {
+		if out.RejectsSize, out.RejectsSha256, err = s.sendRejects(ctx, caller, in.GetRejectsUrl()); err != nil {
+			return nil, err
+		}
+	}
+	after := map[string]any{"read": counts.Read, "inserted": counts.Inserted, "updated": counts.Updated, "unchanged": counts.Unchanged, "rejected": counts.Rejected}
+	if err := s.end(ctx, caller, stateFinished, "FinishImport", out.GetRejectsSize(), out.GetRejectsSha256(), after); err != nil {
+		return nil, err
+	}
+	return out, s.release(ctx, caller)
+}
+
+// AbortImport ends an import that will not be finished. Rows already written stay; an import never planned, or already
+// over, is no error.
+func (s *Service) AbortImport(ctx context.Context, _ *recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
+	caller, err := importer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.end(ctx, caller, stateAborted, "AbortImport", 0, "", nil); err != nil {
+		return nil, err
+	}
+	return &recordsv1.AbortImportResponse{}, s.release(ctx, caller)
+}
+
+// openImport finds the caller's import, which must not have been aborted.
+func (s *Service) openImport(ctx context.Context) (auth.Caller, store.Import, error) {
+	caller, err := importer(ctx)
+	if err != nil {
+		return caller, store.Import{}, err
+	}
+	row, err := s.imported(ctx, caller)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return caller, row, rpc.NotFound("import", "runs/"+caller.Run.String())
+	case err == nil && row.State == stateAborted:
+		return caller, row, rpc.Precondition("IMPORT_OVER", "the import was aborted; start a new run")
+	}
+	return caller, row, err
+}
+
+// end closes a planned import; one that is not planned any more is left as it is.
+func (s *Service) end(ctx context.Context, caller auth.Caller, state, method string, size int64, sha string, after map[string]any) error {
+	now := s.now()
+	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		n, err := s.queries.EndImport(ctx, tx, store.EndImportParams{ID: caller.Run, State: state, RejectsSize: size, RejectsSha256: sha, Now: &now})
+		if err != nil || n == 0 {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Action: service + method, Target: "runs/" + caller.Run.String(), After: after})
+	})
+}
+
+// release frees what only an open import needs. The ledger and the rejected rows stay until housekeeping.
+func (s *Service) release(ctx context.Context, caller auth.Caller) error {
+	return s.scratch.Remove(ctx, scratchKey(caller))
+}
+
+// sendRejects writes the rejects file to a signed link. Its size must be known before the first byte is sent, so it is
+// written twice: into a hash, then into the request. Both are the same, because rejects are in the order of lines.
+func (s *Service) sendRejects(ctx context.Context, caller auth.Caller, link string) (int64, string, error) {
+	hash, size := sha256.New(), &counter{}
+	if err := s.writeRejects(ctx, caller.Organisation, caller.Run, io.MultiWriter(hash, size)); err != nil {
+		return 0, "", err
+	}
+	r, w := io.Pipe()
+	defer func() { _ = r.Close() }()
+	go func() { w.CloseWithError(s.writeRejects(ctx, caller.Organisation, caller.Run, w)) }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, link, r)
+	if err != nil {
+		return 0, "", rpc.Invalid("rejectsUrl", "must be an http or https link")
+	}
+	req.ContentLength = size.n
+	req.Header.Set("Content-Type", RejectsType)
+	req.Header.Set("If-None-Match", "*") // presigned links of S3 ask for it
+	res, err := s.client.Do(req)
+	if err != nil {
+		return 0, "", sourceError(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	switch {
+	case res.StatusCode < 300, res.StatusCode == http.StatusPreconditionFailed: // 412: an earlier try has sent it
+		return size.n, hex.EncodeToString(hash.Sum(nil)), nil
+	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests:
+		return 0, "", rpc.Unavailable("the file store answers %d; try again", res.StatusCode)
+	}
+	return 0, "", rpc.Precondition("REJECTS_REFUSED", "the link for the rejects file is refused (%d); make a new one for type %s", res.StatusCode, RejectsType)
+}
+
+const rejectsPage = 5000
+
+func (s *Service) writeRejects(ctx context.Context, organisation, imported uuid.UUID, to io.Writer) error {
+	w := csv.NewWriter(to)
+	_ = w.Write([]string{"line", "column", "value", "reason"})
+	for after := int64(0); ; {
+		page, err := s.documents.Rejects(ctx, organisation, imported, after, rejectsPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			_ = w.Write([]string{strconv.FormatInt(r.Line, 10), r.Column, r.Value, r.Reason})
+			after = r.Line
+		}
+		if w.Flush(); w.Error() != nil {
+			return fmt.Errorf("writing rejects: %w", w.Error())
+		}
+		if len(page) < rejectsPage {
+			return nil
+		}
+	}
+}
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
