@@ -63,7 +63,7 @@ function answerer(house: FakeHouse): (route: Route) => Promise<void> {
     const { pathname } = new URL(request.url());
     const call = calls.get(pathname);
     if (call) {
-      const answer = await call(new Request(request.url(), { method: request.method(), headers: request.headers(), body: request.postDataBuffer() ?? undefined }));
+      const answer = await call(new Request(request.url(), { method: request.method(), headers: request.headers(), body: request.postData() }));
       return route.fulfill({ status: answer.status, headers: Object.fromEntries(answer.headers), body: Buffer.from(await answer.arrayBuffer()) });
     }
     if (pathname === "/session/token") return route.fulfill({ json: { accessToken: "token", expiresIn: 300, organisation: "organisations/1" } });

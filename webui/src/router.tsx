@@ -1,12 +1,14 @@
-import { createRouter } from "@tanstack/react-router";
+import { createRouter, type RouterHistory } from "@tanstack/react-router";
 import { PageFailure } from "@/components/shell/fallbacks";
 import type { RouterContext } from "./routes/__root";
 import { routeTree } from "./routeTree.gen";
 
-export function createAppRouter(context: RouterContext) {
+// The history is the browser's, unless a test brings its own.
+export function createAppRouter(context: RouterContext, history?: RouterHistory) {
   return createRouter({
     routeTree,
     context,
+    history,
     defaultPreload: "intent",
     // Freshness is the query cache's business.
     defaultPreloadStaleTime: 0,

@@ -14,10 +14,38 @@ const harbour: MantineColorsTuple = [
   "#244795",
 ];
 
+// Waiting for somebody. The yellow of the palette is too pale to be read on its own tint.
+const amber: MantineColorsTuple = [
+  "#fff8e6",
+  "#fdeec4",
+  "#f9dd92",
+  "#f2c85e",
+  "#e6b03a",
+  "#cf951f",
+  "#b07a10",
+  "#8d600b",
+  "#724d08",
+  "#5a3c05",
+];
+
+// The dark side leans to blue, like the light one.
+const dark: MantineColorsTuple = [
+  "#d3d8e0",
+  "#bcc3cd",
+  "#949dab",
+  "#6b7482",
+  "#3a414c",
+  "#2e343e",
+  "#23282f",
+  "#1b1f25",
+  "#15181d",
+  "#101216",
+];
+
 export const theme = createTheme({
   primaryColor: "harbour",
   primaryShade: { light: 7, dark: 5 },
-  colors: { harbour },
+  colors: { harbour, amber, dark },
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, monospace",
   defaultRadius: "md",

@@ -1,4 +1,4 @@
-import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ViolationsSchema, type FieldPath } from "@/gen/buf/validate/validate_pb";
 
@@ -75,7 +75,7 @@ function readFields(message: Uint8Array): Map<number, Uint8Array[]> {
   const reader = new BinaryReader(message);
   while (reader.pos < reader.len) {
     const [number, wireType] = reader.tag();
-    if (wireType === 2) fields.set(number, [...(fields.get(number) ?? []), reader.bytes()]);
+    if (wireType === WireType.LengthDelimited) fields.set(number, [...(fields.get(number) ?? []), reader.bytes()]);
     else reader.skip(wireType, number);
   }
   return fields;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AccessToken } from "./auth";
-import { Live, type Socket } from "./live";
+import { Live } from "./live";
 
 // The server's end of the socket, in the hands of the test.
 class FakeSocket {
@@ -40,7 +40,7 @@ function setup() {
     connect: () => {
       const socket = new FakeSocket();
       sockets.push(socket);
-      return socket as unknown as Socket;
+      return socket;
     },
   });
   const socket = (index: number): FakeSocket => {

@@ -37,6 +37,10 @@ export function formatDuration(milliseconds: number): string {
   return pair(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+// How long something will still take, in whole seconds: an estimate should not look exact.
+export const formatRemaining = (milliseconds: number) =>
+  milliseconds < 60_000 ? `${Math.max(1, Math.ceil(milliseconds / 1000))} s` : formatDuration(milliseconds);
+
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
 }

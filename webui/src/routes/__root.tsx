@@ -12,7 +12,7 @@ export interface RouterContext {
 }
 
 export const Route = createRootRouteWithContext<RouterContext>()({
-  loader: ({ context: { queryClient, transport } }) => queryClient.ensureQueryData(viewerQuery(transport)),
+  loader: ({ context: { queryClient, transport } }) => queryClient.query({ ...viewerQuery(transport), staleTime: "static" }),
   component: Root,
   pendingComponent: () => (
     <Center h="100vh">

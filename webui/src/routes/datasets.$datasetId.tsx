@@ -9,7 +9,8 @@ export const Route = createFileRoute("/datasets/$datasetId")({
     order: typeof search.order === "string" && search.order ? search.order : undefined,
   }),
   loader: ({ context: { queryClient, transport }, params: { datasetId } }) => {
-    void queryClient.prefetchQuery(datasetQuery(transport, datasetName(datasetId)));
+    // Not awaited: the page shows its own loading and error states.
+    queryClient.query(datasetQuery(transport, datasetName(datasetId))).catch(() => undefined);
   },
   component: function Dataset() {
     const navigate = Route.useNavigate();

@@ -6,7 +6,8 @@ import { idOf } from "@/lib/names";
 
 export const Route = createFileRoute("/runs/$runId")({
   loader: ({ context: { queryClient, transport }, params: { runId } }) => {
-    void queryClient.prefetchQuery(runQuery(transport, runName(runId)));
+    // Not awaited: the page shows its own loading and error states.
+    queryClient.query(runQuery(transport, runName(runId))).catch(() => undefined);
   },
   component: function Run() {
     const navigate = Route.useNavigate();

@@ -119,7 +119,7 @@ export class FakeHouse {
       proposeSchema: () => ({
         schema: flightsSchema,
         rows: 2_947n,
-        columns: Object.entries(flightsSchema.properties).map(([name, { type }]) => ({ name, type, nullable: !flightsSchema.required.includes(name), unique: false, examples: flightRows.map(({ data }) => String((data as Record<string, unknown>)[name] ?? "")).slice(0, 3) })),
+        columns: Object.entries(flightsSchema.properties).map(([name, { type }]) => ({ name, type, nullable: !flightsSchema.required.includes(name), unique: false, examples: flightRows.map(({ data }) => JSON.stringify((data as Record<string, unknown>)[name] ?? "").replaceAll('"', "")).slice(0, 3) })),
       }),
     });
   }

@@ -4,13 +4,15 @@ import { afterEach } from "vitest";
 afterEach(cleanup);
 
 // What Mantine asks of a browser and jsdom does not have.
-if (typeof window !== "undefined") {
-  window.matchMedia ??= (query) =>
-    ({ matches: false, media: query, addEventListener() {}, removeEventListener() {}, addListener() {}, removeListener() {} }) as unknown as MediaQueryList;
-  window.ResizeObserver ??= class {
-    observe() {}
-    unobserve() {}
-    disconnect() {}
-  };
-  window.HTMLElement.prototype.scrollIntoView ??= () => undefined;
-}
+const nothing = () => undefined;
+Object.defineProperties(window, {
+  matchMedia: { value: (media: string) => ({ media, matches: false, addEventListener: nothing, removeEventListener: nothing }) },
+  ResizeObserver: {
+    value: class {
+      observe = nothing;
+      unobserve = nothing;
+      disconnect = nothing;
+    },
+  },
+});
+window.HTMLElement.prototype.scrollIntoView = nothing;

@@ -94,7 +94,7 @@ export function CreateDataset({ proposal: given, suggestedName = "", submit = "C
             setKeyColumns(keys);
           }}
         />
-        <Alert color={keyColumns.length > 0 ? "harbour" : "yellow"} p="xs">
+        <Alert color={keyColumns.length > 0 ? "harbour" : "amber"} p="xs">
           {keyColumns.length > 0 ? (
             <Text size="sm">
               A record is identified by <b>{keyColumns.join(", ")}</b>. Importing the same file again changes nothing.

@@ -6,12 +6,15 @@ import type { ErrorSchema } from "@rjsf/utils";
 import { type ReactNode, useMemo, useState } from "react";
 import { DatasetWidget } from "./dataset-widget";
 import { FileWidget } from "./file-widget";
+import { ObjectTemplate } from "./object-template";
 import { RoleWidget } from "./role-widget";
 import { prepareForm } from "./schema";
 import validator from "./validator";
+import { WordsWidget } from "./words-widget";
 
 const Form = withTheme(generateTheme());
-const widgets = { file: FileWidget, dataset: DatasetWidget, role: RoleWidget };
+const widgets = { file: FileWidget, dataset: DatasetWidget, role: RoleWidget, words: WordsWidget };
+const templates = { ObjectFieldTemplate: ObjectTemplate };
 
 interface SchemaFormProps {
   schema: JsonObject;
@@ -40,6 +43,7 @@ export default function SchemaForm({ schema, initial, submit, busy, faults, onSu
       uiSchema={{ ...prepared.uiSchema, "ui:submitButtonOptions": { norender: true } }}
       validator={validator}
       widgets={widgets}
+      templates={templates}
       formData={value}
       onChange={({ formData }) => {
         const next = (formData ?? {}) as JsonObject;

@@ -19,8 +19,7 @@ export function prepareForm(schema: JsonObject): PreparedForm {
 
 function simplify(schema: JsonObject, definitions: JsonObject, inside: readonly string[]): JsonObject {
   const resolved = resolve(schema, definitions, inside);
-  const { $defs, $id, $schema, $ref, patternProperties, ...rest } = resolved.schema;
-  void [$defs, $id, $schema, $ref, patternProperties];
+  const rest = without(resolved.schema, "$defs", "$id", "$schema", "patternProperties");
   const path = resolved.path;
   if (Array.isArray(rest.anyOf)) {
     const { anyOf, ...others } = rest;
@@ -51,8 +50,7 @@ function resolve(schema: JsonObject, definitions: JsonObject, inside: readonly s
   if (name === undefined) return { schema, path: inside };
   // A type that contains itself ends after one level: forms do not go deeper.
   if (inside.includes(name)) return { schema: { type: "object", properties: {} }, path: inside };
-  const { $ref, ...own } = schema;
-  void $ref;
+  const own = without(schema, "$ref");
   const target = resolve(objectOf(definitions[name]), definitions, [...inside, name]);
   return { schema: { ...target.schema, ...own }, path: target.path };
 }
@@ -61,6 +59,9 @@ function resolve(schema: JsonObject, definitions: JsonObject, inside: readonly s
 function preferred(choices: JsonObject[]): JsonObject {
   return choices.find((choice) => Array.isArray(choice.enum)) ?? choices.find(({ type }) => type === "integer" || type === "number") ?? choices[0] ?? {};
 }
+
+const without = (schema: JsonObject, ...keys: string[]): JsonObject =>
+  Object.fromEntries(Object.entries(schema).filter(([key]) => !keys.includes(key)));
 
 // The empty value of a proto field is its absence, so a field is required only if its own rules refuse that value.
 function refusesEmpty({ type, minLength, pattern, format, minItems }: JsonObject): boolean {
@@ -91,8 +92,14 @@ function uiOf(schema: JsonObject): JsonObject {
   );
 }
 
-function widgetOf(name: string, { type, pattern, enum: words, maxLength }: JsonObject): JsonObject {
-  if (Array.isArray(words)) return { "ui:enumNames": words.map((word) => humanise(String(word))), "ui:placeholder": "Default" };
+function widgetOf(name: string, { type, pattern, enum: words, maxLength, description, items }: JsonObject): JsonObject {
+  if (Array.isArray(words))
+    return {
+      "ui:enumNames": words.map((word) => humanise(typeof word === "string" ? word : JSON.stringify(word))),
+      "ui:placeholder": "Choose",
+      ...(description !== undefined && { "ui:description": description }),
+    };
+  if (type === "array" && objectOf(items).type === "string") return { "ui:widget": "words" };
   if (type !== "string") return {};
   if (typeof pattern === "string" && pattern.startsWith("^files/")) return { "ui:widget": "file" };
   if (typeof pattern === "string" && pattern.startsWith("^datasets/")) return { "ui:widget": "dataset" };

@@ -9,6 +9,7 @@ const validator: ValidatorType = {
     return { errors, errorSchema: toErrorSchema(errors) };
   },
   isValid: (schema, data, root) => new Validator({ ...(schema as Schema), $defs: root.$defs }, "2020-12").validate(withoutGaps(data)).valid,
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the interface of rjsf has it
   rawValidation: <Result>(schema: RJSFSchema, data?: unknown) => ({ errors: check(schema, data) as Result[] }),
 };
 

@@ -46,7 +46,7 @@ export function AccountMenu() {
             mx={6}
             mb={6}
             value={colorScheme}
-            onChange={(value) => setColorScheme(value as "auto" | "light" | "dark")}
+            onChange={(value) => setColorScheme(value)}
             data={[
               { value: "auto", label: "System" },
               { value: "light", label: "Light" },

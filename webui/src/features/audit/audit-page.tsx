@@ -11,7 +11,7 @@ import { DataTable, LoadMore } from "@/components/ui/table";
 import { Facts, StructFacts } from "@/components/ui/values";
 import { AuditService, type Entry } from "@/gen/services/audit/v1/audit_pb";
 import { problemOf } from "@/lib/errors";
-import { humanise, idOf } from "@/lib/names";
+import { humanise, idOf, shortName } from "@/lib/names";
 import { formatCount } from "@/lib/number";
 
 interface AuditPageProps {
@@ -113,7 +113,7 @@ function columns(show: (entry: Entry) => void): ColumnDef<Entry>[] {
         </Button>
       ),
     },
-    { header: "On", cell: ({ row: { original } }) => original.target && <Code>{original.target.length > 40 ? `${original.target.slice(0, 26)}…${original.target.slice(-8)}` : original.target}</Code> },
+    { header: "On", cell: ({ row: { original } }) => original.target && <Code style={{ whiteSpace: "nowrap" }}>{shortName(original.target)}</Code> },
     { header: "Reason", cell: ({ row: { original } }) => <Text size="sm" truncate maw={220}>{original.reason}</Text> },
     { header: "From", cell: ({ row: { original } }) => <Text size="sm" c="dimmed">{original.remoteAddress}</Text> },
     {

@@ -41,7 +41,7 @@ export function RegisterClient({ onRegistered }: { onRegistered: (answer: Create
     >
       <Stack gap="md">
         <TextInput label="Title" description="People see it when they are asked for consent." required value={title} onChange={(event) => setTitle(event.currentTarget.value)} error={faults["client.title"]} data-autofocus />
-        <Radio.Group label="Kind" value={String(kind)} onChange={(value) => setKind(Number(value) as Client_Kind)}>
+        <Radio.Group label="Kind" value={String(kind)} onChange={(value) => setKind(kinds.find(({ kind }) => String(kind) === value)?.kind ?? Client_Kind.MACHINE)}>
           <Stack gap="xs" mt="xs">
             {kinds.map((one) => (
               <Radio key={one.kind} value={String(one.kind)} label={kindNames[one.kind]} description={one.description} />

@@ -173,7 +173,7 @@ function ChooseDataset({ fileName, proposal, initial, onDone }: ChooseDatasetPro
             data={(data?.datasets ?? []).map(({ name, title }) => ({ value: name, label: title || idOf(name) }))}
           />
           {missing.length > 0 && (
-            <Alert color="yellow" title="The file does not fit this dataset">
+            <Alert color="amber" title="The file does not fit this dataset">
               It has no column {missing.map(({ name }) => `“${name}”`).join(", ")}, which must not be empty: every row would be rejected.
             </Alert>
           )}

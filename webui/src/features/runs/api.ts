@@ -8,7 +8,7 @@ import { type ListEventsResponse, Run_State, RunsService, type Run } from "@/gen
 import { usePollWhileDown, useTopic } from "@/lib/app";
 import { idOf } from "@/lib/names";
 import { runsTopic, useViewer } from "@/lib/viewer";
-import { applyEvent, hasEnded } from "./model/fold";
+import { applyEvent, hasEnded, stateOf } from "./model/fold";
 
 const { getRun, listRuns, listEvents } = RunsService.method;
 
@@ -62,7 +62,7 @@ export function useRun(name: string) {
         client.setQueryData(runKey, (run) => run && applyEvent(run, event));
         client.setQueriesData<ListEventsResponse>({ queryKey: journalKey, predicate: isJournalOf(name) }, (journal) => append(journal, event, reload));
         // The result and the final state of each step are in the row, not in the event.
-        if (hasEnded(Run_State[event.state as keyof typeof Run_State])) void client.invalidateQueries({ queryKey: runKey });
+        if (hasEnded(stateOf(event.state) ?? Run_State.RUNNING)) void client.invalidateQueries({ queryKey: runKey });
       },
       reset: reload,
     },

@@ -30,6 +30,11 @@ export function Journal({ query, steps, onEarlier }: JournalProps) {
       </Group>
       {query.data ? (
         <Stack gap={0}>
+          {events.length === 0 && (
+            <Text size="sm" c="dimmed" px="md" pb="md">
+              Nothing has been written yet.
+            </Text>
+          )}
           <Table fz="xs" verticalSpacing={5} aria-label="Journal">
             <Table.Tbody>
               {events.map((event) => (

@@ -3,7 +3,7 @@ import { useNow } from "@/components/ui/moment";
 import type { Event } from "@/gen/events/v1/event_pb";
 import type { Run } from "@/gen/services/runs/v1/runs_pb";
 import { formatCount, plural } from "@/lib/number";
-import { date, formatDuration } from "@/lib/time";
+import { date, formatRemaining } from "@/lib/time";
 import { hasEnded } from "./model/fold";
 import { speedOf } from "./model/rate";
 
@@ -29,7 +29,7 @@ export function RunProgress({ run, events }: { run: Run; events: readonly Event[
         <Text size="sm" c="dimmed" className="numeric">
           {[
             speed && `${formatCount(Math.round(speed.rate))} ${progress.unit}/s${over ? " on average" : ""}`,
-            speed?.left !== undefined && `${formatDuration(Math.ceil(speed.left / 1000) * 1000)} left`,
+            speed?.left !== undefined && `${formatRemaining(speed.left)} left`,
             total > 0 && `${Math.floor(percent)} %`,
           ]
             .filter(Boolean)

@@ -1,7 +1,7 @@
 import { Anchor, Code } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { Actor } from "@/components/actor";
-import { idOf, shortId } from "@/lib/names";
+import { idOf, shortId, shortName } from "@/lib/names";
 
 // A resource name as a link to its page, where there is one. Other text stays as it is.
 export function Reference({ value }: { value: string }) {
@@ -19,6 +19,6 @@ export function Reference({ value }: { value: string }) {
       </Anchor>
     );
   if (/^(users|clients)\/[\w-]+$/.test(value)) return <Actor name={value} />;
-  if (/^(files|memberships)\/[0-9a-f-]{36}$/.test(value)) return <Code>{value}</Code>;
+  if (/^(files|memberships)\/[0-9a-f-]{36}$/.test(value)) return <Code title={value}>{shortName(value)}</Code>;
   return <>{value}</>;
 }

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Breadcrumbs, Button, Grid, Group, Paper, Stack, Text, Title, VisuallyHidden } from "@mantine/core";
+import { Alert, Anchor, Breadcrumbs, Button, Grid, Group, Paper, Stack, Title, VisuallyHidden } from "@mantine/core";
 import { IconAlertTriangle, IconInbox } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
@@ -10,7 +10,7 @@ import { Failure, Loading } from "@/components/ui/states";
 import { Copy, Facts, StructFacts } from "@/components/ui/values";
 import { type Run, Run_State, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
 import { useProcessTitle } from "@/lib/catalogue";
-import { humanise } from "@/lib/names";
+import { humanise, shortId } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
 import { useJournal, useRun } from "./api";
 import { RunDiagram } from "./diagram";
@@ -95,10 +95,8 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
                   facts={[
                     [
                       "Name",
-                      <Group key="name" gap={2} wrap="nowrap">
-                        <Text size="sm" truncate>
-                          {run.name}
-                        </Text>
+                      <Group key="name" gap={2}>
+                        runs/…{shortId(run.name)}
                         <Copy value={run.name} label="Copy the run's name" />
                       </Group>,
                     ],
@@ -128,8 +126,8 @@ function Notice({ run }: { run: Run }) {
     );
   if (waiting && !hasEnded(run.state))
     return (
-      <Alert color="yellow" icon={<IconInbox size={18} />} title={`Waiting for a decision: ${waiting.title}`}>
-        <Button size="xs" variant="light" color="yellow" renderRoot={(props) => <Link to="/inbox" search={{ run: run.name }} {...props} />}>
+      <Alert color="amber" icon={<IconInbox size={18} />} title={`Waiting for a decision: ${waiting.title}`}>
+        <Button size="xs" variant="filled" color="amber" renderRoot={(props) => <Link to="/inbox" search={{ run: run.name }} {...props} />}>
           Open in the inbox
         </Button>
       </Alert>

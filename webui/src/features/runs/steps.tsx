@@ -23,7 +23,7 @@ export function StepList({ steps }: { steps: Step[] }) {
 }
 
 function StepRow({ step }: { step: Step }) {
-  const state = step.state === Step_State.STATE_UNSPECIFIED ? "PENDING" : (Step_State[step.state] ?? "PENDING");
+  const state = step.state === Step_State.STATE_UNSPECIFIED ? "PENDING" : Step_State[step.state];
   const { color, icon: Icon } = lookOf(state);
   return (
     <Group component="li" wrap="nowrap" align="flex-start" gap="sm" data-testid={`step-${step.name}`} data-state={state}>

@@ -30,7 +30,7 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
         <SegmentedControl
           aria-label="Whose tasks"
           value={inbox.scope}
-          onChange={(scope) => onInbox({ ...inbox, scope: scope as Inbox["scope"] })}
+          onChange={(scope) => onInbox({ ...inbox, scope: scope })}
           data={[
             { value: "mine", label: "I may decide" },
             { value: "all", label: "All" },
@@ -39,7 +39,7 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
         <SegmentedControl
           aria-label="State"
           value={inbox.state}
-          onChange={(state) => onInbox({ ...inbox, state: state as Inbox["state"] })}
+          onChange={(state) => onInbox({ ...inbox, state: state })}
           data={[
             { value: "open", label: "Open" },
             { value: "ended", label: "Decided and ended" },

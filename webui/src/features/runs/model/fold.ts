@@ -11,12 +11,16 @@ const ended = new Set([
   Run_State.LOST,
 ]);
 
+// "RUNNING" as a state; undefined for a word of a later version.
+export const stateOf = (word: string): Run_State | undefined =>
+  word in Run_State ? Run_State[word as keyof typeof Run_State] : undefined;
+
 export const hasEnded = (state: Run_State) => ended.has(state);
 
 // The run as it is after one more event of its journal. Events that the run already contains change nothing.
 export function applyEvent(run: Run, event: Event): Run {
   if (event.seq <= run.seq) return run;
-  const state = Run_State[event.state as keyof typeof Run_State] ?? run.state;
+  const state = stateOf(event.state) ?? run.state;
   const over = hasEnded(state);
   return {
     ...run,

@@ -1,0 +1,60 @@
+import type { RJSFSchema } from "@rjsf/utils";
+import { describe, expect, it } from "vitest";
+import { objectOf } from "@/lib/columns";
+import { importProcess, onboardingProcess } from "@/test/factories";
+import { prepareForm } from "./schema";
+import validator from "./validator";
+
+describe("prepareForm", () => {
+  it("makes a form of what protojson would accept", () => {
+    const { schema, uiSchema } = prepareForm(importProcess.inputSchema ?? {});
+    const properties = objectOf(schema.properties);
+    expect(schema.required).toEqual(["file", "dataset"]);
+    expect(properties.mode).toMatchObject({ title: "Mode", enum: ["INSERT", "UPSERT"] });
+    expect(properties.format).toMatchObject({ type: "object", title: "Format", properties: { nullTokens: { title: "Null tokens" } } });
+    expect(uiSchema).toMatchObject({
+      file: { "ui:widget": "file" },
+      dataset: { "ui:widget": "dataset" },
+      mode: { "ui:enumNames": ["Insert", "Upsert"] },
+      format: { nullTokens: { "ui:widget": "words" } },
+    });
+  });
+
+  it("asks only for what must not be empty", () => {
+    const { schema, uiSchema } = prepareForm(onboardingProcess.inputSchema ?? {});
+    expect(schema.required).toEqual(["email", "displayName", "role"]);
+    expect(uiSchema).toEqual({ role: { "ui:widget": "role" } });
+  });
+
+  it("chooses one of several spellings and ends types that contain themselves", () => {
+    const { schema } = prepareForm({
+      $ref: "#/$defs/Tree",
+      $defs: {
+        Tree: {
+          type: "object",
+          properties: {
+            size: { anyOf: [{ type: "string", pattern: "^-?[0-9]+$" }, { type: "integer", minimum: 0 }] },
+            child: { $ref: "#/$defs/Tree" },
+          },
+        },
+      },
+    });
+    expect(schema.properties).toEqual({
+      size: { type: "integer", minimum: 0, title: "Size" },
+      child: { type: "object", properties: {}, required: [], additionalProperties: false, title: "Child" },
+    });
+  });
+});
+
+describe("validator", () => {
+  const schema = prepareForm(onboardingProcess.inputSchema ?? {}).schema as RJSFSchema;
+  const faults = (data: unknown) => Object.fromEntries(validator.validateFormData(data, schema).errors.map(({ property, message }) => [property, message]));
+
+  it("says in words what is wrong with each field", () => {
+    expect(faults({ email: "grace", role: "member" })).toEqual({ ".email": "This is not an e-mail address.", ".displayName": "This is needed." });
+  });
+
+  it("lets a correct form through, with emptied fields", () => {
+    expect(faults({ email: "grace@example.org", displayName: "Grace", role: "member", approver: undefined })).toEqual({});
+  });
+});

@@ -1,0 +1,44 @@
+import { createRouterTransport } from "@connectrpc/connect";
+import { createMemoryHistory, RouterProvider } from "@tanstack/react-router";
+import { render } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { TokenSource } from "@/lib/auth";
+import { Live, type Socket } from "@/lib/live";
+import { createQueryClient } from "@/lib/query";
+import { Providers } from "@/providers";
+import { createAppRouter } from "@/router";
+import type { FakeHouse } from "./fake";
+
+// The server's end of /live, in the hands of the test.
+export class FakeLive {
+  sent: Record<string, unknown>[] = [];
+  #socket: Partial<Socket> = {};
+
+  connect = (): Socket => {
+    const socket = { onopen: null, onmessage: null, onclose: null, send: (text: string) => this.sent.push(JSON.parse(text) as Record<string, unknown>), close: () => undefined };
+    this.#socket = socket as unknown as Socket;
+    queueMicrotask(() => this.#socket.onopen?.call(null as never, new Event("open")));
+    return this.#socket as Socket;
+  };
+
+  say(frame: unknown): void {
+    this.#socket.onmessage?.call(null as never, new MessageEvent("message", { data: JSON.stringify(frame) }));
+  }
+}
+
+// The whole console at an address, with a fake house in place of the server: the real routes, queries and socket code.
+export function renderConsole(house: FakeHouse, path: string) {
+  const server = new FakeLive();
+  const tokens = new TokenSource({ fetch: () => Promise.resolve(Response.json({ accessToken: "token", expiresIn: 300, organisation: "organisations/1" })) });
+  const live = new Live({ tokens, connect: server.connect });
+  const queryClient = createQueryClient();
+  queryClient.setDefaultOptions({ queries: { ...queryClient.getDefaultOptions().queries, retry: false } });
+  const transport = createRouterTransport(house.routes);
+  const router = createAppRouter({ queryClient, transport }, createMemoryHistory({ initialEntries: [path] }));
+  render(
+    <Providers app={{ tokens, live }} transport={transport} queryClient={queryClient}>
+      <RouterProvider router={router} />
+    </Providers>,
+  );
+  return { user: userEvent.setup(), server, router };
+}
