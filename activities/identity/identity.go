@@ -55,3 +55,13 @@ func (a *Activities) DisableUser(ctx context.Context, in *identityv1.DisableUser
 func (a *Activities) EnableUser(ctx context.Context, in *identityv1.EnableUserRequest) (*identityv1.User, error) {
 	return a.client.EnableUser(ctx, in)
 }
+
+// GetOrganisation shows the run's organisation.
+func (a *Activities) GetOrganisation(ctx context.Context, in *identityv1.GetOrganisationRequest) (*identityv1.Organisation, error) {
+	return a.client.GetOrganisation(ctx, in)
+}
+
+// ListUsers finds members of the run's organisation.
+func (a *Activities) ListUsers(ctx context.Context, in *identityv1.ListUsersRequest) (*identityv1.ListUsersResponse, error) {
+	return a.client.ListUsers(ctx, in)
+}

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -24,7 +25,9 @@ type Fact struct {
 type Wait struct {
 	// Timeout after which the step has timed out; 0 = never.
 	Timeout time.Duration
-	Remind  Reminder
+	// Late says in words for people that the time is up; "nothing came in time" if empty.
+	Late   string
+	Remind Reminder
 }
 
 // AwaitFact waits in a declared step until a fact of the kind names this run. When none comes in time the error's reason
@@ -51,7 +54,7 @@ func AwaitFact(ctx workflow.Context, step, kind string, wait Wait) (Fact, error)
 	}
 	i := come()
 	if i < 0 {
-		return Fact{}, f.failed(ctx, step, 0, Fail(ReasonExpired, "nothing happened within %s", wait.Timeout))
+		return Fact{}, f.failed(ctx, step, 0, Fail(ReasonExpired, "%s", cmp.Or(wait.Late, "nothing came in time")))
 	}
 	fact := f.facts[i]
 	f.facts = slices.Delete(f.facts, i, i+1)

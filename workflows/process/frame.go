@@ -152,6 +152,11 @@ func (f *frame) cancelReason() string {
 // Reason says, while things are being undone, why: the reason of a cancel, the message of the failure.
 func Reason(ctx workflow.Context) string { return frameOf(ctx).reason }
 
+// Organisation is the run's: "organisations/ID".
+func Organisation(ctx workflow.Context) string {
+	return "organisations/" + frameOf(ctx).run.Organisation.String()
+}
+
 // enter is the gate before each step: an undeclared name fails, a paused run waits here, a cancelled one ends here.
 func (f *frame) enter(ctx workflow.Context, name string, kind Kind) (Step, error) {
 	step, ok := f.definition.step(name)

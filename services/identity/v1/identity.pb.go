@@ -3504,7 +3504,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x18ListAccessChangesRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
 	"\x19ListAccessChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcb\x1d\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcd\x1d\n" +
 	"\x0fIdentityService\x12i\n" +
 	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x96\x01\n" +
 	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"8\xaa\xbb\x18 \n" +
@@ -3525,9 +3525,9 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"EnableUser\x12'.services.identity.v1.EnableUserRequest\x1a\x1a.services.identity.v1.User\"J\xaa\xbb\x18\"\n" +
 	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/{name=users/*}:enable\x12\x98\x01\n" +
-	"\x11ListOrganisations\x12..services.identity.v1.ListOrganisationsRequest\x1a/.services.identity.v1.ListOrganisationsResponse\"\"\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organisations\x90\x02\x01\x12\xac\x01\n" +
-	"\x0fGetOrganisation\x12,.services.identity.v1.GetOrganisationRequest\x1a\".services.identity.v1.Organisation\"G\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=organisations/*}\x90\x02\x01\x12\xb6\x01\n" +
+	"\x11ListOrganisations\x12..services.identity.v1.ListOrganisationsRequest\x1a/.services.identity.v1.ListOrganisationsResponse\"\"\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organisations\x90\x02\x01\x12\xae\x01\n" +
+	"\x0fGetOrganisation\x12,.services.identity.v1.GetOrganisationRequest\x1a\".services.identity.v1.Organisation\"I\xaa\xbb\x18 \n" +
+	"\ridentity.read\x12\ridentity:read(\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=organisations/*}\x90\x02\x01\x12\xb6\x01\n" +
 	"\x12CreateOrganisation\x12/.services.identity.v1.CreateOrganisationRequest\x1a\".services.identity.v1.Organisation\"K\xaa\xbb\x18 \n" +
 	"\x0eidentity.write\x12\x0eidentity:write\x82\xd3\xe4\x93\x02!:\forganisation\"\x11/v1/organisations\x12\xcc\x01\n" +
 	"\x12UpdateOrganisation\x12/.services.identity.v1.UpdateOrganisationRequest\x1a\".services.identity.v1.Organisation\"a\xaa\xbb\x18 \n" +

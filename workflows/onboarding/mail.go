@@ -1,0 +1,79 @@
+package onboarding
+
+import (
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	identity "github.com/microservicehub/mshub/activities/identity"
+	notify "github.com/microservicehub/mshub/activities/notify"
+	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
+	notifyv1 "github.com/microservicehub/mshub/services/notify/v1"
+	onboardingv1 "github.com/microservicehub/mshub/workflows/onboarding/v1"
+	"github.com/microservicehub/mshub/workflows/process"
+)
+
+// Verbs are named by the methods of nil pointers; the workers have the real ones.
+var (
+	people *identity.Activities
+	mail   *notify.Activities
+)
+
+// post is the mail to the person.
+type post struct {
+	to     string
+	values map[string]string
+}
+
+func newPost(ctx workflow.Context, in *onboardingv1.Input, link string) (*post, error) {
+	organisation, err := process.Aside(ctx, "mail", "organisation", people.GetOrganisation, &identityv1.GetOrganisationRequest{Name: process.Organisation(ctx)})
+	return &post{to: in.GetEmail(), values: map[string]string{
+		"displayName": in.GetDisplayName(), "organisation": organisation.GetDisplayName(), "link": link,
+	}}, err
+}
+
+func (p *post) letter(template string) *notifyv1.SendMailRequest {
+	return &notifyv1.SendMailRequest{Template: template, Recipient: p.to, Values: p.values}
+}
+
+// invite sends the link. Who got it learns when it is void, and why.
+func (p *post) invite(ctx workflow.Context) error {
+	reject := func(ctx workflow.Context, _ *notifyv1.SendMailResponse) *notifyv1.SendMailRequest {
+		letter := p.letter("rejection")
+		letter.Values = map[string]string{
+			"displayName": p.values["displayName"], "organisation": p.values["organisation"], "reason": process.Reason(ctx),
+		}
+		return letter
+	}
+	_, err := process.Do(ctx, "mail", mail.SendMail, p.letter("invitation"), process.UndoBy(mail.SendMail, reject))
+	return err
+}
+
+func (p *post) remind(ctx workflow.Context) error {
+	_, err := process.Aside(ctx, "acceptance", "remind", mail.SendMail, p.letter("reminder"))
+	return err
+}
+
+// welcome may fail: the person is a member all the same, and the step shows what went wrong.
+func (p *post) welcome(ctx workflow.Context) {
+	if _, err := process.Do(ctx, "welcome", mail.SendMail, p.letter("welcome")); err != nil {
+		workflow.GetLogger(ctx).Warn("no welcome mail", "error", err)
+	}
+}
+
+// askByMail tells a person who decides that something waits in the inbox. A role's members look there by themselves.
+func askByMail(assignee, title string) func(workflow.Context) error {
+	if !strings.HasPrefix(assignee, "users/") {
+		return func(workflow.Context) error { return nil }
+	}
+	return func(ctx workflow.Context) error {
+		decider, err := process.Aside(ctx, "approval", "decider", people.GetUser, &identityv1.GetUserRequest{Name: assignee})
+		if err != nil {
+			return err
+		}
+		_, err = process.Aside(ctx, "approval", "ask", mail.SendMail, &notifyv1.SendMailRequest{
+			Template: "task", Recipient: decider.GetEmail(), Values: map[string]string{"displayName": decider.GetDisplayName(), "title": title},
+		})
+		return err
+	}
+}
