@@ -11,21 +11,21 @@ import (
 )
 
 // All processes, in the order in which people see them.
-func All() []process.Definition {
-	return []process.Definition{
-		onboarding.Process,
-		recordimport.Process,
-	}
+var All = []process.Definition{
+	onboarding.Process,
+	recordimport.Process,
 }
 
 //go:embed schema/*.json
-var schemas embed.FS
+var embedded embed.FS
 
 // Schemas are the JSON Schemas of the processes' inputs and results, generated from their doors.
-func Schemas() fs.FS {
-	sub, err := fs.Sub(schemas, "schema")
+var Schemas = sub(embedded, "schema")
+
+func sub(files fs.FS, folder string) fs.FS {
+	inside, err := fs.Sub(files, folder)
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return sub
+	return inside
 }

@@ -14,7 +14,7 @@ var kit = []string{"process", "schema"}
 func TestEveryFolderIsListedAndSound(t *testing.T) {
 	t.Parallel()
 	var listed []string
-	for _, p := range workflows.All() {
+	for _, p := range workflows.All {
 		listed = append(listed, p.Name)
 		if err := p.Validate(); err != nil {
 			t.Error(err)
