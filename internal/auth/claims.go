@@ -45,7 +45,7 @@ func (c Claims) caller() (Caller, bool) {
 		Scopes:      strings.Fields(c.Scope),
 		SessionID:   c.SessionID,
 		TokenID:     c.ID,
-		IssuedAt:    timeOf(c.IssuedAt),
+		IssuedAt:    c.issued(),
 		Expiry:      timeOf(c.Expiry),
 	}
 	if c.Organisation != "" {
@@ -70,6 +70,21 @@ func (c Claims) caller() (Caller, bool) {
 		caller.Kind, caller.User, caller.Actor = User, id, "users/"+id.String()
 	}
 	return caller, true
+}
+
+// issued is when the token was made. `iat` has whole seconds; our issuer's `jti` is a UUIDv7, which knows the millisecond.
+// So a revocation does not hit a token that was issued after it within the same second.
+func (c Claims) issued() time.Time {
+	second := timeOf(c.IssuedAt)
+	id, err := uuid.Parse(c.ID)
+	if err != nil || id.Version() != 7 {
+		return second
+	}
+	exact := time.UnixMilli(int64(id[0])<<40 | int64(id[1])<<32 | int64(id[2])<<24 | int64(id[3])<<16 | int64(id[4])<<8 | int64(id[5]))
+	if since := exact.Sub(second); since < 0 || since >= time.Second {
+		return second
+	}
+	return exact
 }
 
 func timeOf(d *jwt.NumericDate) time.Time {

@@ -81,7 +81,7 @@ func (r *Revocations) Revoked(c Caller) bool {
 		subject = ClientSubject(c.ClientID)
 	}
 	for _, key := range [...]string{"sid:" + c.SessionID, "sub:" + subject, "client:" + c.ClientID, "jti:" + c.TokenID} {
-		// iat has whole seconds: a token of the same second as the revocation counts as older.
+		// A token of the very moment of the revocation counts as older.
 		if at, ok := r.byKey[key]; ok && !c.IssuedAt.After(at) {
 			return true
 		}

@@ -1,0 +1,304 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	authserverv1 "github.com/microservicehub/mshub/authserver/v1"
+
+	"github.com/microservicehub/mshub/authserver/protocol"
+	"github.com/microservicehub/mshub/authserver/revocation"
+	"github.com/microservicehub/mshub/authserver/store"
+	"github.com/microservicehub/mshub/authserver/v1/authserverv1connect"
+	"github.com/microservicehub/mshub/internal/audit"
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/internal/rpc"
+)
+
+const schema = "authserver"
+
+// Service implements ClientService for the caller's active organisation.
+type Service struct {
+	DB   *postgres.DB
+	Book *revocation.Book
+	Now  func() time.Time
+}
+
+// ListClients pages through the clients, the oldest first.
+func (s *Service) ListClients(ctx context.Context, req *authserverv1.ListClientsRequest) (*authserverv1.ListClientsResponse, error) {
+	after := ""
+	if token := req.GetPageToken(); token != "" {
+		if err := postgres.DecodePage(token, &after); err != nil {
+			return nil, err
+		}
+	}
+	size := postgres.PageSize(req.GetPageSize())
+	var rows []store.Client
+	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
+		rows, err = store.New().ListClients(ctx, tx, store.ListClientsParams{After: after, Most: int32(size + 1)}) //nolint:gosec // bounded by PageSize
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	res := &authserverv1.ListClientsResponse{}
+	if len(rows) > size {
+		rows = rows[:size]
+		res.NextPageToken = postgres.EncodePage(rows[size-1].ID)
+	}
+	for _, row := range rows {
+		res.Clients = append(res.Clients, wire(row))
+	}
+	return res, nil
+}
+
+// GetClient shows one.
+func (s *Service) GetClient(ctx context.Context, req *authserverv1.GetClientRequest) (*authserverv1.Client, error) {
+	var row store.Client
+	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
+		row, err = store.New().GetClient(ctx, tx, id(req.GetName()))
+		return found(err, req.GetName())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire(row), nil
+}
+
+// CreateClient registers a client. The secret is in this answer alone: a repeated call with the same idempotency key
+// gets the client without it.
+func (s *Service) CreateClient(ctx context.Context, req *authserverv1.CreateClientRequest) (*authserverv1.CreateClientResponse, error) {
+	in := req.GetClient()
+	kind, ok := kinds[in.GetKind()]
+	if !ok {
+		return nil, rpc.Invalid("client.kind", "must be MACHINE, CONFIDENTIAL or PUBLIC")
+	}
+	if err := checkScopes(kind, in.GetScopes()); err != nil {
+		return nil, err
+	}
+	if err := checkRedirects(kind, in.GetRedirectUris()); err != nil {
+		return nil, err
+	}
+	caller := auth.From(ctx)
+	if err := checkHandOn(caller, in.GetScopes()); err != nil {
+		return nil, err
+	}
+	var res authserverv1.CreateClientResponse
+	secret := ""
+	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		const method = authserverv1connect.ClientServiceCreateClientProcedure
+		secret = ""
+		return postgres.Once(ctx, tx, schema, method, rpc.IdempotencyKey(ctx), req, &res, func() error {
+			row, made, err := create(ctx, tx, caller.Organisation, in.GetTitle(), kind, in.GetRedirectUris(), in.GetScopes(), s.Now())
+			if err != nil {
+				return err
+			}
+			secret = made
+			res.Client, res.ClientId = wire(row), row.ID
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	res.ClientSecret = secret
+	return &res, nil
+}
+
+// create writes a client and its audit entry, and returns its secret: "" for a public one.
+func create(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, title string, kind protocol.Kind, redirects, scopes []string, now time.Time) (store.Client, string, error) {
+	name, err := uuid.NewV7()
+	if err != nil {
+		return store.Client{}, "", err
+	}
+	if redirects == nil {
+		redirects = []string{}
+	}
+	row := store.Client{OrganisationID: organisation, ID: name.String(), Title: title, Kind: string(kind), RedirectUris: redirects, Scopes: scopes, CreatedAt: now}
+	secret := ""
+	if kind != protocol.Public {
+		secret = protocol.SecretPrefix + protocol.RandomSecret()
+		row.SecretHash = protocol.Hash(secret)
+	}
+	err = store.New().CreateClient(ctx, tx, store.CreateClientParams{
+		OrganisationID: row.OrganisationID, ID: row.ID, Title: row.Title, Kind: row.Kind,
+		RedirectUris: row.RedirectUris, Scopes: row.Scopes, SecretHash: row.SecretHash, CreatedAt: row.CreatedAt,
+	})
+	if err != nil {
+		return row, "", err
+	}
+	return row, secret, audit.Append(ctx, tx, audit.Entry{
+		Action: "authserver.v1.ClientService/CreateClient", Target: "clients/" + row.ID, Organisation: organisation, After: facts(row),
+	})
+}
+
+// UpdateClient changes title, redirect URIs and scopes. If scopes are taken away, the tokens that have them die.
+func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClientRequest) (*authserverv1.Client, error) {
+	in, name := req.GetClient(), req.GetClient().GetName()
+	paths := req.GetUpdateMask().GetPaths()
+	if len(paths) == 0 {
+		return nil, rpc.Invalid("updateMask", "name what to change: title, redirectUris, scopes")
+	}
+	caller := auth.From(ctx)
+	var row store.Client
+	fewer := false
+	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) (err error) {
+		if row, err = store.New().LockClient(ctx, tx, id(name)); err != nil {
+			return found(err, name)
+		}
+		before := row
+		for _, path := range paths {
+			switch path {
+			case "title":
+				row.Title = in.GetTitle()
+			case "redirect_uris", "redirectUris":
+				row.RedirectUris = in.GetRedirectUris()
+			case "scopes":
+				row.Scopes = in.GetScopes()
+			default:
+				return rpc.Invalid("updateMask", "%q can't be changed; title, redirectUris and scopes can", path)
+			}
+		}
+		if err := check(caller, before, row); err != nil {
+			return err
+		}
+		fewer = slices.ContainsFunc(before.Scopes, func(scope string) bool { return !slices.Contains(row.Scopes, scope) })
+		if err := store.New().UpdateClient(ctx, tx, store.UpdateClientParams{ID: row.ID, Title: row.Title, RedirectUris: row.RedirectUris, Scopes: row.Scopes}); err != nil {
+			return err
+		}
+		if fewer {
+			if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+				return err
+			}
+		}
+		return audit.Append(ctx, tx, audit.Entry{
+			Action: "authserver.v1.ClientService/UpdateClient", Target: name, Before: facts(before), After: facts(row),
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fewer {
+		s.Book.Announce(ctx)
+	}
+	return wire(row), nil
+}
+
+// check holds a changed client to the rules of a new one; scopes that it had already may stay.
+func check(caller auth.Caller, before, after store.Client) error {
+	if n := len(after.Title); n == 0 || n > 200 {
+		return rpc.Invalid("client.title", "must have 1 to 200 characters")
+	}
+	kind := protocol.Kind(after.Kind)
+	if err := checkScopes(kind, after.Scopes); err != nil {
+		return err
+	}
+	if err := checkRedirects(kind, after.RedirectUris); err != nil {
+		return err
+	}
+	added := slices.DeleteFunc(slices.Clone(after.Scopes), func(scope string) bool { return slices.Contains(before.Scopes, scope) })
+	return checkHandOn(caller, added)
+}
+
+// DeleteClient ends everything that came through the client.
+func (s *Service) DeleteClient(ctx context.Context, req *authserverv1.DeleteClientRequest) (*authserverv1.DeleteClientResponse, error) {
+	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+		row, err := store.New().LockClient(ctx, tx, id(req.GetName()))
+		if err != nil {
+			return found(err, req.GetName())
+		}
+		if err := store.New().DeleteClient(ctx, tx, row.ID); err != nil {
+			return err
+		}
+		if err := store.New().DeleteConsentsOfClient(ctx, tx, row.ID); err != nil {
+			return err
+		}
+		if err := store.New().DeleteTokensOfClient(ctx, tx, row.ID); err != nil {
+			return err
+		}
+		if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{
+			Action: "authserver.v1.ClientService/DeleteClient", Target: req.GetName(), Before: facts(row),
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Book.Announce(ctx)
+	return &authserverv1.DeleteClientResponse{}, nil
+}
+
+// RotateClientSecret makes a new secret. Without an overlap the old one, and every token it got, dies now.
+func (s *Service) RotateClientSecret(ctx context.Context, req *authserverv1.RotateClientSecretRequest) (*authserverv1.CreateClientResponse, error) {
+	secret := protocol.SecretPrefix + protocol.RandomSecret()
+	overlap := time.Duration(req.GetOverlapSeconds()) * time.Second
+	var row store.Client
+	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
+		if row, err = store.New().LockClient(ctx, tx, id(req.GetName())); err != nil {
+			return found(err, req.GetName())
+		}
+		if protocol.Kind(row.Kind) == protocol.Public {
+			return rpc.Precondition("NO_SECRET", "a public client has no secret")
+		}
+		until := s.Now().Add(overlap)
+		if err := store.New().RotateClientSecret(ctx, tx, store.RotateClientSecretParams{ID: row.ID, SecretHash: protocol.Hash(secret), PreviousExpiresAt: &until}); err != nil {
+			return err
+		}
+		if overlap == 0 {
+			if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+				return err
+			}
+		}
+		return audit.Append(ctx, tx, audit.Entry{
+			Action: "authserver.v1.ClientService/RotateClientSecret", Target: req.GetName(), After: map[string]any{"overlapSeconds": req.GetOverlapSeconds()},
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Book.Announce(ctx)
+	return &authserverv1.CreateClientResponse{Client: wire(row), ClientId: row.ID, ClientSecret: secret}, nil
+}
+
+func id(name string) string { return strings.TrimPrefix(name, "clients/") }
+
+func found(err error, name string) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return rpc.NotFound("client", name)
+	}
+	return err
+}
+
+// facts is a client as the audit remembers it.
+func facts(row store.Client) map[string]any {
+	return map[string]any{"title": row.Title, "kind": row.Kind, "redirectUris": row.RedirectUris, "scopes": row.Scopes}
+}
+
+func wire(row store.Client) *authserverv1.Client {
+	c := &authserverv1.Client{
+		Name:         "clients/" + row.ID,
+		Title:        row.Title,
+		RedirectUris: row.RedirectUris,
+		Scopes:       row.Scopes,
+		CreateTime:   timestamppb.New(row.CreatedAt),
+	}
+	for wired, kind := range kinds {
+		if string(kind) == row.Kind {
+			c.Kind = wired
+		}
+	}
+	if row.UsedAt != nil {
+		c.LastUseTime = timestamppb.New(*row.UsedAt)
+	}
+	return c
+}
