@@ -6,6 +6,8 @@
 //	transcode.go   one REST request -> one message
 //	openapi.go     /openapi.json: generated from the same options (openapi.json beside this file)
 //	docs.go        /docs: the reference for people, drawn from openapi.json
-//	graphql.go     /graphql: queries, behind limits
-//	resolvers.go   what each field of schema.graphql asks, batched
+//	graphql.go     /graphql: queries of schema.graphql, behind limits
+//	clients.go     the services that GraphQL reads, and what one request has loaded
+//	resolvers.go   the fields of Query
+//	fields.go      the fields of every other type
 package gateway
