@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// Spread is what several runs gave.
+type Spread struct {
+	Name   string  `json:"name,omitempty"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// Figure is one line of the results: ours, the peer's of the same run, and the goal for their ratio (ours / peer), or for
+// ours alone where there is no peer.
+type Figure struct {
+	Figure string  `json:"figure"`
+	Unit   string  `json:"unit"`
+	Ours   Spread  `json:"ours"`
+	Peer   *Spread `json:"peer,omitempty"`
+	Ratio  float64 `json:"ratio,omitempty"`
+	Goal   string  `json:"goal"`
+	Runs   int     `json:"runs"`
+	Cores  int     `json:"cores"`
+	Commit string  `json:"commit"`
+}
+
+// results is where figures are kept, from the root of the checkout.
+const results = "bench/results"
+
+func spread(name string, samples []float64) Spread {
+	sorted := slices.Sorted(slices.Values(samples))
+	return Spread{Name: name, Median: sorted[len(sorted)/2], Min: sorted[0], Max: sorted[len(sorted)-1]}
+}
+
+func figure(what, unit, goal string, ours []float64, peer string, theirs []float64) Figure {
+	f := Figure{Figure: what, Unit: unit, Goal: goal, Ours: spread("", ours), Runs: len(ours), Cores: runtime.NumCPU(), Commit: commit()}
+	if peer != "" {
+		p := spread(peer, theirs)
+		f.Peer, f.Ratio = &p, f.Ours.Median/p.Median
+	}
+	return f
+}
+
+func commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func save(name string, figures []Figure) error {
+	raw, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(results, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(results, name+".json"), append(raw, '\n'), 0o644)
+}
+
+// saved reads what was measured last under a name; nothing if it never was.
+func saved(name string) ([]Figure, error) {
+	raw, err := os.ReadFile(filepath.Join(results, name+".json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []Figure
+	return found, json.Unmarshal(raw, &found)
+}
+
+func table(w io.Writer, figures []Figure) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FIGURE\tOURS\tPEER\tRATIO\tGOAL")
+	for _, f := range figures {
+		fmt.Fprintln(t, strings.Join(f.cells(), "\t"))
+	}
+	_ = t.Flush()
+}
+
+// markdown is the table of README.md.
+func markdown(w io.Writer, figures []Figure) {
+	fmt.Fprintln(w, "| figure | ours | peer | ratio | goal | cores | commit |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+	for _, f := range figures {
+		fmt.Fprintf(w, "| %s | %d | %s |\n", strings.Join(f.cells(), " | "), f.Cores, f.Commit)
+	}
+}
+
+func (f Figure) cells() []string {
+	peer, ratio := "-", "-"
+	if f.Peer != nil {
+		peer = fmt.Sprintf("%s (%s)", number(f.Peer.Median), f.Peer.Name)
+		ratio = fmt.Sprintf("%.2f", f.Ratio)
+	}
+	ours := fmt.Sprintf("%s %s (%s to %s)", number(f.Ours.Median), f.Unit, number(f.Ours.Min), number(f.Ours.Max))
+	return []string{f.Figure, ours, peer, ratio, f.Goal}
+}
+
+// number writes 41,327 and 2.35.
+func number(v float64) string {
+	if v < 100 {
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	text := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
