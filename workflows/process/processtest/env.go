@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,12 +35,15 @@ type Env struct {
 	definition process.Definition
 	run        runcontext.RunContext
 	settings   map[string]time.Duration
+	verbs      []fakeVerb
 	// setup is applied to each execution: a run that continues as new has several.
 	setup  []func(*testsuite.TestWorkflowEnvironment)
 	hooks  map[string]func()
 	wf     *testsuite.TestWorkflowEnvironment
 	tasks  map[string]*runsv1.Task
 	answer *decision
+	// created hears of each task; set while a history is recorded.
+	created func(*runsv1.Task)
 
 	mu sync.Mutex
 	Outcome
@@ -88,9 +92,13 @@ func On[Req, Res proto.Message](e *Env, verb process.Verb[Req, Res], f func(Req)
 }
 
 func on[Req, Res proto.Message](e *Env, name string, f process.Verb[Req, Res]) {
-	e.setup = append(e.setup, func(wf *testsuite.TestWorkflowEnvironment) {
-		wf.RegisterActivityWithOptions((func(context.Context, Req) (Res, error))(f), activity.RegisterOptions{Name: name})
-	})
+	e.verbs = slices.DeleteFunc(e.verbs, func(v fakeVerb) bool { return v.name == name })
+	e.verbs = append(e.verbs, fakeVerb{name, (func(context.Context, Req) (Res, error))(f)})
+}
+
+type fakeVerb struct {
+	name string
+	f    any
 }
 
 // verbName is the name under which Temporal knows a method value: "(*Activities).SendMail-fm" is SendMail.
@@ -183,6 +191,9 @@ func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.Co
 		}
 	}
 	e.wf.RegisterWorkflowWithOptions(e.definition.Workflow, workflow.RegisterOptions{Name: e.definition.Name})
+	for _, verb := range e.verbs {
+		e.wf.RegisterActivityWithOptions(verb.f, activity.RegisterOptions{Name: verb.name})
+	}
 	for _, setup := range e.setup {
 		setup(e.wf)
 	}

@@ -41,6 +41,9 @@ func (e *Env) fakeRuns() {
 			Context: req.GetContext(), State: runsv1.Task_OPEN, Version: 1,
 		}
 		e.tasks[req.GetStep()] = task
+		if e.created != nil {
+			go e.created(proto.CloneOf(task))
+		}
 		return proto.CloneOf(task), nil
 	})
 	on(e, "ExpireTask", func(_ context.Context, req *runsv1.ExpireTaskRequest) (*runsv1.Task, error) {
