@@ -86,7 +86,7 @@ func Record(t *testing.T, env *Env, name, temporalAddress string, input proto.Me
 		t.Fatal(err)
 	}
 	if host, err := os.Hostname(); err == nil { // sticky queues carry the machine's name
-		raw = bytes.ReplaceAll(raw, []byte(host), []byte("recorder"))
+		raw = bytes.ReplaceAll(raw, []byte(`"`+host+`:`), []byte(`"recorder:`))
 	}
 	if err := replay(env.definition, raw); err != nil {
 		t.Errorf("what was just recorded does not replay: %v", err)
