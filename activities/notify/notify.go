@@ -9,7 +9,9 @@ import (
 )
 
 // Activities are registered on the workers; their names are the verbs.
-type Activities struct{ client notifyv1connect.NotifyServiceClient }
+type Activities struct {
+	client notifyv1connect.NotifyServiceClient
+}
 
 // New makes the activities over a client that carries the run's identity and idempotency key.
 func New(client notifyv1connect.NotifyServiceClient) *Activities { return &Activities{client} }

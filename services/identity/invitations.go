@@ -61,18 +61,13 @@ func (s *Service) InviteUser(ctx context.Context, req *identityv1.InviteUserRequ
 		if err != nil {
 			return nil, err
 		}
-		organisation, err := s.q.ActiveOrganisation(ctx, tx)
-		if err != nil {
-			return nil, err
-		}
+		organisation := auth.From(ctx).Organisation
 		if _, err := s.newLink(ctx, tx, store.InsertLinkParams{
-			Kind: identityv1.Link_INVITATION.String(), UserID: &user.ID, OrganisationID: &organisation.ID, InvitationID: &id, ExpiresAt: invitation.ExpiresAt,
+			Kind: identityv1.Link_INVITATION.String(), UserID: &user.ID, OrganisationID: &organisation, InvitationID: &id, ExpiresAt: invitation.ExpiresAt,
 		}); err != nil {
 			return nil, err
 		}
-		proto.Merge(res, &identityv1.InviteUserResponse{
-			Invitation: wireInvitation(invitation, s.now()), Created: created, Organisation: organisation.DisplayName,
-		})
+		proto.Merge(res, &identityv1.InviteUserResponse{Invitation: wireInvitation(invitation, s.now()), Created: created})
 		return &changed{target: invitationName(id), after: map[string]any{"user": userName(user.ID), "role": roles[0], "created": created}}, nil
 	})
 	if err != nil {

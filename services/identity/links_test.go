@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -59,6 +60,38 @@ func TestFirstAdministrator(t *testing.T) {
 	other := h.administrator("grace@example.com")
 	if got := "organisations/" + other.caller.Organisation.String(); got != access.GetOrganisation().GetName() {
 		t.Errorf("got %s, want %s", got, access.GetOrganisation().GetName())
+	}
+}
+
+// A machine client can be made before the first administrator: both find the same organisation.
+func TestTheFirstOrganisationIsFoundedOnce(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	var names sync.Map
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			organisation, err := h.accounts.ResolveOrganisation(t.Context(), &identityv1.ResolveOrganisationRequest{})
+			if err != nil {
+				t.Error(err)
+			}
+			names.Store(organisation.GetName(), true)
+		})
+	}
+	all.Wait()
+	link, err := h.accounts.CreateLink(t.Context(), &identityv1.CreateLinkRequest{Kind: identityv1.Link_ADMINISTRATOR})
+	if err != nil || link.GetMail() == nil {
+		t.Fatalf("an organisation without an administrator must give a link: %v, %v", link, err)
+	}
+	admin := h.signedIn(h.redeem(link.GetMail().GetLink(), &identityv1.RedeemLinkRequest{Email: "ada@example.com", DisplayName: "Ada", Password: password}).GetUser(), "")
+	names.Store("organisations/"+admin.caller.Organisation.String(), true)
+	n := 0
+	names.Range(func(any, any) bool { n++; return true })
+	if n != 1 {
+		t.Errorf("%d organisations", n)
+	}
+	if _, err := h.accounts.ResolveOrganisation(t.Context(), &identityv1.ResolveOrganisationRequest{Organisation: "organisations/" + uuid.NewString()}); rpc.ReasonOf(err) != "NOT_FOUND" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -2044,9 +2044,7 @@ type InviteUserResponse struct {
 	// Absolute URL, below MSHUB_PUBLIC_URL: /verify?link=…
 	Link string `protobuf:"bytes,2,opt,name=link,proto3" json:"link,omitempty"`
 	// False if the person had an account before.
-	Created bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
-	// Display name of the inviting organisation, for the mails.
-	Organisation  string `protobuf:"bytes,4,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	Created       bool `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2100,13 +2098,6 @@ func (x *InviteUserResponse) GetCreated() bool {
 		return x.Created
 	}
 	return false
-}
-
-func (x *InviteUserResponse) GetOrganisation() string {
-	if x != nil {
-		return x.Organisation
-	}
-	return ""
 }
 
 type WithdrawInvitationRequest struct {
@@ -3411,14 +3402,13 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\vdisplayName\x12\x1b\n" +
 	"\x04role\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04role\x127\n" +
-	"\x10lifetime_seconds\x18\x04 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xce\xda\x03(\x00R\x0flifetimeSeconds\"\xa8\x01\n" +
+	"\x10lifetime_seconds\x18\x04 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xce\xda\x03(\x00R\x0flifetimeSeconds\"\x84\x01\n" +
 	"\x12InviteUserResponse\x12@\n" +
 	"\n" +
 	"invitation\x18\x01 \x01(\v2 .services.identity.v1.InvitationR\n" +
 	"invitation\x12\x12\n" +
 	"\x04link\x18\x02 \x01(\tR\x04link\x12\x18\n" +
-	"\acreated\x18\x03 \x01(\bR\acreated\x12\"\n" +
-	"\forganisation\x18\x04 \x01(\tR\forganisation\"8\n" +
+	"\acreated\x18\x03 \x01(\bR\acreated\"8\n" +
 	"\x19WithdrawInvitationRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x1c\n" +
 	"\x1aWithdrawInvitationResponse\"`\n" +
