@@ -68,14 +68,14 @@ func (c *Column) AppendCell(out, cell []byte, nulls Nulls) (_ []byte, null bool,
 		if bytes.IndexByte(cell, 0) >= 0 {
 			return out, false, "contains a zero byte"
 		}
-		return appendString(out, cell), false, ""
+		return AppendString(out, cell), false, ""
 	case Integer:
 		if n, ok := parseInteger(cell); ok {
 			return strconv.AppendInt(out, n, 10), false, ""
 		}
 	case Number:
 		if f, ok := parseNumber(cell); ok {
-			return appendNumber(out, f), false, ""
+			return AppendNumber(out, f), false, ""
 		}
 	case Boolean:
 		if b, err := strconv.ParseBool(view(cell)); err == nil {
@@ -90,7 +90,7 @@ func (c *Column) AppendCell(out, cell []byte, nulls Nulls) (_ []byte, null bool,
 		}
 	default:
 		if text, ok := c.Kind.normal(cell); ok {
-			return appendString(out, text), false, ""
+			return AppendString(out, text), false, ""
 		}
 	}
 	return out, false, "is not " + c.Kind.String()

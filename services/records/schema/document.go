@@ -32,7 +32,7 @@ func (s *Schema) Stored() []int { return s.stored }
 
 // AppendName appends `"name":` for a column.
 func (s *Schema) AppendName(out []byte, column int) []byte {
-	return append(appendString(out, []byte(s.Columns[column].Name)), ':')
+	return append(AppendString(out, []byte(s.Columns[column].Name)), ':')
 }
 
 // Document writes values (canonical JSON by column, nil for null) as a document.
@@ -77,8 +77,8 @@ func hashID(data []byte) uuid.UUID {
 
 const hex = "0123456789abcdef"
 
-// appendString appends a JSON string. The text must be UTF-8 without zero bytes.
-func appendString(out, text []byte) []byte {
+// AppendString appends a JSON string. The text must be UTF-8 without zero bytes.
+func AppendString(out, text []byte) []byte {
 	for _, b := range text {
 		if b < ' ' || b == '"' || b == '\\' {
 			return appendEscaped(out, text)
@@ -114,8 +114,8 @@ func appendEscaped(out, text []byte) []byte {
 	return append(out, '"')
 }
 
-// appendNumber writes whole numbers as such, and others as short as they can be read back.
-func appendNumber(out []byte, f float64) []byte {
+// AppendNumber writes whole numbers as such, and others as short as they can be read back.
+func AppendNumber(out []byte, f float64) []byte {
 	if f == float64(int64(f)) && f <= MaxInteger && f >= -MaxInteger {
 		return strconv.AppendInt(out, int64(f), 10)
 	}
@@ -139,4 +139,49 @@ func validText(text string) bool {
 		}
 	}
 	return true
+}
+
+// Walk gives the members of a canonical document: column and raw JSON value. It reports false if the document is not
+// canonical.
+func (s *Schema) Walk(document []byte, f func(column int, raw []byte)) bool {
+	if len(document) < 2 || document[0] != '{' {
+		return false
+	}
+	rest := document[1:]
+	var space [maxNameLength]byte
+	for _, i := range s.stored {
+		name := s.AppendName(space[:0], i)
+		if len(rest) < len(name) || string(rest[:len(name)]) != string(name) {
+			continue
+		}
+		rest = rest[len(name):]
+		n := valueLength(rest)
+		f(i, rest[:n])
+		if rest = rest[n:]; len(rest) == 0 || rest[0] != ',' {
+			break
+		}
+		rest = rest[1:]
+	}
+	return string(rest) == "}"
+}
+
+// valueLength of the JSON scalar at the beginning of text.
+func valueLength(text []byte) int {
+	if len(text) == 0 || text[0] != '"' {
+		for i, b := range text {
+			if b == ',' || b == '}' {
+				return i
+			}
+		}
+		return len(text)
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
 }

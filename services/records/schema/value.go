@@ -60,7 +60,7 @@ func (c *Column) value(v *structpb.Value) (value []byte, fault string) {
 		}
 	case *structpb.Value_NumberValue:
 		if c.Kind == Number || c.Kind == Integer && v.NumberValue == float64(int64(v.NumberValue)) && v.NumberValue <= MaxInteger && v.NumberValue >= -MaxInteger {
-			return appendNumber(nil, v.NumberValue), ""
+			return AppendNumber(nil, v.NumberValue), ""
 		}
 	case *structpb.Value_StringValue:
 		if c.Kind == Integer || c.Kind == Number || c.Kind == Boolean {
