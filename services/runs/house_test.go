@@ -34,7 +34,12 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		os.Exit(workerProcess())
+	}
+	os.Exit(testenv.Main(m))
+}
 
 // house is the runs role with a worker, on real engines, and processes of its own that do nothing but tell the test.
 type house struct {
@@ -50,6 +55,8 @@ type house struct {
 	worker  worker.Worker
 	defs    []process.Definition
 	queue   string
+
+	databaseURL, redisURL string
 }
 
 // steps of the test's processes; every call tells the probe.
@@ -172,8 +179,14 @@ func newHouse(t *testing.T, on func(ctx context.Context, call string) error) *ho
 	t.Helper()
 	h := &house{t: t, org: uuid.Must(uuid.NewV7()), probe: &probe{on: on}, queue: "test-" + uuid.NewString()}
 	h.defs = definitions(h.queue)
-	h.db = testenv.Postgres(t, events.Schema(), auditstore.Schema(), runs.Schema())
-	redisOptions, err := redis.ParseURL(testenv.Redis(t))
+	h.databaseURL = testenv.DatabaseURL(t, events.Schema(), auditstore.Schema(), runs.Schema())
+	var err error
+	if h.db, err = postgres.Open(t.Context(), h.databaseURL, 8); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.db.Close)
+	h.redisURL = testenv.Redis(t)
+	redisOptions, err := redis.ParseURL(h.redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,20 +221,24 @@ func (h *house) newService(now func() time.Time) *runs.Service {
 func (h *house) startWorker() {
 	h.t.Helper()
 	service := h.issuer.As(auth.Caller{Kind: auth.Service, Actor: "services/worker", Scopes: []string{auth.WorkerScope}})
-	runsClient := runsv1connect.NewRunsServiceClient(newHTTPClient(h.t), h.url, service, connect.WithInterceptors(activities.ClientInterceptors()...))
-	h.worker = worker.New(h.client, h.queue, worker.Options{
-		WorkerStopTimeout: 5 * time.Second,
-		Interceptors: []interceptor.WorkerInterceptor{
-			process.NewInterceptor(h.defs), events.NewInterceptor(h.events), activities.NewInterceptor(),
-		},
-	})
-	process.Register(h.worker, h.queue, h.defs)
-	h.worker.RegisterActivity(runsact.New(runsClient))
-	h.worker.RegisterActivity(h.probe)
+	h.worker = newWorker(h.client, h.queue, h.defs, h.events, h.probe, runsv1connect.NewRunsServiceClient(newHTTPClient(h.t), h.url, service,
+		connect.WithInterceptors(activities.ClientInterceptors()...)))
 	if err := h.worker.Start(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { h.stopWorker() })
+}
+
+// newWorker is a worker as cmd/mshub makes it.
+func newWorker(c client.Client, queue string, defs []process.Definition, publisher *events.Publisher, p *probe, runs runsv1connect.RunsServiceClient) worker.Worker {
+	options := process.WorkerOptions(queue)
+	options.WorkerStopTimeout = 5 * time.Second
+	options.Interceptors = []interceptor.WorkerInterceptor{activities.NewInterceptor(), events.NewInterceptor(publisher), process.NewInterceptor(defs)}
+	w := worker.New(c, queue, options)
+	process.Register(w, queue, defs)
+	w.RegisterActivity(runsact.New(runs))
+	w.RegisterActivity(p)
+	return w
 }
 
 func (h *house) stopWorker() {

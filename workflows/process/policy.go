@@ -1,9 +1,11 @@
 package process
 
 import (
+	"runtime"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
 
@@ -62,4 +64,18 @@ func withRecord(ctx workflow.Context) workflow.Context {
 		StartToCloseTimeout: recordTimeout,
 		RetryPolicy:         recordRetries,
 	})
+}
+
+// WorkerOptions are those of a worker of the queue; interceptors are the caller's to add.
+func WorkerOptions(queue string) worker.Options {
+	options := worker.Options{
+		// Two pollers, the default, leave a burst of short steps waiting for the next poll.
+		MaxConcurrentWorkflowTaskPollers: 4,
+		MaxConcurrentActivityTaskPollers: 4,
+	}
+	if queue == QueueBatch {
+		// The queue's concurrency is the batch's back-pressure: chunks wait in the queue, not in the database.
+		options.MaxConcurrentActivityExecutionSize = 2 * runtime.GOMAXPROCS(0)
+	}
+	return options
 }

@@ -100,3 +100,7 @@ SELECT h.state, count(*) AS runs FROM runs.run r JOIN events.run_head h ON h.run
 -- For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
 FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL;
+
+-- name: OpenRuns :many
+-- Runs that have not ended, oldest first: what a new workflow engine would have to go on with. As mshub_system.
+SELECT id FROM runs.run WHERE ended_at IS NULL ORDER BY id LIMIT 1000;

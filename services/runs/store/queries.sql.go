@@ -396,6 +396,31 @@ func (q *Queries) OldestUnlaunched(ctx context.Context, db DBTX) (float64, error
 	return seconds, err
 }
 
+const openRuns = `-- name: OpenRuns :many
+SELECT id FROM runs.run WHERE ended_at IS NULL ORDER BY id LIMIT 1000
+`
+
+// Runs that have not ended, oldest first: what a new workflow engine would have to go on with. As mshub_system.
+func (q *Queries) OpenRuns(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, openRuns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const runByKey = `-- name: RunByKey :one
 SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
 `
