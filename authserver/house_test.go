@@ -30,11 +30,15 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/internal/testenv"
 	auditstore "github.com/microservicehub/mshub/services/audit/store"
+	_ "github.com/microservicehub/mshub/services/audit/v1" // every door is linked: they are the catalogue of permissions
+	_ "github.com/microservicehub/mshub/services/files/v1"
 	"github.com/microservicehub/mshub/services/identity"
 	identitystore "github.com/microservicehub/mshub/services/identity/store"
 	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
 	notifyv1 "github.com/microservicehub/mshub/services/notify/v1"
 	"github.com/microservicehub/mshub/services/notify/v1/notifyv1connect"
+	_ "github.com/microservicehub/mshub/services/records/v1"
+	_ "github.com/microservicehub/mshub/services/runs/v1"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
@@ -159,7 +163,9 @@ func (h *house) run() {
 		}
 	})
 	feed := auth.RevocationFeed(http.DefaultClient, h.url+"/oauth2/revocations", h.service("node"), time.Now)
-	wg.Go(func() { h.verifier.Revocations().Poll(ctx, slog.New(slog.DiscardHandler), feed, 50*time.Millisecond, h.wake) })
+	wg.Go(func() {
+		h.verifier.Revocations().Poll(ctx, slog.New(slog.DiscardHandler), feed, 50*time.Millisecond, h.wake)
+	})
 	h.t.Cleanup(func() {
 		stop()
 		wg.Wait()
@@ -218,7 +224,9 @@ type page struct {
 var tags = regexp.MustCompile(`(?s)<style.*?</style>|<[^>]*>`)
 
 // text is what a person reads.
-func (p page) text() string { return strings.Join(strings.Fields(tags.ReplaceAllString(p.body, " ")), " ") }
+func (p page) text() string {
+	return strings.Join(strings.Fields(tags.ReplaceAllString(p.body, " ")), " ")
+}
 
 func (h *house) browser() *browser {
 	jar, err := cookiejar.New(nil)

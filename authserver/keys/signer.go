@@ -18,7 +18,7 @@ var _ jwt.Signer = Signer{}
 
 // Generate signs claims as an ID token.
 func (s Signer) Generate(ctx context.Context, claims jwt.MapClaims, _ jwt.Mapper) (token, signature string, err error) {
-	token, err = s.Ring.Sign(ctx, "JWT", claims)
+	token, err = s.Ring.Sign(ctx, "JWT", map[string]any(claims)) // go-jose takes no named map
 	if err != nil {
 		return "", "", err
 	}
