@@ -81,7 +81,9 @@ func definitions(queue string) []process.Definition {
 	waiting.Name, waiting.Title, waiting.Workflow = "waiting", "A fact", waitingStep
 	waiting.Steps = []process.Step{{Name: "acceptance", Title: "Acceptance", Kind: process.Timer}}
 	waiting.StartOn = "identity.user.signed_up"
-	return []process.Definition{three, asking, many, waiting}
+	long := many
+	long.Name, long.Title, long.Workflow = "long", "Very many calls", longWay
+	return []process.Definition{three, asking, many, waiting, long}
 }
 
 type (
@@ -124,6 +126,15 @@ func manyCalls(ctx workflow.Context, input *in) (*out, error) {
 		return nil, err
 	}
 	return process.Do(ctx, "one", p.ProbeOne, input)
+}
+
+// longWay has more items than one history takes.
+func longWay(ctx workflow.Context, input *in) (*out, error) {
+	var p *probe
+	if _, err := process.Do(ctx, "one", p.ProbeOne, input); err != nil {
+		return nil, err
+	}
+	return &out{User: "done"}, process.Each(ctx, "each", 510, 8, p.ProbeItem, func(item int32) *in { return &in{DisplayName: fmt.Sprint(item)} })
 }
 
 func waitingStep(ctx workflow.Context, _ *in) (*out, error) {
