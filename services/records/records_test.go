@@ -21,6 +21,7 @@ import (
 
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/blob"
+	"github.com/microservicehub/mshub/internal/mongo"
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/internal/testenv"
@@ -50,6 +51,18 @@ type room struct {
 // stores are the two homes of documents; tests of the room run on both.
 var stores = map[string]func(t testing.TB, db *postgres.DB) store.Documents{
 	"postgres": func(_ testing.TB, db *postgres.DB) store.Documents { return store.NewJSONB(db) },
+	"mongo": func(t testing.TB, _ *postgres.DB) store.Documents {
+		db, err := mongo.Open(t.Context(), testenv.Mongo(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close(context.Background()) })
+		s, err := store.NewMongo(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
 }
 
 func onBoth(t *testing.T, test func(t *testing.T, r *room)) {
@@ -150,6 +163,8 @@ func (r *room) importFile(ctx context.Context, in *recordsv1.PlanImportRequest) 
 	if err != nil {
 		return result{}, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	rejects, err := csv.NewReader(bytes.NewReader(r.rejects)).ReadAll()
 	if len(rejects) > 0 {
 		rejects = rejects[1:]
