@@ -32,8 +32,8 @@ func (s *Server) provider(secrets [][]byte, authenticator *token.Authenticator) 
 		// Nobody may ask for another audience than this house.
 		AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
 		RefreshTokenScopes:       []string{protocol.OfflineAccess},
-		// A short or missing state is fine, because PKCE is never missing; 0 would mean fosite's 8.
-		MinParameterEntropy:          -1,
+		// A short state or nonce is fine, because PKCE is never missing; 0 would mean 8.
+		MinParameterEntropy:          1,
 		OmitRedirectScopeParam:       true,
 		ClientAuthenticationStrategy: authenticator.Authenticate,
 		RedirectSecureChecker: func(_ context.Context, u *url.URL) bool {

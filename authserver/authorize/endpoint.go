@@ -171,6 +171,9 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, req *Request, 
 		return
 	}
 	response.AddParameter("iss", e.PublicURL)
+	if req.GetState() == "" {
+		response.GetParameters().Del("state")
+	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	e.Reader.Provider.WriteAuthorizeResponse(ctx, w, req.AuthorizeRequester, response)
 }

@@ -3,6 +3,7 @@ package authorize
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -81,22 +82,37 @@ func (d *Reader) read(ctx context.Context, form url.Values) (*Request, error) {
 	if !protocol.MatchRedirectURI(client.RedirectURIs, form.Get("redirect_uri")) {
 		return nil, errUnanswerable{fosite.ErrInvalidRequest.WithHint("The redirect_uri is not registered for this application.")}
 	}
-	in, err := http.NewRequestWithContext(ctx, http.MethodGet, Path+"?"+form.Encode(), nil)
-	if err != nil {
-		return nil, err
-	}
 	if form.Has("request_uri") || form.Has("request") {
 		return d.refused(form, client, fosite.ErrRequestNotSupported.WithHint("Send the parameters themselves, or push them to /oauth2/par."))
 	}
-	ar, err := d.Provider.NewAuthorizeRequest(ctx, in)
+	ar, err := d.parse(ctx, form)
 	r := &Request{AuthorizeRequester: ar, Client: client, Query: form}
 	if err != nil {
-		if ar.GetRedirectURI() == nil {
+		if ar == nil || ar.GetRedirectURI() == nil {
 			return d.refused(form, client, err)
 		}
 		return r, err
 	}
 	return r, proven(form)
+}
+
+// parse lets fosite read the request. fosite insists on a state; PKCE, which is never missing here, does what state was
+// for, so a client without one is read as if it had sent something.
+func (d *Reader) parse(ctx context.Context, form url.Values) (fosite.AuthorizeRequester, error) {
+	state := form.Get("state")
+	if state == "" {
+		form = maps.Clone(form)
+		form.Set("state", "none")
+	}
+	in, err := http.NewRequestWithContext(ctx, http.MethodGet, Path+"?"+form.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	ar, err := d.Provider.NewAuthorizeRequest(ctx, in)
+	if parsed, ok := ar.(*fosite.AuthorizeRequest); ok {
+		parsed.State = state
+	}
+	return ar, err
 }
 
 // refused returns an error that may go to the redirect URI although fosite has not looked at it.
@@ -110,8 +126,7 @@ func (d *Reader) refused(form url.Values, client *protocol.Client, err error) (*
 	return &Request{AuthorizeRequester: ar, Client: client, Query: form}, err
 }
 
-// proven wants PKCE with S256 of every client. fosite would check it as well, but only after the code is made; and its
-// demand for a long state is switched off, because PKCE does what state was for.
+// proven wants PKCE with S256 of every client. fosite would check it as well, but only after the code is made.
 func proven(form url.Values) error {
 	switch {
 	case form.Get("code_challenge") == "":
