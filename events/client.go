@@ -62,8 +62,6 @@ type client struct {
 	transport string // "websocket" or "sse"
 	queue     *queue
 
-	ctx context.Context // ends when the connection begins to close
-
 	follows map[string]func() // topic -> stop; the reader's alone
 
 	mu     sync.Mutex
@@ -73,8 +71,7 @@ type client struct {
 }
 
 func newClient(hub *Hub, transport string) *client {
-	queue := newQueue(hub.ctx)
-	return &client{hub: hub, transport: transport, queue: queue, ctx: queue.closed, follows: map[string]func(){}}
+	return &client{hub: hub, transport: transport, queue: newQueue(hub.ctx), follows: map[string]func(){}}
 }
 
 // welcome accepts a token: the first, or a newer one of the same person, in the same organisation. From its expiry on the
@@ -130,13 +127,13 @@ func (c *client) follow(topic string, after int64) error {
 		c.follows[topic] = c.hub.followHint(c, caller.Organisation, topic)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, authorizeTimeout)
+	ctx, cancel := context.WithTimeout(c.queue.alive, authorizeTimeout)
 	defer cancel()
 	if err := c.hub.authorize(ctx, token, run); err != nil {
 		if code := connect.CodeOf(err); code == connect.CodeNotFound || code == connect.CodePermissionDenied {
 			return err
 		}
-		return rpc.Public(c.ctx, c.hub.logger, "live", err)
+		return rpc.Public(ctx, c.hub.logger, "live", err)
 	}
 	c.follows[topic] = c.hub.followRun(c, caller.Organisation, run, after)
 	return nil

@@ -55,7 +55,7 @@ type Hub struct {
 	wakeups *wakeups
 	revoked chan struct{} // holds one value if tokens were taken back
 
-	ctx    context.Context // of everything the hub runs
+	ctx    context.Context //nolint:containedctx // of everything the hub runs, from Start to Stop
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 

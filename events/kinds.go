@@ -39,14 +39,19 @@ type effect struct {
 	soft bool
 }
 
+const (
+	running = "RUNNING"
+	waiting = "WAITING"
+)
+
 // effects has every kind. States are those of services.runs.v1.Run.State. A run that has ended stays ended, whatever
 // comes late; only LOST can be taken back, by the run itself.
 var effects = map[string]effect{
 	RunStarted:      {state: "STARTING"},
-	RunRunning:      {state: "RUNNING"},
-	RunWaiting:      {state: "WAITING"},
+	RunRunning:      {state: running},
+	RunWaiting:      {state: waiting},
 	RunPaused:       {state: "PAUSED"},
-	RunResumed:      {state: "RUNNING"},
+	RunResumed:      {state: running},
 	RunCompensating: {state: "COMPENSATING"},
 	RunCompleted:    {state: "COMPLETED"},
 	RunFailed:       {state: "FAILED"},
@@ -55,12 +60,12 @@ var effects = map[string]effect{
 	RunTimedOut:     {state: "TIMED_OUT"},
 	RunLost:         {state: "LOST"},
 
-	StepStarted:      {state: "RUNNING", soft: true},
+	StepStarted:      {state: running, soft: true},
 	StepProgress:     {},
-	StepSucceeded:    {state: "RUNNING", soft: true},
+	StepSucceeded:    {state: running, soft: true},
 	StepFailed:       {},
 	StepTimedOut:     {},
-	StepWaiting:      {state: "WAITING", soft: true},
+	StepWaiting:      {state: waiting, soft: true},
 	StepSkipped:      {},
 	StepCompensating: {},
 	StepCompensated:  {},

@@ -36,6 +36,15 @@ func (m *message) frame() *websocket.PreparedMessage {
 	return m.prepared
 }
 
+// Types of the frames that viewers get.
+const (
+	frameSubscribed = "subscribed"
+	frameEvent      = "event"
+	frameReset      = "reset"
+	frameHint       = "hint"
+	frameError      = "error"
+)
+
 // serverFrame is what a viewer gets; the kinds are listed beside clientFrame.
 type serverFrame struct {
 	Type     string          `json:"type"`
@@ -60,13 +69,13 @@ func newMessage(f serverFrame) *message {
 }
 
 func eventMessage(topic string, seq int64, event []byte) *message {
-	m := newMessage(serverFrame{Type: "event", Topic: topic, Seq: &seq, Event: event})
+	m := newMessage(serverFrame{Type: frameEvent, Topic: topic, Seq: &seq, Event: event})
 	m.bare = event
 	return m
 }
 
 func subscribedMessage(topic string, seq int64) *message {
-	return newMessage(serverFrame{Type: "subscribed", Topic: topic, Seq: &seq})
+	return newMessage(serverFrame{Type: frameSubscribed, Topic: topic, Seq: &seq})
 }
 
 func resetMessage(topic string, snapshot *eventsv1.Snapshot) *message {
@@ -74,19 +83,21 @@ func resetMessage(topic string, snapshot *eventsv1.Snapshot) *message {
 	if err != nil {
 		raw = nil
 	}
-	m := newMessage(serverFrame{Type: "reset", Topic: topic, Seq: &snapshot.Seq, Snapshot: raw})
+	m := newMessage(serverFrame{Type: frameReset, Topic: topic, Seq: &snapshot.Seq, Snapshot: raw})
 	m.bare = raw
 	return m
 }
 
 func watchingMessage(topic string) *message {
-	return newMessage(serverFrame{Type: "subscribed", Topic: topic})
+	return newMessage(serverFrame{Type: frameSubscribed, Topic: topic})
 }
 
-func hintMessage(topic string) *message { return newMessage(serverFrame{Type: "hint", Topic: topic}) }
+func hintMessage(topic string) *message {
+	return newMessage(serverFrame{Type: frameHint, Topic: topic})
+}
 
 func errorMessage(topic, code, text string) *message {
-	return newMessage(serverFrame{Type: "error", Topic: topic, Code: code, Message: text})
+	return newMessage(serverFrame{Type: frameError, Topic: topic, Code: code, Message: text})
 }
 
 // errQueueClosed says that the viewer is going or gone.
@@ -96,7 +107,7 @@ var errQueueClosed = errors.New("the connection is closing")
 // the viewer's own reading of the journal.
 type queue struct {
 	ready  chan struct{}   // holds one value if there is something to take
-	closed context.Context // ends when the queue is closed
+	alive  context.Context //nolint:containedctx // of the connection, not of a call: ends when the queue is closed
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
@@ -107,8 +118,8 @@ type queue struct {
 }
 
 func newQueue(ctx context.Context) *queue {
-	closed, cancel := context.WithCancel(ctx)
-	return &queue{ready: make(chan struct{}, 1), closed: closed, cancel: cancel}
+	alive, cancel := context.WithCancel(ctx)
+	return &queue{ready: make(chan struct{}, 1), alive: alive, cancel: cancel}
 }
 
 // offer adds a live message. False: the viewer is too slow (the queue is now closed for it) or going already.

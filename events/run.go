@@ -120,7 +120,7 @@ func (t *runTopic) deliver(m *message) {
 
 // follow takes a client in from a position on, and returns what ends it; when that has returned, no further event comes.
 func (t *runTopic) follow(c *client, after int64) (stop func()) {
-	ctx, cancel := context.WithCancel(c.ctx)
+	ctx, cancel := context.WithCancel(c.queue.alive)
 	done := make(chan struct{})
 	v := &viewer{client: c, cursor: after}
 	go func() {

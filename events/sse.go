@@ -79,7 +79,7 @@ func (c *client) open(r *http.Request) error {
 		if runs > 1 {
 			return rpc.Invalid("topic", "one run a stream: Last-Event-ID belongs to one")
 		}
-		if err := c.follow(topic, int64(after)); err != nil {
+		if err := c.follow(topic, int64(after)); err != nil { //nolint:contextcheck // the connection's, which c has
 			return err
 		}
 	}
@@ -133,9 +133,9 @@ func (c *client) stream(w http.ResponseWriter, r *http.Request) {
 // sse is the message as an event of a stream; JSON has no line breaks. That a topic is followed is said by the answer's 200.
 func (m *message) sse() string {
 	switch m.kind {
-	case "subscribed":
+	case frameSubscribed:
 		return ""
-	case "event":
+	case frameEvent:
 		return fmt.Sprintf("id: %d\ndata: %s\n\n", m.seq, m.bare)
 	default:
 		return fmt.Sprintf("event: %s\ndata: %s\n\n", m.kind, m.bare)

@@ -119,7 +119,7 @@ func TestStreamRefuses(t *testing.T) {
 		"an unknown secret": {"topic=org:x:runs", map[string]string{"Authorization": bearer}, 404, "not_found"},
 	} {
 		s := h.get(c.query, c.header)
-		var body struct{ Code, Message string }
+		var body frame
 		if err := json.NewDecoder(s.res.Body).Decode(&body); err != nil || s.res.StatusCode != c.status || body.Code != c.code || body.Message == "" {
 			t.Errorf("%s: %s %+v %v", name, s.res.Status, body, err)
 		}
@@ -136,7 +136,7 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	short := h.member()
-	short.Expiry = time.Now().Add(2 * time.Second)
+	short.Expiry = time.Now().Add(4 * time.Second)
 	s := h.get("topic="+events.RunTopic(h.journal.run)+"&after=999", map[string]string{"Authorization": "Bearer " + h.issuer.Token(short)})
 	names := []string{}
 	for len(names) < 2 {

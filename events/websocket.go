@@ -91,7 +91,7 @@ func (h *Hub) WebSocket() http.Handler {
 		// On goroutines of their own, so that what net/http holds for the request is freed.
 		s := &socket{client: c, conn: conn, written: make(chan struct{})}
 		go s.write()
-		go s.read()
+		go s.read() //nolint:contextcheck // it outlives the request
 	})
 }
 
@@ -140,7 +140,7 @@ func (s *socket) obey(kind int, raw []byte, first bool) bool {
 	}
 	c := s.client
 	if frame.Type == "auth" {
-		caller, err := c.hub.verifier.Verify(c.ctx, frame.Token)
+		caller, err := c.hub.verifier.Verify(c.queue.alive, frame.Token)
 		if err == nil {
 			err = c.welcome(caller, frame.Token)
 		}
@@ -162,7 +162,7 @@ func (s *socket) obey(kind int, raw []byte, first bool) bool {
 		return s.refuse(closeBadFrames, rpc.Invalid("topic", "has %d characters; 1 to %d are allowed", len(frame.Topic), maxTopic))
 	case frame.Type == "subscribe":
 		if err := c.follow(frame.Topic, int64(frame.After)); err != nil {
-			return c.queue.put(c.ctx, errorMessage(frame.Topic, connect.CodeOf(err).String(), rpc.Message(err))) == nil
+			return c.queue.put(c.queue.alive, errorMessage(frame.Topic, connect.CodeOf(err).String(), rpc.Message(err))) == nil
 		}
 		return true
 	case frame.Type == "unsubscribe":
@@ -197,7 +197,7 @@ func (s *socket) write() {
 	defer ticker.Stop()
 	queue := s.client.queue
 	// A write to a viewer that stopped reading blocks; the close that overtakes it must not.
-	watchdog := context.AfterFunc(queue.closed, func() {
+	watchdog := context.AfterFunc(queue.alive, func() {
 		time.AfterFunc(closeGrace, func() { _ = s.conn.NetConn().Close() })
 	})
 	defer watchdog()

@@ -31,7 +31,8 @@ func (d Document) Reference() (http.Handler, error) {
 		return nil, err
 	}
 	servers, _ := d["servers"].([]any)
-	url, _ := servers[0].(Document)["url"].(string)
+	server, _ := servers[0].(Document)
+	url, _ := server["url"].(string)
 	info := d.at("info")
 	var out bytes.Buffer
 	err = page.Execute(&out, map[string]any{
@@ -99,7 +100,7 @@ func (d Document) scopeTable() []scopeRow {
 		plain, _ := d.at("components", "securitySchemes", "oauth2", "flows", "clientCredentials")["scopes"].(map[string]any)
 		scopes = plain
 	}
-	var rows []scopeRow
+	rows := make([]scopeRow, 0, len(scopes))
 	for _, name := range slices.Sorted(maps.Keys(scopes)) {
 		rows = append(rows, scopeRow{name, fmt.Sprint(scopes[name])})
 	}
@@ -110,9 +111,10 @@ func (d Document) scopeTable() []scopeRow {
 func (d Document) rooms(url string) []room {
 	descriptions := map[string]string{}
 	tags, _ := d["tags"].([]any)
-	for _, tag := range tags {
-		name, _ := tag.(Document)["name"].(string)
-		descriptions[name], _ = tag.(Document)["description"].(string)
+	for _, one := range tags {
+		tag, _ := one.(Document)
+		name, _ := tag["name"].(string)
+		descriptions[name], _ = tag["description"].(string)
 	}
 	byName := map[string]*room{}
 	for _, o := range d.operations() {
@@ -131,7 +133,7 @@ func (d Document) rooms(url string) []room {
 		}
 		r.Operations = append(r.Operations, d.show(o, url))
 	}
-	var list []room
+	list := make([]room, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		list = append(list, *byName[name])
 	}
@@ -148,7 +150,8 @@ func (d Document) show(o operation, url string) shownOperation {
 	shown.Public = len(security) == 0
 	parameters, _ := o.node["parameters"].([]any)
 	for _, one := range parameters {
-		p := d.resolve(one.(Document))
+		p, _ := one.(Document)
+		p = d.resolve(p)
 		field := d.field(fmt.Sprint(p["name"]), p["schema"], 1)
 		field.In, _ = p["in"].(string)
 		field.Required, _ = p["required"].(bool)
@@ -158,7 +161,7 @@ func (d Document) show(o operation, url string) shownOperation {
 		shown.Parameters = append(shown.Parameters, field)
 	}
 	var example any
-	if content := (Document)(o.node).at("requestBody", "content"); content != nil {
+	if content := o.node.at("requestBody", "content"); content != nil {
 		contentType := slices.Sorted(maps.Keys(content))[0]
 		schema := content.at(contentType, "schema")
 		shown.BodyType, shown.Body = contentType, d.fields(schema, 0)
@@ -166,7 +169,7 @@ func (d Document) show(o operation, url string) shownOperation {
 			example = d.example(schema, 0)
 		}
 	}
-	if content := (Document)(o.node).at("responses", "200", "content"); content != nil {
+	if content := o.node.at("responses", "200", "content"); content != nil {
 		contentType := slices.Sorted(maps.Keys(content))[0]
 		shown.AnswerType, shown.Answer = contentType, d.fields(content.at(contentType, "schema"), 0)
 	}
@@ -180,7 +183,8 @@ const deepest = 3
 // resolve follows a reference, also one dressed in allOf to carry a description of its own.
 func (d Document) resolve(schema Document) Document {
 	if all, ok := schema["allOf"].([]any); ok && len(all) == 1 {
-		inner := maps.Clone(d.resolve(all[0].(Document)))
+		only, _ := all[0].(Document)
+		inner := maps.Clone(d.resolve(only))
 		if description, ok := schema["description"]; ok {
 			inner["description"] = description
 		}
@@ -254,9 +258,10 @@ func (d Document) example(schema Document, depth int) any {
 	case kind == "object":
 		object := map[string]any{}
 		if depth < 2 {
-			for name, property := range schema.at("properties") {
+			properties := schema.at("properties")
+			for name := range properties {
 				if name != "name" && !strings.HasSuffix(name, "Time") {
-					object[name] = d.example(property.(Document), depth+1)
+					object[name] = d.example(properties.at(name), depth+1)
 				}
 			}
 		}

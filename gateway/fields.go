@@ -132,7 +132,7 @@ func (n *runNode) StartedBy(ctx context.Context) (*userNode, error) {
 
 func (n *runNode) RetriedFrom(ctx context.Context) (*runNode, error) {
 	if n.brief.GetRetriedFrom() == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // GraphQL's null
 	}
 	return loadRun(ctx, n.brief.GetRetriedFrom())
 }
@@ -226,7 +226,7 @@ func (n *userNode) CreateTime() *graphql.Time { return moment(n.u.GetCreateTime(
 func (n *userNode) SignInTime() *graphql.Time { return moment(n.u.GetSignInTime()) }
 
 // Int64 is the scalar of 64-bit numbers: a string, as in the API's JSON.
-type Int64 int64
+type Int64 int64 //nolint:recvcheck // the engine wants one method on the pointer
 
 // ImplementsGraphQLType names the scalar.
 func (Int64) ImplementsGraphQLType(name string) bool { return name == "Int64" }
@@ -238,7 +238,7 @@ func (*Int64) UnmarshalGraphQL(any) error { return errors.New("no field takes an
 func (n Int64) MarshalJSON() ([]byte, error) { return json.Marshal(strconv.FormatInt(int64(n), 10)) }
 
 // JSON is the scalar of free-form objects.
-type JSON struct{ s *structpb.Struct }
+type JSON struct{ s *structpb.Struct } //nolint:recvcheck // as Int64
 
 // ImplementsGraphQLType names the scalar.
 func (JSON) ImplementsGraphQLType(name string) bool { return name == "JSON" }

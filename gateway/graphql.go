@@ -108,8 +108,7 @@ func readQuery(w http.ResponseWriter, r *http.Request) (q graphqlQuery, err erro
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxGraphQLBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&q); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return q, rpc.Exhausted(0, "the body is larger than %d bytes", large.Limit)
 		}
 		return q, rpc.Invalid("body", `must be one JSON object with "query", "operationName" and "variables"`)
@@ -153,23 +152,26 @@ func tooDeep(response *graphql.Response) bool {
 func (g *graphQL) explain(ctx context.Context, e *gqlerrors.QueryError) {
 	if e.ResolverError == nil {
 		if e.Extensions == nil {
-			e.Extensions = map[string]any{"code": connect.CodeInvalidArgument.String()}
+			e.Extensions = extensions(connect.CodeInvalidArgument)
 		}
 		return
 	}
 	err := rpc.Public(ctx, g.logger, "graphql", e.ResolverError)
 	e.Message = rpc.Message(err)
-	e.Extensions = map[string]any{"code": connect.CodeOf(err).String(), "reason": rpc.ReasonOf(err)}
+	e.Extensions = extensions(connect.CodeOf(err))
+	e.Extensions["reason"] = rpc.ReasonOf(err)
 	if fields := rpc.FieldsOf(err); len(fields) > 0 {
 		e.Extensions["fields"] = fields
 	}
 }
 
+func extensions(code connect.Code) map[string]any { return map[string]any{"code": code.String()} }
+
 // panics says no more than that something broke.
 type panics struct{}
 
 func (panics) MakePanicError(context.Context, any) *gqlerrors.QueryError {
-	return &gqlerrors.QueryError{Message: "something went wrong on our side", Extensions: map[string]any{"code": connect.CodeInternal.String()}}
+	return &gqlerrors.QueryError{Message: "something went wrong on our side", Extensions: extensions(connect.CodeInternal)}
 }
 
 type panicLog struct{ logger *slog.Logger }

@@ -131,12 +131,11 @@ func (g *graph) token(permissions ...string) string {
 }
 
 type graphAnswer struct {
-	Data   any
+	Data   any `json:"data"`
 	Errors []struct {
-		Message    string
-		Path       []any
-		Extensions map[string]any
-	}
+		Message    string         `json:"message"`
+		Extensions map[string]any `json:"extensions"`
+	} `json:"errors"`
 }
 
 func (g *graph) ask(t *testing.T, token, query string) graphAnswer {
@@ -237,7 +236,7 @@ func TestGraphErrors(t *testing.T) {
 		if len(answer.Errors) == 0 || answer.Errors[0].Extensions["code"] != c.code || !strings.Contains(answer.Errors[0].Message, c.says) {
 			t.Errorf("%.80s: %+v", c.query, answer)
 		}
-		if raw, _ := json.Marshal(answer); strings.Contains(string(raw), "hunter2") {
+		if strings.Contains(fmt.Sprint(answer), "hunter2") {
 			t.Errorf("%.80s: a cause is shown", c.query)
 		}
 	}
@@ -291,7 +290,7 @@ func TestGraphIntrospection(t *testing.T) {
 	if answer.Errors != nil {
 		t.Fatal(answer.Errors)
 	}
-	if raw, _ := json.Marshal(answer.Data); !strings.Contains(string(raw), "you may decide") {
+	if !strings.Contains(fmt.Sprint(answer.Data), "you may decide") {
 		t.Error("the schema's words are missing")
 	}
 }

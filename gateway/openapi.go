@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,9 +77,7 @@ func static(contentType string, body []byte, header http.Header) http.Handler {
 			failMethod(w, r, http.MethodGet, http.MethodHead)
 			return
 		}
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "public, max-age=300")
@@ -95,9 +94,11 @@ type operation struct {
 // operations lists them by path, in the order people expect of verbs.
 func (d Document) operations() []operation {
 	var all []operation
-	for path, item := range d.at("paths") {
-		for verb, node := range item.(Document) {
-			node := node.(Document)
+	paths := d.at("paths")
+	for path := range paths {
+		item := paths.at(path)
+		for verb := range item {
+			node := item.at(verb)
 			id, _ := node["operationId"].(string)
 			all = append(all, operation{id: id, verb: strings.ToUpper(verb), path: path, node: node})
 		}
@@ -135,7 +136,8 @@ func (o operation) describe(method protoreflect.MethodDescriptor) {
 func (o operation) scope() string {
 	security, _ := o.node["security"].([]any)
 	for _, one := range security {
-		if scopes, ok := one.(Document)["oauth2"].([]any); ok && len(scopes) > 0 {
+		requirement, _ := one.(Document)
+		if scopes, ok := requirement["oauth2"].([]any); ok && len(scopes) > 0 {
 			scope, _ := scopes[0].(string)
 			return scope
 		}

@@ -14,19 +14,19 @@ import (
 
 // document is the part of /openapi.json that these tests look at.
 type document struct {
-	OpenAPI string
-	Servers []struct{ URL string }
-	Paths   map[string]map[string]struct {
-		OperationID string
-		Security    []map[string][]string
-		Responses   map[string]any
-		Parameters  []struct {
-			Name, In string
-			Ref      string `json:"$ref"`
-		}
-		Permission string `json:"x-permission"`
-	}
-	Components struct{ Schemas map[string]any }
+	OpenAPI string `json:"openapi"`
+	Servers []struct {
+		URL string `json:"url"`
+	} `json:"servers"`
+	Paths map[string]map[string]struct {
+		OperationID string                `json:"operationId"`
+		Security    []map[string][]string `json:"security"`
+		Responses   map[string]any        `json:"responses"`
+		Permission  string                `json:"x-permission"`
+	} `json:"paths"`
+	Components struct {
+		Schemas map[string]any `json:"schemas"`
+	} `json:"components"`
 }
 
 func openAPI(t *testing.T) (document, string) {

@@ -169,11 +169,11 @@ func loadUser(ctx context.Context, name string) (*userNode, error) {
 // person is loadUser for a field that may name something else than a person, or nobody.
 func person(ctx context.Context, name string) (*userNode, error) {
 	if !strings.HasPrefix(name, "users/") {
-		return nil, nil
+		return nil, nil //nolint:nilnil // GraphQL's null
 	}
 	user, err := loadUser(ctx, name)
 	if connect.CodeOf(err) == connect.CodePermissionDenied { // a bystander's right: the rest of the answer is worth having
-		return nil, nil
+		return nil, nil //nolint:nilnil // GraphQL's null
 	}
 	return user, err
 }

@@ -124,8 +124,7 @@ func (g *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *rest) call(w http.ResponseWriter, r *http.Request, backend Backend, b *binding, params map[string]string) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxRequestBytes))
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			err = rpc.Exhausted(0, "the body is larger than %d bytes", large.Limit)
 		} else {
 			err = rpc.Invalid("body", "can't be read")
@@ -146,8 +145,8 @@ func (g *rest) call(w http.ResponseWriter, r *http.Request, backend Backend, b *
 	pass(r, out.Header)
 	out.Header.Set("Content-Type", "application/json")
 	out.Header.Set("Connect-Protocol-Version", "1")
-	out.RemoteAddr = r.RemoteAddr // for a backend in the same process, which has no connection to ask
-	res, err := backend.Client.Do(out)
+	out.RemoteAddr = r.RemoteAddr      // for a backend in the same process, which has no connection to ask
+	res, err := backend.Client.Do(out) //nolint:gosec // the address is the operator's, the path one of ours
 	if err != nil {
 		if r.Context().Err() == nil {
 			g.logger.WarnContext(r.Context(), "a role does not answer", "procedure", b.procedure, "error", err)
@@ -184,7 +183,7 @@ func (g *rest) noRoute(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshal
 		found := false
 		probe := r.Clone(context.WithValue(r.Context(), probeKey{}, &found))
 		probe.Method = verb
-		g.mux.ServeHTTP(discard{}, probe)
+		g.mux.ServeHTTP(discard{}, probe) //nolint:contextcheck // its context is r's
 		if found {
 			allowed = append(allowed, verb)
 		}

@@ -143,7 +143,7 @@ func TestRefusals(t *testing.T) {
 		{"POST /v1/runs/42:dance", "", 405, "unimplemented", ""},
 		{"PUT /v1/runs", "", 405, "unimplemented", "Allow"},
 		{"BREW /v1/runs", "", 405, "unimplemented", ""},
-		{"POST /v1/runs", `{"proces":"x"}`, 400, "invalid_argument", "proces:"},
+		{"POST /v1/runs", `{"prozess":"x"}`, 400, "invalid_argument", "prozess:"},
 		{"POST /v1/runs", `{"process":5}`, 400, "invalid_argument", "process:"},
 		{"POST /v1/runs", `{"process":"a","process":"b"}`, 400, "invalid_argument", "process:"},
 		{"POST /v1/runs", `{"process":`, 400, "invalid_argument", "body:"},
@@ -161,8 +161,9 @@ func TestRefusals(t *testing.T) {
 		verb, target, _ := strings.Cut(c.request, " ")
 		w := do(handler, verb, target, c.body)
 		var body struct {
-			Code, Message string
-			Details       []any
+			Code    string `json:"code"`
+			Message string `json:"message"`
+			Details []any  `json:"details"`
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != c.status || body.Code != c.code || !strings.Contains(body.Message, c.says) {
 			t.Errorf("%s: %d %s %v, want %d %s %q", c.request, w.Code, w.Body, err, c.status, c.code, c.says)

@@ -115,7 +115,7 @@ func sentFields(raw []byte, message protoreflect.MessageDescriptor) *fieldmaskpb
 			mask.Paths = append(mask.Paths, string(field.Name()))
 		}
 	}
-	slices.Sort(mask.Paths)
+	slices.Sort(mask.GetPaths())
 	return mask
 }
 

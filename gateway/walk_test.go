@@ -168,7 +168,9 @@ func askREST(server *httptest.Server) asker {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var body struct{ Code connect.Code }
+		var body struct {
+			Code connect.Code `json:"code"`
+		}
 		if err := json.Unmarshal(raw, &body); err != nil {
 			t.Fatalf("%s: %s", method.FullName(), raw)
 		}
