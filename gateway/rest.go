@@ -170,8 +170,8 @@ func (g *rest) call(w http.ResponseWriter, r *http.Request, backend Backend, b *
 type probeKey struct{}
 
 // noRoute answers for a path that has no route, or none for this verb.
-func (g *rest) noRoute(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
-	if _, probing := r.Context().Value(probeKey{}).(*bool); probing {
+func (g *rest) noRoute(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
+	if _, probing := ctx.Value(probeKey{}).(*bool); probing {
 		return
 	}
 	if status != http.StatusMethodNotAllowed {
@@ -181,9 +181,9 @@ func (g *rest) noRoute(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshal
 	var allowed []string
 	for _, verb := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
 		found := false
-		probe := r.Clone(context.WithValue(r.Context(), probeKey{}, &found))
+		probe := r.Clone(context.WithValue(ctx, probeKey{}, &found))
 		probe.Method = verb
-		g.mux.ServeHTTP(discard{}, probe) //nolint:contextcheck // its context is r's
+		g.mux.ServeHTTP(discard{}, probe)
 		if found {
 			allowed = append(allowed, verb)
 		}
