@@ -2,7 +2,6 @@ package events_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
