@@ -44,10 +44,7 @@ func measureImportMongo(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	database := client.Database(mongoDatabase)
-	documents, err := filled(ctx, database)
-	if err != nil {
-		return nil, err
-	}
+	documents, peer := database.Collection("records"), database.Collection("peer")
 	indexes, err := indexesOf(ctx, documents)
 	if err != nil {
 		return nil, err
@@ -56,7 +53,6 @@ func measureImportMongo(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer := database.Collection("peer")
 	var ours, theirs []float64
 	for range importRuns {
 		if err := errors.Join(renew(ctx, documents, indexes), peer.Drop(ctx)); err != nil {
@@ -82,31 +78,20 @@ func measureImportMongo(ctx context.Context) ([]Figure, error) {
 	}, nil
 }
 
-// filled finds the collection that holds the imported documents.
-func filled(ctx context.Context, database *mongo.Database) (*mongo.Collection, error) {
-	names, err := database.ListCollectionNames(ctx, bson.D{})
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		n, err := database.Collection(name).CountDocuments(ctx, bson.D{})
-		if err != nil {
-			return nil, err
-		}
-		if n == flightsRows {
-			return database.Collection(name), nil
-		}
-	}
-	return nil, fmt.Errorf("none of %v has %d documents", names, flightsRows)
-}
-
+// export reads all documents, as they are stored.
 func export(ctx context.Context, from *mongo.Collection) ([]bson.Raw, error) {
 	cursor, err := from.Find(ctx, bson.D{})
 	if err != nil {
 		return nil, err
 	}
 	var rows []bson.Raw
-	return rows, cursor.All(ctx, &rows)
+	if err := cursor.All(ctx, &rows); err != nil {
+		return nil, err
+	}
+	if len(rows) != flightsRows {
+		return nil, fmt.Errorf("%s holds %d documents", from.Name(), len(rows))
+	}
+	return rows, nil
 }
 
 // indexesOf are a collection's own indexes; that of _id comes with any.
