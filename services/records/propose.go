@@ -43,8 +43,11 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 		format.Delimiter = string(guessDelimiter(head))
 	}
 	rows := csvfile.NewScanner(text, delimiter(format), 1)
-	if !rows.Scan() || rows.Fault != "" {
-		return nil, sampleError(cmp.Or(rows.Err(), error(&csvfile.Bad{Reason: "the file has no header"})))
+	if !rows.Scan() {
+		return nil, sampleError(cmp.Or(rows.Err(), error(&csvfile.Bad{Reason: "the file is empty"})))
+	}
+	if rows.Fault != "" {
+		return nil, sampleError(&csvfile.Bad{Reason: "the header " + rows.Fault})
 	}
 	guesses := make([]guess, len(rows.Fields))
 	for i, name := range headerOf(rows.Fields) {

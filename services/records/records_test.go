@@ -38,6 +38,7 @@ type room struct {
 	*records.Service
 	t       testing.TB
 	ctx     context.Context // of a person
+	url     string          // of the database, as its owner
 	scratch string
 	clock   time.Time
 
@@ -85,7 +86,12 @@ func setup(t testing.TB, open func(testing.TB, *postgres.DB) store.Documents) *r
 	t.Cleanup(func() { _ = bucket.Close() })
 	r.files = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(r.files.Close)
-	db := testenv.Postgres(t, auditstore.Schema(), store.Schema())
+	r.url = testenv.DatabaseURL(t, auditstore.Schema(), store.Schema())
+	db, err := postgres.Open(t.Context(), r.url, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
 	r.Service = records.New(db, open(t, db), bucket, r.files.Client(), records.Config{MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler), func() time.Time { return r.clock })
 	r.ctx = person(t.Context(), uuid.New())
 	return r
