@@ -49,7 +49,7 @@ func fallback(console http.Handler) http.Handler {
 	errors := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if console != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !isReserved(r.URL.Path) &&
-			(asset(r.URL.Path) || strings.Contains(r.Header.Get("Accept"), "text/html")) {
+			(r.URL.Path == "/" || asset(r.URL.Path) || strings.Contains(r.Header.Get("Accept"), "text/html")) {
 			console.ServeHTTP(w, r)
 			return
 		}

@@ -107,7 +107,7 @@ func (h *house) administrator(email string) *person {
 		h.t.Fatalf("no link for the first administrator was printed:\n%s", h.output())
 	}
 	p := h.person()
-	res := p.submit(h.link, map[string]string{"email": email, "display_name": "Ada Admin", "password": password})
+	res := p.submit(h.link, map[string]string{"email": email, "name": "Ada Admin", "password": password})
 	if res.StatusCode != http.StatusOK {
 		h.t.Fatalf("the administrator's link: %s\n%s", res.Status, body(h.t, res))
 	}

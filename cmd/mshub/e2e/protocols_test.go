@@ -157,7 +157,7 @@ func TestOneRunEverywhere(t *testing.T) {
 		}
 	})
 	t.Run("GraphQL", func(t *testing.T) {
-		got := c.must(http.MethodPost, "/graphql", map[string]any{"query": "query($name: ID!) { run(name: $name) { name process state } }", "variables": map[string]any{"name": run}})
+		got := c.must(http.MethodPost, "/graphql", map[string]any{"query": "query($name: String!) { run(name: $name) { name process state } }", "variables": map[string]any{"name": run}})
 		if !strings.Contains(fmt.Sprint(got["data"]), run) {
 			t.Errorf("got %v", got)
 		}
