@@ -49,7 +49,7 @@ func newRig(ctx context.Context, ownDatabase bool, env ...string) (*rig, error) 
 	if ownDatabase {
 		r.database, err = cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "postgres"), Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 		r.env = append(r.env, "DATABASE_URL="+r.database.URL())
 	}
@@ -201,7 +201,7 @@ func (r *rig) finish(process string, input any) (run, error) {
 		case "FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT", "LOST":
 			return started, fmt.Errorf("%s ended %s: %s", started.Name, started.State, started.Error)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // the run's own times count, so asking may be coarse
 	}
 }
 
