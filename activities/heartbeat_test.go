@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,16 +10,16 @@ import (
 func TestBeatsUntilStopped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		beats := 0
-		stop := every(3*time.Second, func() { beats++ })
+		var beats atomic.Int32
+		stop := every(3*time.Second, func() { beats.Add(1) })
 		time.Sleep(10 * time.Second)
-		if beats != 3 {
-			t.Errorf("%d beats in ten seconds", beats)
+		if beats.Load() != 3 {
+			t.Errorf("%d beats in ten seconds", beats.Load())
 		}
 		stop()
 		time.Sleep(time.Minute)
-		if beats != 3 {
-			t.Errorf("%d beats after the end", beats)
+		if beats.Load() != 3 {
+			t.Errorf("%d beats after the end", beats.Load())
 		}
 	})
 }

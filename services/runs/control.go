@@ -44,11 +44,7 @@ func (s *Service) command(ctx context.Context, method, update, name, reason stri
 		return nil, err
 	}
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		row, err := runRow(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		head, err := events.Head(ctx, tx, id)
+		row, head, err := runWithHead(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -62,10 +58,17 @@ func (s *Service) command(ctx context.Context, method, update, name, reason stri
 	if err != nil {
 		return nil, err
 	}
-	if err := s.update(ctx, id, update, process.Command{Actor: auth.From(ctx).Actor, Reason: reason}); err != nil {
+	refused := s.update(ctx, id, update, process.Command{Actor: auth.From(ctx).Actor, Reason: reason})
+	run, err := s.run(ctx, id)
+	switch {
+	case err != nil:
 		return nil, err
+	case refused != nil && run.GetEndTime() != nil: // it ended before the command came
+		return nil, ended(run.GetState().String())
+	case refused != nil:
+		return nil, refused
 	}
-	return s.run(ctx, id)
+	return run, nil
 }
 
 func ended(state string) error {
@@ -105,9 +108,7 @@ func (s *Service) RetryRun(ctx context.Context, req *runsv1.RetryRunRequest) (*r
 	var row store.Run
 	var head events.RunHead
 	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
-		if row, err = runRow(ctx, tx, id); err == nil {
-			head, err = events.Head(ctx, tx, id)
-		}
+		row, head, err = runWithHead(ctx, tx, id)
 		return err
 	})
 	if err != nil {

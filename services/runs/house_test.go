@@ -311,10 +311,10 @@ func inState(state runsv1.Run_State) func(*runsv1.Run) bool {
 	return func(run *runsv1.Run) bool { return run.GetState() == state }
 }
 
-// eventually asks again and again until ok, for at most half a minute.
+// eventually asks again and again until ok, for at most two minutes: machines that test may be busy.
 func eventually(t *testing.T, ok func() (bool, string)) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -323,7 +323,7 @@ func eventually(t *testing.T, ok func() (bool, string)) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so after half a minute: %s", state)
+			t.Fatalf("still not so after two minutes: %s", state)
 		}
 		<-ticker.C
 	}

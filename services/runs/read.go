@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -50,11 +51,7 @@ func (s *Service) GetRun(ctx context.Context, req *runsv1.GetRunRequest) (*runsv
 
 func (s *Service) run(ctx context.Context, id uuid.UUID) (run *runsv1.Run, err error) {
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		row, err := runRow(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		head, err := events.Head(ctx, tx, id)
+		row, head, err := runWithHead(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -69,6 +66,8 @@ func (s *Service) run(ctx context.Context, id uuid.UUID) (run *runsv1.Run, err e
 				break
 			}
 		}
+		// Lines that came after the row was read belong to the next look at it.
+		journal = slices.DeleteFunc(journal, func(e *eventsv1.Event) bool { return e.GetSeq() > head.Seq })
 		run, err = wholeRun(row, head, journal)
 		return err
 	})
@@ -81,6 +80,18 @@ func runRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (store.Run, error) {
 		return row, rpc.NotFound("run", events.RunName(id))
 	}
 	return row, err
+}
+
+// runWithHead reads a run and where its journal stands, as of one moment.
+func runWithHead(ctx context.Context, tx pgx.Tx, id uuid.UUID) (store.Run, events.RunHead, error) {
+	row, err := queries.GetRunWithHead(ctx, tx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return store.Run{}, events.RunHead{}, rpc.NotFound("run", events.RunName(id))
+	}
+	return row.Run, events.RunHead{
+		Run: id, Organisation: row.Run.OrganisationID, Seq: row.Seq, State: row.State, Step: row.Step,
+		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit},
+	}, err
 }
 
 func wholeRun(row store.Run, head events.RunHead, journal []*eventsv1.Event) (*runsv1.Run, error) {

@@ -9,6 +9,11 @@ SELECT * FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempoten
 -- name: GetRun :one
 SELECT * FROM runs.run WHERE id = $1;
 
+-- name: GetRunWithHead :one
+-- Row and head in one snapshot: a run that has ended is never shown without its end.
+SELECT sqlc.embed(r), h.seq, h.state, h.step, h.done, h.total, h.unit
+FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1;
+
 -- name: SetLaunched :exec
 UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = $1 AND launched_at IS NULL;
 

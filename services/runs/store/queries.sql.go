@@ -237,6 +237,53 @@ func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error
 	return i, err
 }
 
+const getRunWithHead = `-- name: GetRunWithHead :one
+SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, h.seq, h.state, h.step, h.done, h.total, h.unit
+FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1
+`
+
+type GetRunWithHeadRow struct {
+	Run   Run
+	Seq   int64
+	State string
+	Step  string
+	Done  int64
+	Total int64
+	Unit  string
+}
+
+// Row and head in one snapshot: a run that has ended is never shown without its end.
+func (q *Queries) GetRunWithHead(ctx context.Context, db DBTX, id uuid.UUID) (GetRunWithHeadRow, error) {
+	row := db.QueryRow(ctx, getRunWithHead, id)
+	var i GetRunWithHeadRow
+	err := row.Scan(
+		&i.Run.ID,
+		&i.Run.OrganisationID,
+		&i.Run.Process,
+		&i.Run.Title,
+		&i.Run.Actor,
+		&i.Run.IdempotencyKey,
+		&i.Run.InputHash,
+		&i.Run.Input,
+		&i.Run.Steps,
+		&i.Run.RetriedFrom,
+		&i.Run.CreatedAt,
+		&i.Run.LaunchedAt,
+		&i.Run.CheckedAt,
+		&i.Run.EndedAt,
+		&i.Run.Outcome,
+		&i.Run.Result,
+		&i.Run.Error,
+		&i.Seq,
+		&i.State,
+		&i.Step,
+		&i.Done,
+		&i.Total,
+		&i.Unit,
+	)
+	return i, err
+}
+
 const getTask = `-- name: GetTask :one
 SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version FROM runs.task WHERE id = $1
 `

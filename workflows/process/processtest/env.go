@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"runtime"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -176,7 +178,7 @@ func (e *Env) header() *commonpb.Header {
 
 func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.ContinueAsNewError {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(silent{})
+	suite.SetLogger(silent())
 	e.wf = suite.NewTestWorkflowEnvironment()
 	e.wf.SetContextPropagators([]workflow.ContextPropagator{runcontext.Propagator()})
 	e.wf.SetHeader(header)
@@ -257,9 +259,4 @@ func (e *Env) note(ctx context.Context, info activity.Info) {
 }
 
 // silent drops Temporal's log; what matters is in the Outcome.
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
+func silent() log.Logger { return log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }

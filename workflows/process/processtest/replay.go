@@ -55,7 +55,7 @@ func replay(definition process.Definition, raw []byte) error {
 		return err
 	}
 	replayer.RegisterWorkflowWithOptions(definition.Workflow, workflow.RegisterOptions{Name: definition.Name})
-	return replayer.ReplayWorkflowHistoryWithOptions(silent{}, history, worker.ReplayWorkflowHistoryOptions{
+	return replayer.ReplayWorkflowHistoryWithOptions(silent(), history, worker.ReplayWorkflowHistoryOptions{
 		OriginalExecution: workflow.Execution{ID: run.Run.String()},
 	})
 }
