@@ -122,7 +122,7 @@ func create(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, title string
 	if redirects == nil {
 		redirects = []string{}
 	}
-	row := store.Client{OrganisationID: organisation, ID: name.String(), Title: title, Kind: string(kind), RedirectUris: redirects, Scopes: scopes, CreatedAt: now}
+	row := store.Client{OrganisationID: organisation, ID: name.String(), Title: title, Kind: string(kind), RedirectUris: redirects, Scopes: scopes, CreatedAt: now.Truncate(time.Microsecond)}
 	secret := ""
 	if kind != protocol.Public {
 		secret = protocol.SecretPrefix + protocol.RandomSecret()
