@@ -7,15 +7,34 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/microservicehub/mshub/observability"
 )
 
-// setup returns telemetry that logs JSON into the buffer.
-func setup(t *testing.T, change func(*observability.Config)) (*observability.Telemetry, *bytes.Buffer) {
+// output is a buffer that Loki's client may write its complaints to while a test reads.
+type output struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.String()
+}
+
+// setup returns telemetry that logs JSON into the output.
+func setup(t *testing.T, change func(*observability.Config)) (*observability.Telemetry, *output) {
 	t.Helper()
-	out := &bytes.Buffer{}
+	out := &output{}
 	cfg := observability.Config{Output: out, Environment: "test"}
 	if change != nil {
 		change(&cfg)
@@ -38,7 +57,7 @@ func TestRecordCarriesTraceAndCaller(t *testing.T) {
 	telemetry.Logger.InfoContext(ctx, "step done", "step", "create")
 
 	var record map[string]any
-	if err := json.Unmarshal(out.Bytes(), &record); err != nil {
+	if err := json.Unmarshal([]byte(out.String()), &record); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
@@ -86,10 +105,10 @@ func TestSecretsAreRedactedByKey(t *testing.T) {
 			telemetry.Logger.LogAttrs(t.Context(), slog.LevelInfo, "as an argument", attr)
 			telemetry.Logger.With(attr).WithGroup("g").Info("bound", "n", 1)
 			if strings.Contains(out.String(), secret) {
-				t.Errorf("the secret is in the log: %s", out)
+				t.Errorf("the secret is in the log: %s", out.String())
 			}
 			if strings.Count(out.String(), "[redacted]") < 2 {
-				t.Errorf("nothing says that a value was left out: %s", out)
+				t.Errorf("nothing says that a value was left out: %s", out.String())
 			}
 		})
 	}

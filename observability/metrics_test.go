@@ -143,7 +143,7 @@ func TestTemporalMetrics(t *testing.T) {
 	telemetry, _ := setup(t, nil)
 	var handler client.MetricsHandler = observability.NewTemporalMetrics(telemetry.Registry)
 
-	queue := handler.WithTags(map[string]string{"namespace": "mshub", "task_queue": "mshub"})
+	queue := handler.WithTags(map[string]string{"namespace": "mshub", "task_queue": "mshub", "workflow_type": "none"})
 	queue.WithTags(map[string]string{"poller_type": "workflow_task"}).Gauge("temporal_num_pollers").Update(2)
 	queue.Counter("temporal_request").Inc(3)
 	handler.WithTags(map[string]string{"operation": "StartWorkflowExecution"}).Counter("temporal_request").Inc(1)

@@ -104,7 +104,9 @@ func prefixed(name string) string {
 func (t *TemporalMetrics) values() []string {
 	values := make([]string, len(temporalLabels))
 	for i, label := range temporalLabels {
-		values[i] = t.families.limit.value(label, t.tags[label])
+		if v := t.tags[label]; v != "none" { // the SDK's word for absent
+			values[i] = t.families.limit.value(label, v)
+		}
 	}
 	return values
 }
