@@ -50,5 +50,8 @@ export default defineConfig({
     setupFiles: ["src/test/setup.ts"],
     include: ["src/**/*.test.{ts,tsx}"],
     css: false,
+    testTimeout: 30_000,
+    // So that the alias above holds inside them.
+    server: { deps: { inline: [/@rjsf/] } },
   },
 });

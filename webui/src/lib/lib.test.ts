@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ViolationsSchema } from "@/gen/buf/validate/validate_pb";
@@ -15,7 +15,7 @@ describe("problemOf", () => {
   const message = (...fields: [number, string | Uint8Array][]) => {
     const writer = new BinaryWriter();
     for (const [number, value] of fields) {
-      writer.tag(number, 2);
+      writer.tag(number, WireType.LengthDelimited);
       if (typeof value === "string") writer.string(value);
       else writer.bytes(value);
     }

@@ -12,17 +12,20 @@ import type { FakeHouse } from "./fake";
 // The server's end of /live, in the hands of the test.
 export class FakeLive {
   sent: Record<string, unknown>[] = [];
-  #socket: Partial<Socket> = {};
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
 
   connect = (): Socket => {
-    const socket = { onopen: null, onmessage: null, onclose: null, send: (text: string) => this.sent.push(JSON.parse(text) as Record<string, unknown>), close: () => undefined };
-    this.#socket = socket as unknown as Socket;
-    queueMicrotask(() => this.#socket.onopen?.call(null as never, new Event("open")));
-    return this.#socket as Socket;
+    queueMicrotask(() => this.onopen?.());
+    return this as unknown as Socket;
   };
 
+  send(text: string): void {
+    this.sent.push(JSON.parse(text) as Record<string, unknown>);
+  }
+
   say(frame: unknown): void {
-    this.#socket.onmessage?.call(null as never, new MessageEvent("message", { data: JSON.stringify(frame) }));
+    this.onmessage?.({ data: JSON.stringify(frame) });
   }
 }
 

@@ -48,7 +48,7 @@ describe("prepareForm", () => {
 
 describe("validator", () => {
   const schema = prepareForm(onboardingProcess.inputSchema ?? {}).schema as RJSFSchema;
-  const faults = (data: unknown) => Object.fromEntries(validator.validateFormData(data, schema).errors.map(({ property, message }) => [property, message]));
+  const faults = (data: unknown) => Object.fromEntries(validator.validateFormData(data, schema).errors.map(({ property, message }) => [property, message])) as Record<string, string>;
 
   it("says in words what is wrong with each field", () => {
     expect(faults({ email: "grace", role: "member" })).toEqual({ ".email": "This is not an e-mail address.", ".displayName": "This is needed." });

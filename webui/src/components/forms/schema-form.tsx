@@ -2,8 +2,8 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { Button, Group } from "@mantine/core";
 import { withTheme } from "@rjsf/core";
 import { generateTheme } from "@rjsf/mantine";
-import type { ErrorSchema } from "@rjsf/utils";
-import { type ReactNode, useMemo, useState } from "react";
+import type { BaseInputTemplateProps, ErrorSchema } from "@rjsf/utils";
+import { type ComponentType, type ReactNode, useMemo, useState } from "react";
 import { DatasetWidget } from "./dataset-widget";
 import { FileWidget } from "./file-widget";
 import { ObjectTemplate } from "./object-template";
@@ -12,9 +12,16 @@ import { prepareForm } from "./schema";
 import validator from "./validator";
 import { WordsWidget } from "./words-widget";
 
-const Form = withTheme(generateTheme());
+const theme = generateTheme();
+const Form = withTheme(theme);
 const widgets = { file: FileWidget, dataset: DatasetWidget, role: RoleWidget, words: WordsWidget };
-const templates = { ObjectFieldTemplate: ObjectTemplate };
+const templates = { ObjectFieldTemplate: ObjectTemplate, BaseInputTemplate: BaseInput };
+
+// An empty field is an empty text to React, or it would lose control of the input.
+function BaseInput(props: BaseInputTemplateProps) {
+  const Input = theme.templates?.BaseInputTemplate as ComponentType<BaseInputTemplateProps>;
+  return <Input {...props} value={(props.value as unknown) ?? ""} />;
+}
 
 interface SchemaFormProps {
   schema: JsonObject;
@@ -56,6 +63,8 @@ export default function SchemaForm({ schema, initial, submit, busy, faults, onSu
       showErrorList={false}
       focusOnFirstError
       noHtml5Validate
+      // The faults stand at their fields; there is nothing to log.
+      onError={() => undefined}
       experimental_defaultFormStateBehavior={{ emptyObjectFields: "skipDefaults" }}
     >
       {children}
