@@ -88,10 +88,14 @@ func runWithHead(ctx context.Context, tx pgx.Tx, id uuid.UUID) (store.Run, event
 	if errors.Is(err, pgx.ErrNoRows) {
 		return store.Run{}, events.RunHead{}, rpc.NotFound("run", events.RunName(id))
 	}
-	return row.Run, events.RunHead{
-		Run: id, Organisation: row.Run.OrganisationID, Seq: row.Seq, State: row.State, Step: row.Step,
+	return row.Run, headOf(row), err
+}
+
+func headOf(row store.ListedRun) events.RunHead {
+	return events.RunHead{
+		Run: row.Run.ID, Organisation: row.Run.OrganisationID, Seq: row.Seq, State: row.State, Step: row.Step,
 		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit},
-	}, err
+	}
 }
 
 func wholeRun(row store.Run, head events.RunHead, journal []*eventsv1.Event) (*runsv1.Run, error) {
@@ -135,11 +139,11 @@ func (s *Service) ListRuns(ctx context.Context, req *runsv1.ListRunsRequest) (*r
 	res := &runsv1.ListRunsResponse{}
 	if size := listing.Limit - 1; len(rows) > size {
 		rows = rows[:size]
-		res.NextPageToken = postgres.EncodePage(rows[size-1].ID)
+		res.NextPageToken = postgres.EncodePage(rows[size-1].Run.ID)
 	}
 	for _, row := range rows {
-		run := wireRun(row.Run, row.Head)
-		if err := setError(run, row.Error); err != nil {
+		run := wireRun(row.Run, headOf(row))
+		if err := setError(run, row.Run.Error); err != nil {
 			return nil, err
 		}
 		res.Runs = append(res.Runs, run)

@@ -6,9 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/microservicehub/mshub/events"
-	eventsv1 "github.com/microservicehub/mshub/events/v1"
 )
 
 // Listing is one page of a list, newest first: what comes before an id.
@@ -20,11 +17,8 @@ type Listing struct {
 	Args  []any
 }
 
-// ListedRun is a run with where its journal stands.
-type ListedRun struct {
-	Run
-	Head events.RunHead
-}
+// ListedRun is a run with where its journal stands, as GetRunWithHead reads it too.
+type ListedRun = GetRunWithHeadRow
 
 // ListRuns reads one page within the transaction's organisation. It joins events.run_head, the one permitted cross-schema
 // read: the list shows the state and progress that the last event left.
@@ -38,10 +32,9 @@ func ListRuns(ctx context.Context, tx pgx.Tx, l Listing) ([]ListedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (ListedRun, error) {
-		r := ListedRun{Head: events.RunHead{Progress: &eventsv1.Progress{}}}
-		err := row.Scan(&r.ID, &r.Process, &r.Title, &r.Actor, &r.RetriedFrom, &r.CreatedAt, &r.EndedAt, &r.Error,
-			&r.Head.Seq, &r.Head.State, &r.Head.Step, &r.Head.Progress.Done, &r.Head.Progress.Total, &r.Head.Progress.Unit)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r ListedRun, err error) {
+		err = row.Scan(&r.Run.ID, &r.Run.Process, &r.Run.Title, &r.Run.Actor, &r.Run.RetriedFrom, &r.Run.CreatedAt, &r.Run.EndedAt, &r.Run.Error,
+			&r.Seq, &r.State, &r.Step, &r.Done, &r.Total, &r.Unit)
 		return r, err
 	})
 }

@@ -42,7 +42,7 @@ func (e *Env) fakeRuns() {
 		}
 		e.tasks[req.GetStep()] = task
 		if e.created != nil {
-			go e.created(proto.CloneOf(task))
+			e.created(proto.CloneOf(task))
 		}
 		return proto.CloneOf(task), nil
 	})
