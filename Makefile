@@ -30,7 +30,7 @@ dev: temporal ## the house beside a console that reloads as you edit it (http://
 
 build: web ## bin/mshub, console included
 	@echo "building bin/mshub"
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
+	@go build -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
 
 web: webui/dist/index.html ## the console's bundle
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ import (
 	"github.com/microservicehub/mshub/gateway"
 	"github.com/microservicehub/mshub/internal/blob"
 	"github.com/microservicehub/mshub/internal/config"
+	"github.com/microservicehub/mshub/internal/mongo"
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/observability"
 	"github.com/microservicehub/mshub/services/audit"
@@ -155,11 +157,33 @@ func buildRecords(ctx context.Context, h *house) error {
 	if err != nil {
 		return err
 	}
-	var documents store.Documents = store.NewJSONB(h.db)
+	documents, err := h.documents(ctx)
+	if err != nil {
+		return err
+	}
 	service := records.New(h.db, documents, scratch, h.shared, h.rooms.records, h.log, time.Now)
 	h.mount(recordsv1connect.NewRecordsServiceHandler(service, h.handler...))
 	h.inBackground("records housekeeping", service.Housekeeping)
 	return nil
+}
+
+// documents are in PostgreSQL, or in MongoDB if there is one.
+func (h *house) documents(ctx context.Context) (store.Documents, error) {
+	if h.set.MongoURI == "" {
+		return store.NewJSONB(h.db), nil
+	}
+	db, err := mongo.Open(ctx, h.set.MongoURI.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	h.closing(db.Close)
+	h.health.Add("documents", func(ctx context.Context) error {
+		if db.Client().Ping(ctx, nil) != nil {
+			return errors.New("MongoDB does not answer")
+		}
+		return nil
+	})
+	return store.NewMongo(ctx, db)
 }
 
 func buildRuns(_ context.Context, h *house) error {

@@ -82,7 +82,7 @@ async function onboard(page) {
   await page.goto(`${house}/inbox`);
   await page.getByText("Grace Hopper").first().click();
   await picture(page, "inbox");
-  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("button", { name: "Approve", exact: true }).click();
   await page.goto(run);
   await page.getByTestId("run-state").getByText("Completed").waitFor();
   await picture(page, "run");
