@@ -10,6 +10,8 @@ import (
 	"connectrpc.com/connect"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/microservicehub/mshub/authserver/access"
 	"github.com/microservicehub/mshub/authserver/authorize"
 	"github.com/microservicehub/mshub/authserver/clients"
@@ -214,6 +216,9 @@ func (s *Server) Handlers(options ...connect.HandlerOption) map[string]http.Hand
 
 // Keys returns the public signing keys, for a verifier in the same process.
 func (s *Server) Keys() auth.Keys { return s.ring.Public }
+
+// Metrics tells the age of the signing key.
+func (s *Server) Metrics() prometheus.Collector { return s.ring.Metrics() }
 
 // Run does what happens without being asked, until ctx ends: keys and housekeeping (one node leads), changes of access
 // (every node). It returns when mails under way are handed over.

@@ -43,6 +43,7 @@ type Ring struct {
 // signing is a private key ready for use, with a signer for each `typ` header used so far.
 type signing struct {
 	kid     string
+	since   time.Time // when it began to sign
 	private any
 	mu      sync.Mutex
 	signers map[string]jose.Signer
@@ -164,7 +165,7 @@ func (r *Ring) load(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("signing key %s: %w", row.Kid, err)
 			}
-			active = &signing{kid: row.Kid, private: private, signers: map[string]jose.Signer{}}
+			active = &signing{kid: row.Kid, since: row.ActivateAt, private: private, signers: map[string]jose.Signer{}}
 		}
 	}
 	if active == nil {
