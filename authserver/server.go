@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/redis/go-redis/v9"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/microservicehub/mshub/authserver/access"
 	"github.com/microservicehub/mshub/authserver/authorize"
