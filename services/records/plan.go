@@ -24,6 +24,8 @@ import (
 const (
 	chunkRows  = 20_000
 	chunkBytes = 8 << 20
+	// chunkDocuments bounds the documents that a chunk becomes, in which every row repeats the names of the columns.
+	chunkDocuments = 64 << 20
 )
 
 const (
@@ -63,8 +65,12 @@ func (s *Service) PlanImport(ctx context.Context, in *recordsv1.PlanImportReques
 	}
 	err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
 		// The lock keeps DeleteDataset away until the import is visible to it.
-		if _, err := s.queries.LockDataset(ctx, tx, strings.TrimPrefix(in.GetDataset(), "datasets/")); err != nil {
+		locked, err := s.queries.LockDataset(ctx, tx, strings.TrimPrefix(in.GetDataset(), "datasets/"))
+		if err != nil {
 			return err
+		}
+		if locked.ID != shelf.Dataset {
+			return rpc.Precondition("DATASET_REPLACED", "%s was deleted and made anew meanwhile; start again", in.GetDataset())
 		}
 		n, err := s.queries.InsertImport(ctx, tx, store.InsertImportParams{
 			ID: caller.Run, DatasetID: shelf.Dataset, Mode: mode.String(), Delimiter: string(delimiter(in.GetFormat())),
@@ -197,9 +203,10 @@ func read(text io.Reader, s *schema.Schema, in *recordsv1.PlanImportRequest) (*p
 		return nil, nil, nil, err
 	}
 	key, hashes := newKeyReader(s, m, schema.NewNulls(in.GetFormat().GetNullTokens())), newKeyHashes(hashesAtOnce)
+	limit = min(limit, max(1, (chunkDocuments-chunkBytes)/nameBytes(p.header)))
 	var c *planned
 	for rows.Scan() {
-		if c == nil || c.rows == limit || rows.After-c.start > chunkBytes && c.rows > 0 {
+		if c == nil || c.rows == limit || rows.After-c.start > chunkBytes {
 			p.chunks = append(p.chunks, planned{start: rows.Offset, firstLine: rows.Line, firstRow: p.rows + 1})
 			c = &p.chunks[len(p.chunks)-1]
 		}
@@ -217,6 +224,14 @@ func read(text io.Reader, s *schema.Schema, in *recordsv1.PlanImportRequest) (*p
 		return nil, nil, nil, &csvfile.Bad{Reason: "the file has a header but no rows"}
 	}
 	return p, m, hashes, nil
+}
+
+// nameBytes is what the columns' names add to each row's document.
+func nameBytes(header []string) (n int64) {
+	for _, name := range header {
+		n += int64(len(name) + len(`"":,`))
+	}
+	return n
 }
 
 // delimiter of a format, which the door allows one byte.

@@ -83,7 +83,7 @@ func (s *JSONB) tryCopy(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (b
 		return false, err
 	}
 	_, err = savepoint.Conn().PgConn().CopyFrom(ctx, newCopyReader(shelf, c),
-		"COPY records.document (organisation_id, dataset_id, id, data) FROM STDIN (FORMAT binary)")
+		"COPY records.document (dataset_id, id, data) FROM STDIN (FORMAT binary)")
 	if postgres.Violates(err, "") {
 		return false, savepoint.Rollback(ctx) // somebody else wrote one of them
 	}
@@ -215,17 +215,15 @@ type copyReader struct {
 	chunk  Chunk
 	next   int
 	buf    []byte
-	tuple  []byte // of every row: number of fields, organisation, dataset, length of the id
+	tuple  []byte // of every row: number of fields, dataset, length of the id
 	closed bool
 }
 
 func newCopyReader(shelf Shelf, c Chunk) *copyReader {
 	r := &copyReader{chunk: c}
 	r.buf = append(r.buf, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
-	r.tuple = binary.BigEndian.AppendUint16(nil, 4)
-	for _, id := range []uuid.UUID{shelf.Organisation, shelf.Dataset} {
-		r.tuple = append(binary.BigEndian.AppendUint32(r.tuple, 16), id[:]...)
-	}
+	r.tuple = binary.BigEndian.AppendUint16(nil, 3)
+	r.tuple = append(binary.BigEndian.AppendUint32(r.tuple, 16), shelf.Dataset[:]...)
 	r.tuple = binary.BigEndian.AppendUint32(r.tuple, 16)
 	return r
 }

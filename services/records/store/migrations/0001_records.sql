@@ -18,11 +18,12 @@ CREATE TABLE records.dataset (
 CREATE UNIQUE INDEX dataset_slug ON records.dataset (organisation_id, slug) WHERE NOT deleting;
 CALL mshub.protect('records.dataset');
 
--- The documents of all datasets: the one table of the house without row-level security, because COPY FROM, by which
--- imports write, refuses such tables. The wall stands all the same: mshub_app may only INSERT here; whatever else it does
--- goes through the view records.record, which shows the active organisation's rows and checks what is written.
+-- The documents of all datasets: the one table of a tenant without row-level security, because COPY FROM, by which imports
+-- write, refuses such tables. Privileges are its wall: mshub_app may only insert, and not say for whom (the organisation is
+-- the transaction's, by default); whatever else it does goes through the view records.record, which shows and changes the
+-- active organisation's rows alone.
 CREATE TABLE records.document (
-    organisation_id uuid        NOT NULL,
+    organisation_id uuid        NOT NULL DEFAULT mshub.org(),
     dataset_id      uuid        NOT NULL,
     id              uuid        NOT NULL, -- from the key, else of the row or time; see schema.KeyID
     revision        integer     NOT NULL DEFAULT 1,
@@ -31,7 +32,8 @@ CREATE TABLE records.document (
     update_time     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (organisation_id, dataset_id, id)
 );
-REVOKE SELECT, UPDATE, DELETE ON records.document FROM mshub_app;
+REVOKE ALL ON records.document FROM mshub_app;
+GRANT INSERT (dataset_id, id, data) ON records.document TO mshub_app;
 
 CREATE VIEW records.record WITH (security_barrier = true, check_option = cascaded) AS
     SELECT organisation_id, dataset_id, id, revision, data, create_time, update_time
