@@ -2,7 +2,7 @@
 # All tests: Go (with the race detector where a C compiler is at hand), the console, the tools of deployment, and the
 # built product from outside. Prints a summary; exits 1 if anything failed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 started=$SECONDS
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
