@@ -352,3 +352,26 @@ func TestPushedRequests(t *testing.T) {
 		t.Errorf("a used request: %d %s", p.status, p.location)
 	}
 }
+
+func TestTheCommandLineSignsIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.administrator()
+	const listening = "http://127.0.0.1:40123/callback"
+	b.stop = listening
+	scopes := []string{"openid", "offline_access", "admin"}
+	rp := h.relyingParty(&authserverv1.CreateClientResponse{ClientId: "mshub-cli"}, listening, scopes...)
+	rp.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	token, err := rp.redeem(t.Context(), b.allowed(t, rp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err = rp.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, err := h.verifier.Verify(t.Context(), token.AccessToken)
+	if err != nil || !caller.Has("identity.write") || caller.Organisation.String() == "00000000-0000-0000-0000-000000000000" {
+		t.Errorf("%+v %v", caller, err)
+	}
+}

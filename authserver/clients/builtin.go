@@ -7,7 +7,7 @@ import (
 )
 
 // CommandLine is the client_id of `mshub login`.
-const CommandLine = "cli"
+const CommandLine = "mshub-cli"
 
 // services of the house; each may ask for "mshub.<name>" alone.
 var services = []string{"worker", "authserver", "operator", "node"}
