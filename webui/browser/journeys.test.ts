@@ -1,5 +1,7 @@
+import { create, fromJson, type JsonObject } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Event, EventSchema, ProgressSchema } from "@/gen/events/v1/event_pb";
 import { Run_State, Step_State } from "@/gen/services/runs/v1/runs_pb";
 import { idOf } from "@/lib/names";
 import { ago } from "@/test/factories";
@@ -33,8 +35,13 @@ it("imports a file: upload, columns, key, start, rows counted live, summary", as
   const run = house.runs[0];
   if (!run) throw new Error("no run");
   const topic = `run:${idOf(run.name)}`;
-  const say = (seq: number, event: object) =>
-    live()?.send(JSON.stringify({ type: "event", topic, seq, event: { run: run.name, seq: String(seq), time: new Date().toISOString(), state: "RUNNING", ...event } }));
+  const journal: Event[] = [];
+  house.events.set(run.name, journal);
+  const say = (seq: number, told: JsonObject) => {
+    const event = { run: run.name, seq: String(seq), time: new Date().toISOString(), state: "RUNNING", ...told };
+    journal.push(fromJson(EventSchema, event));
+    live()?.send(JSON.stringify({ type: "event", topic, seq, event }));
+  };
   const progress = (done: number) => ({ done: String(done), total: "336776", unit: "rows" });
   say(1, { kind: "step.started", step: "plan", attempt: 1 });
   say(2, { kind: "step.succeeded", step: "plan", attempt: 1, progress: progress(0) });
@@ -46,7 +53,8 @@ it("imports a file: upload, columns, key, start, rows counted live, summary", as
     ...run,
     seq: 5n,
     state: Run_State.COMPLETED,
-    endTime: ago(-20),
+    endTime: ago(0),
+    progress: create(ProgressSchema, { done: 336_776n, total: 336_776n, unit: "rows" }),
     steps: run.steps.map((step) => ({ ...step, state: Step_State.SUCCEEDED })),
     result: { read: "336776", inserted: "336776", updated: "0", unchanged: "0", rejected: "0" },
   };

@@ -7,11 +7,19 @@ const sentences: Record<string, string> = {
   ALREADY_DECIDED: "Somebody else has already decided this. Here is what they decided.",
   EXPIRED: "The time to decide is over, so this can no longer be decided.",
   CLAIMED: "Somebody else has claimed this task. Ask them to release it.",
-  VERSION_MISMATCH: "This changed while you were looking at it. Have another look and try again.",
+  NOT_YOURS: "This task is for somebody else.",
+  CHANGED: "This changed while you were looking at it. Have another look and decide again.",
+  ENDED: "The run has already ended.",
+  INPUT_OUTDATED: "The process asks for other values by now. Start it anew instead.",
   LAST_ADMINISTRATOR: "This is the last administrator. Make somebody else an administrator first.",
+  MORE_THAN_YOURS: "You can't give what you don't have yourself.",
+  SCOPE_BEYOND_YOURS: "You can't give a client a scope that your own roles do not cover.",
+  ROLE_IN_USE: "Somebody still has this role, or is invited to it. Change that first.",
   IDEMPOTENCY_KEY_REUSED: "This form was already sent with other values. Open it again to start another run.",
-  RUN_ENDED: "The run has already ended.",
-  NOT_PAUSABLE: "The run can't be paused right now.",
+  IMPORT_RUNNING: "An import into this dataset is running. Wait for it, or cancel its run.",
+  SIZE_DIFFERS: "Not the whole file arrived. Upload it again.",
+  HASH_DIFFERS: "The file changed on its way. Upload it again.",
+  DATASET_EXISTS: "There is already a dataset with this name.",
 };
 
 const codes: Partial<Record<Code, string>> = {

@@ -172,6 +172,19 @@ describe("Live", () => {
     expect(socket(1).sent[0]).toEqual({ type: "auth", token: "token2" });
   });
 
+  it("asks again for a topic that could not be served just now, and not for one that can't be had", async () => {
+    const { live, socket } = setup();
+    live.subscribe("run:1", {}, 4n);
+    live.subscribe("run:2", {});
+    await flush();
+    socket(0).open();
+    socket(0).say({ type: "error", topic: "run:1", code: "unavailable", message: "…" });
+    socket(0).say({ type: "error", topic: "run:2", code: "not_found", message: "…" });
+    const before = socket(0).sent.length;
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(socket(0).sent.slice(before)).toEqual([{ type: "subscribe", topic: "run:1", after: 4 }]);
+  });
+
   it("unsubscribes with the last listener and ignores frames it can't read", async () => {
     const { live, socket } = setup();
     const hint = vi.fn();

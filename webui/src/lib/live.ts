@@ -6,6 +6,9 @@ import type { AccessToken } from "./auth";
 const REAUTH_BEFORE = 45_000;
 const BACKOFF_FIRST = 500;
 const BACKOFF_MOST = 15_000;
+// After the server could not serve a topic for a passing reason, it is asked again.
+const ASK_AGAIN = 5_000;
+const passing = new Set(["unavailable", "internal", "resource_exhausted", "deadline_exceeded"]);
 // The server's close codes of which a fresh token is the cure.
 const INVALID_TOKEN = new Set([3005, 3500]);
 
@@ -179,7 +182,18 @@ export class Live {
         return this.#reset(topic, frame);
       case "hint":
         for (const { hint } of topic.subscriptions) hint?.();
+        return;
+      case "error":
+        return this.#refused(name, topic, frame.code);
     }
+  }
+
+  // What is gone for good (another organisation's, no permission) the topic's own queries will say.
+  #refused(name: string, topic: Topic, code: JsonValue | undefined): void {
+    if (typeof code !== "string" || !passing.has(code)) return;
+    setTimeout(() => {
+      if (this.#status === "open" && this.#topics.get(name) === topic) this.#sendSubscribe(name, topic);
+    }, ASK_AGAIN);
   }
 
   #deliver(name: string, topic: Topic, event: Event): void {

@@ -56,7 +56,7 @@ export function Shell({ children }: { children: ReactNode }) {
       leftSection={<Icon size={18} stroke={1.7} />}
       rightSection={
         to === "/inbox" && open > 0 ? (
-          <Badge size="sm" variant="filled" color="amber" aria-label={`${open} open tasks`} data-testid="inbox-count">
+          <Badge size="sm" color="amber" aria-label={`${open} open tasks`} data-testid="inbox-count">
             {open > 99 ? "99+" : open}
           </Badge>
         ) : undefined

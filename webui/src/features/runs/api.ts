@@ -61,8 +61,8 @@ export function useRun(name: string) {
       event: (event) => {
         client.setQueryData(runKey, (run) => run && applyEvent(run, event));
         client.setQueriesData<ListEventsResponse>({ queryKey: journalKey, predicate: isJournalOf(name) }, (journal) => append(journal, event, reload));
-        // The result and the final state of each step are in the row, not in the event.
-        if (hasEnded(stateOf(event.state) ?? Run_State.RUNNING)) void client.invalidateQueries({ queryKey: runKey });
+        // The result is in the row, not in the event; and after the last event no later one would show a hole.
+        if (hasEnded(stateOf(event.state) ?? Run_State.RUNNING)) reload();
       },
       reset: reload,
     },

@@ -18,7 +18,8 @@ export function useTasks({ scope, state, run }: Inbox) {
   const filter = [state === "open" ? OPEN_TASKS : 'state!="OPEN"', run && `run="${run}"`].filter(Boolean).join(" AND ");
   return useInfiniteQuery(
     listTasks,
-    { filter, mine: scope === "mine", pageSize: 50, pageToken: "" },
+    // `mine` means "may decide now", which nobody may once it is over.
+    { filter, mine: state === "open" && scope === "mine", pageSize: 50, pageToken: "" },
     {
       pageParamKey: "pageToken",
       getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,

@@ -29,7 +29,8 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
       <Group gap="sm">
         <SegmentedControl
           aria-label="Whose tasks"
-          value={inbox.scope}
+          disabled={!open}
+          value={open ? inbox.scope : "all"}
           onChange={(scope) => onInbox({ ...inbox, scope: scope })}
           data={[
             { value: "mine", label: "I may decide" },
