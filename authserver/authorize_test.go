@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -293,8 +294,7 @@ func TestManyTabsFinishInAnyOrder(t *testing.T) {
 	for i := range tabs {
 		tabs[i] = b.get(rp.start())
 	}
-	for i := len(tabs) - 1; i >= 0; i-- {
-		p := tabs[i]
+	for i, p := range slices.Backward(tabs) {
 		if strings.HasPrefix(p.path, "/signin?") {
 			p = b.submit(p, url.Values{"email": {"ada@example.com"}, "password": {password}})
 		}

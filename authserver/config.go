@@ -15,10 +15,10 @@ type Config struct {
 	// SignUp lets people create an account by themselves; off, accounts come by invitation alone.
 	SignUp bool `env:"MSHUB_AUTH_SIGN_UP" envDefault:"true"`
 	// SessionIdle ends a browser session that is not used; SessionAbsolute any.
-	SessionIdle     time.Duration `env:"MSHUB_AUTH_SESSION_IDLE" envDefault:"8h"`
+	SessionIdle     time.Duration `env:"MSHUB_AUTH_SESSION_IDLE"     envDefault:"8h"`
 	SessionAbsolute time.Duration `env:"MSHUB_AUTH_SESSION_ABSOLUTE" envDefault:"168h"`
 	// RefreshIdle is how long a refresh token waits for its use; RefreshAbsolute ends all that descend from one sign-in.
-	RefreshIdle     time.Duration `env:"MSHUB_AUTH_REFRESH_IDLE" envDefault:"720h"`
+	RefreshIdle     time.Duration `env:"MSHUB_AUTH_REFRESH_IDLE"     envDefault:"720h"`
 	RefreshAbsolute time.Duration `env:"MSHUB_AUTH_REFRESH_ABSOLUTE" envDefault:"2160h"`
 	// KeyRotation is how long a signing key signs.
 	KeyRotation time.Duration `env:"MSHUB_AUTH_KEY_ROTATION" envDefault:"720h"`

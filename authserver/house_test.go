@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -137,7 +138,7 @@ func newHouseOn(t *testing.T, db *postgres.DB, keys config.Keys) *house {
 	}
 	h.verifier = auth.NewVerifier(h.url, h.server.Keys(), auth.NewRevocations(time.Now), time.Now)
 	chain := rpc.HandlerOptions(log, auth.NewInterceptor(h.verifier))
-	h.server.Mount(mux)
+	h.server.Mount(mux.Handle)
 	for path, handler := range h.server.Handlers(chain...) {
 		mux.Handle(path, handler)
 	}
@@ -302,9 +303,7 @@ func (b *browser) post(p page, filled url.Values, header http.Header) page {
 			form.Set(name[1], value)
 		}
 	}
-	for name, values := range filled {
-		form[name] = values
-	}
+	maps.Copy(form, filled)
 	req, err := http.NewRequestWithContext(b.h.t.Context(), http.MethodPost, b.h.url+action[1], strings.NewReader(form.Encode()))
 	if err != nil {
 		b.h.t.Fatal(err)
@@ -312,9 +311,7 @@ func (b *browser) post(p page, filled url.Values, header http.Header) page {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", "null") // what browsers send under our referrer policy
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	return b.do(req)
 }
 
@@ -342,9 +339,7 @@ func (b *browser) token(body string, header http.Header) (int, sessionToken) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Origin", b.h.url)
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	p := b.do(req)
 	var answer sessionToken
 	if err := json.Unmarshal([]byte(p.body), &answer); err != nil {

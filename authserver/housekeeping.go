@@ -36,7 +36,7 @@ func (s *Server) lead(ctx context.Context) error {
 func (s *Server) clean(ctx context.Context) error {
 	q, now := store.New(), s.now()
 	evidence := now.Add(-s.timeouts.Evidence)
-	for _, delete := range []func(tx pgx.Tx) (int64, error){
+	for _, expired := range []func(tx pgx.Tx) (int64, error){
 		func(tx pgx.Tx) (int64, error) {
 			return q.DeleteExpiredSessions(ctx, tx, store.DeleteExpiredSessionsParams{Now: now, Idle: now.Add(-s.timeouts.SessionIdle), Most: batch})
 		},
@@ -53,7 +53,7 @@ func (s *Server) clean(ctx context.Context) error {
 			return q.DeleteExpiredRevocations(ctx, tx, store.DeleteExpiredRevocationsParams{Time: evidence, Limit: batch})
 		},
 	} {
-		if err := s.inBatches(ctx, s.db.Global, delete); err != nil {
+		if err := s.inBatches(ctx, s.db.Global, expired); err != nil {
 			return err
 		}
 	}
@@ -62,11 +62,11 @@ func (s *Server) clean(ctx context.Context) error {
 	})
 }
 
-func (s *Server) inBatches(ctx context.Context, run func(context.Context, func(pgx.Tx) error) error, delete func(tx pgx.Tx) (int64, error)) error {
+func (s *Server) inBatches(ctx context.Context, run func(context.Context, func(pgx.Tx) error) error, remove func(tx pgx.Tx) (int64, error)) error {
 	for {
 		var n int64
 		err := run(ctx, func(tx pgx.Tx) (err error) {
-			n, err = delete(tx)
+			n, err = remove(tx)
 			return err
 		})
 		if err != nil || n < batch {

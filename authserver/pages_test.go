@@ -3,6 +3,7 @@ package authserver_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 
 	authserverv1 "github.com/microservicehub/mshub/authserver/v1"
 )
+
+var idOf = regexp.MustCompile(` id="([^"]*)"`)
 
 func TestEveryPageIsGuarded(t *testing.T) {
 	t.Parallel()
@@ -53,7 +56,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 			if strings.Contains(input, `type="hidden"`) || strings.Contains(input, " hidden") {
 				continue
 			}
-			if id := strings.Split(strings.SplitN(input, ` id="`, 2)[1], `"`)[0]; !strings.Contains(p.body, `<label for="`+id+`">`) {
+			if id := idOf.FindStringSubmatch(input)[1]; !strings.Contains(p.body, `<label for="`+id+`">`) {
 				t.Errorf("%s: the field %s has no label", name, id)
 			}
 		}
@@ -350,8 +353,7 @@ func TestTheHostHeaderChangesNothing(t *testing.T) {
 	h := newHouse(t)
 	h.administrator()
 	b := h.browser()
-	p := b.get("/reset")
-	p = b.post(p, url.Values{"email": {"ada@example.com"}}, http.Header{
+	b.post(b.get("/reset"), url.Values{"email": {"ada@example.com"}}, http.Header{
 		"X-Forwarded-Host": {"evil.example"}, "Forwarded": {"host=evil.example"}, "X-Forwarded-Proto": {"https"}, "X-Original-Url": {"//evil.example"},
 	})
 	if link := h.nextMail().GetValues()["link"]; !strings.HasPrefix(link, h.url+"/") {

@@ -194,10 +194,10 @@ func (s *Server) furnish(d Deps, pages *page.Pages) {
 	s.bootstrap = &clients.Bootstrap{DB: s.db, Credentials: s.credentials, Now: s.now}
 }
 
-// Mount serves the protocol and the pages.
-func (s *Server) Mount(mux *http.ServeMux) {
+// Mount serves the protocol and the pages: it hands each address to handle (http.ServeMux.Handle, or what wraps it).
+func (s *Server) Mount(handle func(pattern string, handler http.Handler)) {
 	for _, m := range s.mounts {
-		mux.Handle(m.pattern, m.handler)
+		handle(m.pattern, m.handler)
 	}
 }
 

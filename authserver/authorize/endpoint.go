@@ -188,7 +188,7 @@ func (e *Endpoint) used(ctx context.Context, req *Request, s *store.Session) err
 				return err
 			}
 			if n == 0 {
-				return errUnanswerable{fosite.ErrInvalidRequestURI.WithHint("The pushed request was used already.")}
+				return unanswerableError{fosite.ErrInvalidRequestURI.WithHint("The pushed request was used already.")}
 			}
 		}
 		return q.TouchConsent(ctx, tx, store.TouchConsentParams{UserID: s.UserID, ClientID: req.Client.ID, UsedAt: e.Tickets.Now()})
@@ -197,7 +197,7 @@ func (e *Endpoint) used(ctx context.Context, req *Request, s *store.Session) err
 
 // fail tells the client, if its redirect URI is known to be its own, else the person.
 func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, req *Request, err error) {
-	var unanswerable errUnanswerable
+	var unanswerable unanswerableError
 	known := fosite.ErrorToRFC6749Error(err)
 	if req == nil || errors.As(err, &unanswerable) {
 		if known.CodeField >= http.StatusInternalServerError {

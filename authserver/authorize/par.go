@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -24,26 +23,27 @@ type Push struct {
 
 // ServeHTTP stores the request if it would be answered.
 func (p *Push) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	uri, err := p.push(w, r)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	uri, err := p.push(r)
 	if err != nil {
-		known := fosite.ErrorToRFC6749Error(err)
-		w.WriteHeader(known.CodeField)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": known.ErrorField, "error_description": known.GetDescription()})
+		protocol.AnswerError(w, err)
 		return
 	}
-	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(map[string]any{"request_uri": uri, "expires_in": int(p.Lifetime.Seconds())})
+	protocol.Answer(w, http.StatusCreated, pushed{RequestURI: uri, ExpiresIn: int(p.Lifetime.Seconds())})
 }
 
-func (p *Push) push(w http.ResponseWriter, r *http.Request) (string, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+type pushed struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int    `json:"expires_in"` // seconds
+}
+
+func (p *Push) push(r *http.Request) (string, error) {
+	ctx := r.Context()
 	if err := r.ParseForm(); err != nil {
 		return "", fosite.ErrInvalidRequest.WithHint("The form can't be read.")
 	}
 	form := r.PostForm
-	client, err := p.Authenticate(r.Context(), r, form)
+	client, err := p.Authenticate(ctx, r, form)
 	if err != nil {
 		return "", err
 	}
@@ -52,12 +52,12 @@ func (p *Push) push(w http.ResponseWriter, r *http.Request) (string, error) {
 	}
 	form.Del("client_secret")
 	form.Set("client_id", client.GetID())
-	if _, err := p.Reader.Read(r.Context(), form); err != nil {
+	if _, err := p.Reader.Read(ctx, form); err != nil {
 		return "", err
 	}
 	uri := parPrefix + protocol.RandomSecret()
-	err = p.Reader.Store.Do(r.Context(), func(tx pgx.Tx) error {
-		return store.New().CreatePushedRequest(r.Context(), tx, store.CreatePushedRequestParams{
+	err = p.Reader.Store.Do(ctx, func(tx pgx.Tx) error {
+		return store.New().CreatePushedRequest(ctx, tx, store.CreatePushedRequestParams{
 			UriHash: protocol.Hash(uri), ClientID: client.GetID(), Form: form.Encode(), ExpiresAt: p.Reader.Now().Add(p.Lifetime),
 		})
 	})

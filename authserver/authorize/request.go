@@ -36,10 +36,10 @@ type Reader struct {
 	Now      func() time.Time
 }
 
-// errUnanswerable: the redirect URI can't be trusted, so the person reads the error and the client does not.
-type errUnanswerable struct{ error }
+// unanswerableError: the redirect URI can't be trusted, so the person reads the error and the client does not.
+type unanswerableError struct{ error }
 
-func (e errUnanswerable) Unwrap() error { return e.error }
+func (e unanswerableError) Unwrap() error { return e.error }
 
 const (
 	parPrefix = "urn:ietf:params:oauth:request_uri:"
@@ -47,11 +47,11 @@ const (
 	challengeLength = 43
 )
 
-// Read validates a request. An error of type errUnanswerable must not be sent to the redirect URI.
+// Read validates a request. An error of type unanswerableError must not be sent to the redirect URI.
 func (d *Reader) Read(ctx context.Context, query url.Values) (*Request, error) {
 	for name, values := range query {
 		if len(values) > 1 {
-			return nil, errUnanswerable{fosite.ErrInvalidRequest.WithHintf("The parameter %q is there twice.", name)}
+			return nil, unanswerableError{fosite.ErrInvalidRequest.WithHintf("The parameter %q is there twice.", name)}
 		}
 	}
 	form := query
@@ -73,14 +73,14 @@ func (d *Reader) Read(ctx context.Context, query url.Values) (*Request, error) {
 func (d *Reader) read(ctx context.Context, form url.Values) (*Request, error) {
 	client, err := d.Store.Client(ctx, form.Get("client_id"))
 	if errors.Is(err, fosite.ErrNotFound) {
-		return nil, errUnanswerable{fosite.ErrInvalidClient.WithHint("There is no such application.")}
+		return nil, unanswerableError{fosite.ErrInvalidClient.WithHint("There is no such application.")}
 	}
 	if err != nil {
 		return nil, err
 	}
 	// Required always, and the same byte for byte: what follows may be sent there.
 	if !protocol.MatchRedirectURI(client.RedirectURIs, form.Get("redirect_uri")) {
-		return nil, errUnanswerable{fosite.ErrInvalidRequest.WithHint("The redirect_uri is not registered for this application.")}
+		return nil, unanswerableError{fosite.ErrInvalidRequest.WithHint("The redirect_uri is not registered for this application.")}
 	}
 	if form.Has("request_uri") || form.Has("request") {
 		return d.refused(form, client, fosite.ErrRequestNotSupported.WithHint("Send the parameters themselves, or push them to /oauth2/par."))
@@ -104,7 +104,7 @@ func (d *Reader) parse(ctx context.Context, form url.Values) (fosite.AuthorizeRe
 		form = maps.Clone(form)
 		form.Set("state", "none")
 	}
-	in, err := http.NewRequestWithContext(ctx, http.MethodGet, Path+"?"+form.Encode(), nil)
+	in, err := http.NewRequestWithContext(ctx, http.MethodGet, Path+"?"+form.Encode(), nil) //nolint:gosec // never sent: fosite reads it
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (d *Reader) refused(form url.Values, client *protocol.Client, err error) (*
 	ar.Client, ar.State = client, form.Get("state")
 	var parseErr error
 	if ar.RedirectURI, parseErr = url.Parse(form.Get("redirect_uri")); parseErr != nil {
-		return nil, errUnanswerable{err}
+		return nil, unanswerableError{err}
 	}
 	return &Request{AuthorizeRequester: ar, Client: client, Query: form}, err
 }
@@ -147,7 +147,7 @@ func (d *Reader) pushed(ctx context.Context, uri, clientID string) (url.Values, 
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, errUnanswerable{fosite.ErrInvalidRequestURI.WithHint("The pushed request is unknown, used or too old. Start again in the application.")}
+		return nil, unanswerableError{fosite.ErrInvalidRequestURI.WithHint("The pushed request is unknown, used or too old. Start again in the application.")}
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -58,10 +59,7 @@ func (t *Tickets) Allowed(request url.Values, session string) string {
 
 // address is where a request is, or goes on with a ticket.
 func address(request url.Values, ticket ...string) string {
-	query := url.Values{}
-	for name, values := range request {
-		query[name] = values
-	}
+	query := maps.Clone(request)
 	if len(ticket) == 2 {
 		query.Set(ticket[0], ticket[1])
 	}

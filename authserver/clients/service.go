@@ -43,7 +43,7 @@ func (s *Service) ListClients(ctx context.Context, req *authserverv1.ListClients
 	size := postgres.PageSize(req.GetPageSize())
 	var rows []store.Client
 	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
-		rows, err = store.New().ListClients(ctx, tx, store.ListClientsParams{After: after, Most: int32(size + 1)}) //nolint:gosec // bounded by PageSize
+		rows, err = store.New().ListClients(ctx, tx, store.ListClientsParams{After: after, Most: int32(size + 1)})
 		return err
 	})
 	if err != nil {

@@ -41,6 +41,7 @@ type document struct {
 
 // Handler serves the document of an issuer.
 func Handler(issuer string) http.Handler {
+	const none = "none"
 	withSecret := []string{"client_secret_basic", "client_secret_post"}
 	body, err := json.MarshalIndent(document{
 		Issuer:                issuer,
@@ -60,10 +61,10 @@ func Handler(issuer string) http.Handler {
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgorithms:     []string{"ES256"},
 		ChallengeMethods:      []string{"S256"},
-		TokenAuthMethods:      append([]string{"none"}, withSecret...),
+		TokenAuthMethods:      append([]string{none}, withSecret...),
 		IntrospectionMethods:  withSecret,
-		RevocationMethods:     append([]string{"none"}, withSecret...),
-		Prompts:               []string{"none", "login", "consent", "select_account"},
+		RevocationMethods:     append([]string{none}, withSecret...),
+		Prompts:               []string{none, "login", "consent", "select_account"},
 		Claims:                []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "azp", "sid", "name", "email", "email_verified"},
 		IssInResponse:         true,
 	}, "", "  ")

@@ -7,7 +7,6 @@ package introspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -57,22 +56,15 @@ type answer struct {
 // ServeHTTP authenticates the asker, then answers.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	res, err := e.introspect(r)
 	if err != nil {
-		known := fosite.ErrorToRFC6749Error(err)
-		if known.CodeField >= http.StatusInternalServerError {
+		if known := fosite.ErrorToRFC6749Error(err); known.CodeField >= http.StatusInternalServerError {
 			e.Log.ErrorContext(r.Context(), "introspection endpoint", "error", err, "cause", errors.Unwrap(known))
 		}
-		if known.CodeField == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Basic realm="mshub"`)
-		}
-		w.WriteHeader(known.CodeField)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": known.ErrorField, "error_description": known.GetDescription()})
+		protocol.AnswerError(w, err)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(res)
+	protocol.Answer(w, http.StatusOK, res)
 }
 
 func (e *Endpoint) introspect(r *http.Request) (answer, error) {

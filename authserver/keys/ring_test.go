@@ -218,7 +218,9 @@ func TestTheJWKSHoldsNothingPrivate(t *testing.T) {
 	r := ring(t, database(t), c.now, master())
 	w := httptest.NewRecorder()
 	r.JWKS(w, httptest.NewRequestWithContext(t.Context(), "GET", "/oauth2/jwks", nil))
-	var set struct{ Keys []map[string]any }
+	var set struct {
+		Keys []map[string]any `json:"keys"`
+	}
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
 		t.Fatal(err)
 	}

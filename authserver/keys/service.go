@@ -54,9 +54,14 @@ func (r *Ring) JWKS(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the signing keys can't be read now; try again", http.StatusServiceUnavailable)
 		return
 	}
+	body, err := json.Marshal(set)
+	if err != nil {
+		http.Error(w, "the signing keys can't be shown", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age="+maxAge)
-	_ = json.NewEncoder(w).Encode(set)
+	_, _ = w.Write(body)
 }
 
 // maxAge is how long others may keep the JWKS, in seconds.

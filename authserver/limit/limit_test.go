@@ -1,8 +1,8 @@
 package limit_test
 
 import (
-	"fmt"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -51,7 +51,7 @@ func TestBucketsForgetUnderAFlood(t *testing.T) {
 	now := time.Now()
 	b := limit.New(limit.Rate{Burst: 1, Every: time.Second}, func() time.Time { return now })
 	for i := range 250_000 {
-		b.Take(fmt.Sprint(i))
+		b.Take(strconv.Itoa(i))
 	}
 	if n := b.Len(); n > 100_000 {
 		t.Errorf("%d buckets", n)

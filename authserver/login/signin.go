@@ -96,8 +96,7 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, err error) {
 
 // retryAfter reads how long the identity service wants us to wait.
 func retryAfter(err error) time.Duration {
-	var failure *connect.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*connect.Error](err); ok {
 		for _, detail := range failure.Details() {
 			if value, err := detail.Value(); err == nil {
 				if info, ok := value.(*errdetails.RetryInfo); ok {

@@ -28,7 +28,7 @@ func (p *Pages) CookieName(name string) string {
 
 // SetCookie sets a cookie that no script reads and no other site's request carries, but for a plain link.
 func (p *Pages) SetCookie(w http.ResponseWriter, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // http, and so not Secure, on this machine alone
 		Name: p.CookieName(name), Value: value, Path: "/", MaxAge: maxAge,
 		Secure: p.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

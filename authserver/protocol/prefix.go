@@ -10,7 +10,7 @@ import (
 const (
 	CodePrefix    = "mshub_ac_"
 	RefreshPrefix = "mshub_rt_"
-	SecretPrefix  = "mshub_cs_"
+	SecretPrefix  = "mshub_cs_" //nolint:gosec // the beginning of a secret, none itself
 )
 
 // RandomSecret returns 256 random bits in text.

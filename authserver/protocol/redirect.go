@@ -8,6 +8,12 @@ import (
 	"strings"
 )
 
+// The schemes that a redirect URI may have.
+const (
+	tls   = "https"
+	plain = "http"
+)
+
 // CheckRedirectURI says why a redirect URI may not be registered: nil if it may. Only https, or http on loopback.
 func CheckRedirectURI(raw string) error {
 	u, err := url.Parse(raw)
@@ -24,11 +30,11 @@ func CheckRedirectURI(raw string) error {
 		return errors.New("contains user information before the host; remove it")
 	case u.Opaque != "" || u.Hostname() == "":
 		return errors.New("has no host; use https://host/path")
-	case u.Scheme == "https":
+	case u.Scheme == tls:
 		return nil
-	case u.Scheme == "http" && Loopback(u.Hostname()):
+	case u.Scheme == plain && Loopback(u.Hostname()):
 		return nil
-	case u.Scheme == "http":
+	case u.Scheme == plain:
 		return errors.New("uses http on a host that is not this machine; use https")
 	}
 	return errors.New("has another scheme than https; use https, or http on loopback")
@@ -53,13 +59,13 @@ func MatchRedirectURI(registered []string, requested string) bool {
 		return false
 	}
 	u, err := url.Parse(requested)
-	if err != nil || u.Scheme != "http" || net.ParseIP(u.Hostname()) == nil || u.Port() == "" {
+	if err != nil || u.Scheme != plain || net.ParseIP(u.Hostname()) == nil || u.Port() == "" {
 		return false
 	}
 	bare := withoutPort(requested, u)
 	return slices.ContainsFunc(registered, func(raw string) bool {
 		r, err := url.Parse(raw)
-		return err == nil && r.Scheme == "http" && net.ParseIP(r.Hostname()) != nil && withoutPort(raw, r) == bare
+		return err == nil && r.Scheme == plain && net.ParseIP(r.Hostname()) != nil && withoutPort(raw, r) == bare
 	})
 }
 

@@ -11,6 +11,7 @@ package revocation
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -124,7 +125,7 @@ func (b *Book) EndSignIns(ctx context.Context, tx pgx.Tx, user uuid.UUID, before
 	if err != nil {
 		return 0, err
 	}
-	ended := append(sessions, families...)
+	ended := slices.Concat(sessions, families)
 	for _, id := range ended {
 		if err := b.Add(ctx, tx, Session, id.String()); err != nil {
 			return 0, err

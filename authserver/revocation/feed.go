@@ -1,7 +1,7 @@
 package revocation
 
 import (
-	"encoding/json"
+	"context"
 	"net/http"
 	"time"
 
@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/authserver/access"
+	"github.com/microservicehub/mshub/authserver/protocol"
 	"github.com/microservicehub/mshub/authserver/store"
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -30,22 +31,20 @@ func (b *Book) Feed(verifier *access.Verifier) http.Handler {
 		}
 		list := []auth.Revocation{}
 		if err == nil {
-			list, err = b.since(r, since)
+			list, err = b.since(r.Context(), since)
 		}
 		if err != nil {
 			auth.WriteError(errors, w, r, rpc.Public(r.Context(), b.log, r.URL.Path, err))
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(list)
+		protocol.Answer(w, http.StatusOK, list)
 	})
 }
 
-func (b *Book) since(r *http.Request, since time.Time) ([]auth.Revocation, error) {
+func (b *Book) since(ctx context.Context, since time.Time) ([]auth.Revocation, error) {
 	var rows []store.Revocation
-	err := b.db.Global(r.Context(), func(tx pgx.Tx) (err error) {
-		rows, err = b.q.RevocationsSince(r.Context(), tx, since)
+	err := b.db.Global(ctx, func(tx pgx.Tx) (err error) {
+		rows, err = b.q.RevocationsSince(ctx, tx, since)
 		return err
 	})
 	list := make([]auth.Revocation, len(rows))

@@ -6,7 +6,6 @@ package revoke
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/ory/fosite/handler/oauth2"
 
 	"github.com/microservicehub/mshub/authserver/access"
+	"github.com/microservicehub/mshub/authserver/protocol"
 	"github.com/microservicehub/mshub/authserver/revocation"
 	"github.com/microservicehub/mshub/authserver/store"
 )
@@ -36,16 +36,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	w.Header().Set("Cache-Control", "no-store")
 	if err := e.revoke(r); err != nil {
-		known := fosite.ErrorToRFC6749Error(err)
-		if known.CodeField >= http.StatusInternalServerError {
+		if known := fosite.ErrorToRFC6749Error(err); known.CodeField >= http.StatusInternalServerError {
 			e.Log.ErrorContext(r.Context(), "revocation endpoint", "error", err, "cause", errors.Unwrap(known))
 		}
-		w.Header().Set("Content-Type", "application/json")
-		if known.CodeField == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Basic realm="mshub"`)
-		}
-		w.WriteHeader(known.CodeField)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": known.ErrorField, "error_description": known.GetDescription()})
+		protocol.AnswerError(w, err)
 	}
 }
 

@@ -46,7 +46,7 @@ func NewManager(db *postgres.DB, book *revocation.Book, pages *page.Pages, idle,
 // Start signs a person in on this browser: always a new session, and the one that the browser had before ends, so that
 // a cookie planted earlier is worth nothing.
 func (m *Manager) Start(w http.ResponseWriter, r *http.Request, user uuid.UUID) error {
-	ctx := actAs(r, user)
+	ctx := actAs(r.Context(), r, user)
 	old, err := m.find(ctx, r)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (m *Manager) Current(r *http.Request) (*store.Session, error) {
 	}
 	now := m.now()
 	if !now.Before(s.ExpiresAt) || !now.Before(s.UsedAt.Add(m.idle)) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nobody signed in is no error
 	}
 	if now.Sub(s.UsedAt) >= touchAfter {
 		err = m.db.Global(ctx, func(tx pgx.Tx) error {
@@ -116,7 +116,7 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
 	if s == nil {
 		return nil
 	}
-	ctx := actAs(r, s.UserID)
+	ctx := actAs(r.Context(), r, s.UserID)
 	if err := m.db.Global(ctx, func(tx pgx.Tx) error { return m.end(ctx, tx, *s) }); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
 
 // EndAll ends every session of a user and every family of tokens that third parties hold: after a new password.
 func (m *Manager) EndAll(r *http.Request, user uuid.UUID) error {
-	ctx := actAs(r, user)
+	ctx := actAs(r.Context(), r, user)
 	err := m.db.Global(ctx, func(tx pgx.Tx) error {
 		n, err := m.book.EndSignIns(ctx, tx, user, m.now())
 		if err != nil {
@@ -158,7 +158,7 @@ func (m *Manager) end(ctx context.Context, tx pgx.Tx, s store.Session) error {
 func (m *Manager) find(ctx context.Context, r *http.Request) (*store.Session, error) {
 	c, err := r.Cookie(m.pages.CookieName(cookie))
 	if err != nil || c.Value == "" {
-		return nil, nil //nolint:nilerr // no cookie is no session
+		return nil, nil //nolint:nilerr,nilnil // no cookie is no session, and that is no error
 	}
 	var s store.Session
 	err = m.db.Global(ctx, func(tx pgx.Tx) (err error) {
@@ -166,7 +166,7 @@ func (m *Manager) find(ctx context.Context, r *http.Request) (*store.Session, er
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nobody signed in is no error
 	}
 	if err != nil {
 		return nil, err
@@ -175,8 +175,8 @@ func (m *Manager) find(ctx context.Context, r *http.Request) (*store.Session, er
 }
 
 // actAs puts the person into the context, for the audit: pages have no token that would.
-func actAs(r *http.Request, user uuid.UUID) context.Context {
-	return auth.With(r.Context(), auth.Caller{
+func actAs(ctx context.Context, r *http.Request, user uuid.UUID) context.Context {
+	return auth.With(ctx, auth.Caller{
 		Kind: auth.User, User: user, Actor: "users/" + user.String(), RemoteAddress: auth.RemoteAddress(r.RemoteAddr),
 	})
 }

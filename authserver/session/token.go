@@ -54,9 +54,7 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(connect.NewErrorWriter(), w, r, rpc.Public(r.Context(), e.Log, r.URL.Path, err))
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(res)
+	protocol.Answer(w, http.StatusOK, res)
 }
 
 func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request) (*tokenResponse, error) {

@@ -81,7 +81,8 @@ func (s *Store) Client(ctx context.Context, id string) (*protocol.Client, error)
 	}
 	var row Client
 	err := s.Do(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT * FROM authserver.find_client($1)`, id)
+		rows, err := tx.Query(ctx, `SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at
+			FROM authserver.find_client($1)`, id)
 		if err != nil {
 			return err
 		}

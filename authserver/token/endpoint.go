@@ -45,7 +45,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	address := auth.RemoteAddress(r.RemoteAddr)
 	if wait, ok := e.Failures.Peek(address); !ok {
 		limit.RetryAfter(w, wait)
-		e.Provider.WriteAccessError(ctx, w, nil, tooMany)
+		e.Provider.WriteAccessError(ctx, w, nil, errTooMany)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -137,7 +137,7 @@ func (e *Endpoint) lost(ctx context.Context, r fosite.AccessRequester) error {
 	return fosite.ErrInvalidGrant.WithHint("It was used before. All tokens that descend from it were taken back.")
 }
 
-var tooMany = &fosite.RFC6749Error{
+var errTooMany = &fosite.RFC6749Error{
 	ErrorField:       "temporarily_unavailable",
 	DescriptionField: "Too many wrong secrets from this address. Try again later.",
 	CodeField:        http.StatusTooManyRequests,

@@ -27,7 +27,7 @@ type Refresh struct {
 
 var _ fosite.TokenEndpointHandler = (*Refresh)(nil)
 
-// CanHandleTokenEndpointRequest: grant_type=refresh_token.
+// CanHandleTokenEndpointRequest says yes to grant_type=refresh_token.
 func (h *Refresh) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
 	return r.GetGrantTypes().ExactOne("refresh_token")
 }

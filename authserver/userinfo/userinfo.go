@@ -2,7 +2,6 @@
 package userinfo
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -51,8 +50,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	claims := person.Profile.Claims(caller.Scopes)
 	claims["sub"] = caller.User.String()
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(claims)
+	protocol.Answer(w, http.StatusOK, claims)
 }
 
 func (e *Endpoint) unavailable(w http.ResponseWriter, r *http.Request, err error) {

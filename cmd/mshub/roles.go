@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -146,8 +147,8 @@ func buildFiles(ctx context.Context, h *house) error {
 	}
 	service := files.New(h.db, bucket, h.keys, h.rooms.files, h.set.PublicURL, h.log, time.Now)
 	h.mount(filesv1connect.NewFilesServiceHandler(service, h.handler...))
-	h.mux.Handle("/files/blob", h.http.Route("/files/blob", service.BlobHandler()))
-	h.mux.Handle("POST /v1/files", h.http.Route("/v1/files", service.UploadHandler(h.verifier)))
+	h.route("/files/blob", service.BlobHandler())
+	h.route("POST /v1/files", service.UploadHandler(h.verifier))
 	h.inBackground("files housekeeping", service.Housekeeping)
 	return nil
 }
@@ -212,7 +213,8 @@ func buildAuthserver(_ context.Context, h *house) error {
 	if err != nil {
 		return err
 	}
-	server.Mount(h.mux)
+	h.telemetry.Registry.MustRegister(server.Metrics())
+	server.Mount(h.route)
 	for path, handler := range server.Handlers(h.handler...) {
 		h.mount(path, handler)
 	}
@@ -237,8 +239,8 @@ func buildLive(ctx context.Context, h *house) error {
 	}
 	h.draining = append(h.draining, hub.Drain)
 	h.closing(hub.Stop)
-	h.mux.Handle("/live", hub.WebSocket())
-	h.mux.Handle("/live/events", hub.SSE())
+	h.route("/live", hub.WebSocket())
+	h.route("/live/events", hub.SSE())
 	return nil
 }
 
@@ -269,10 +271,10 @@ func buildGateway(_ context.Context, h *house) error {
 	if err != nil {
 		return err
 	}
-	h.mux.Handle("/v1/", h.http.Route("/v1/", rest))
-	h.mux.Handle("/graphql", h.http.Route("/graphql", graphql))
-	h.mux.Handle("/openapi.json", h.http.Route("/openapi.json", document))
-	h.mux.Handle("/docs", h.http.Route("/docs", reference))
+	h.route("/v1/", rest)
+	h.route("/graphql", graphql)
+	h.route("/openapi.json", document)
+	h.route("/docs", reference)
 	return nil
 }
 
@@ -289,12 +291,12 @@ func buildWorker(queue string) func(context.Context, *house) error {
 		if err != nil {
 			return err
 		}
-		w := worker.New(h.temporal, queue, worker.Options{
-			Interceptors: []interceptor.WorkerInterceptor{
-				activities.NewInterceptor(), events.NewInterceptor(h.publisher(db)), process.NewInterceptor(workflows.All),
-			},
-			WorkerStopTimeout: workerPatience,
-		})
+		limits := process.WorkerOptions(queue)
+		limits.WorkerStopTimeout = workerPatience
+		limits.Interceptors = []interceptor.WorkerInterceptor{
+			activities.NewInterceptor(), events.NewInterceptor(h.publisher(db)), process.NewInterceptor(workflows.All),
+		}
+		w := worker.New(h.temporal, queue, limits)
 		process.Register(w, queue, workflows.All)
 		transport := func(role string) (connect.HTTPClient, string) { return h.peer(role) }
 		register(w, transport, options)
@@ -330,7 +332,16 @@ func (h *house) publisher(db *postgres.DB) *events.Publisher {
 	return events.NewPublisher(db, h.redis, h.log)
 }
 
-// mount puts a Connect handler into the route table.
+// route puts a plain handler into the route table, measured and traced under its pattern.
+func (h *house) route(pattern string, handler http.Handler) {
+	_, path, found := strings.Cut(pattern, " ")
+	if !found {
+		path = pattern
+	}
+	h.mux.Handle(pattern, h.http.Route(path, handler))
+}
+
+// mount puts a Connect handler into the route table; its interceptors measure it.
 func (h *house) mount(path string, handler http.Handler) { h.mux.Handle(path, handler) }
 
 // bucket opens a room's blob store: the configured one, else a directory of the data directory.

@@ -91,6 +91,24 @@ func TestOnboardingAndItsUndoing(t *testing.T) {
 	}
 }
 
+// TestWithdrawingWithoutAnAnswer: the run that never heard the invitation's name still undoes it.
+func TestWithdrawingWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	worker, _ := h.run(h.administrator("ada@example.com"))
+	ctx := t.Context()
+	invited, err := worker.InviteUser(key(ctx), &identityv1.InviteUserRequest{Email: "bob@example.com", DisplayName: "Bob", Role: "member"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.WithdrawInvitation(key(ctx), &identityv1.WithdrawInvitationRequest{Name: "invitations/-"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.GetUser(ctx, &identityv1.GetUserRequest{Name: invited.GetInvitation().GetUser()}); rpc.ReasonOf(err) != "NOT_FOUND" {
+		t.Errorf("the account is still there: %v", err)
+	}
+}
+
 func TestWithdrawingKeepsWhoWasThereBefore(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

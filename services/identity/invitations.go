@@ -77,12 +77,22 @@ func (s *Service) InviteUser(ctx context.Context, req *identityv1.InviteUserRequ
 	return res, err
 }
 
+// ownInvitation stands for what the calling run has made, if its InviteUser gave no answer.
+const ownInvitation = "invitations/-"
+
+func (s *Service) invitationOf(ctx context.Context, tx pgx.Tx, name string) (uuid.UUID, error) {
+	if caller := auth.From(ctx); caller.Kind == auth.Run && name == ownInvitation {
+		return s.q.InvitationOfRun(ctx, tx, &caller.Run)
+	}
+	return invitationID(name)
+}
+
 // WithdrawInvitation undoes InviteUser, accepted or not: the link dies; an account that was made for it goes too, unless
 // an organisation knows the person. Again, or by a run for what is not there, it is no error.
 func (s *Service) WithdrawInvitation(ctx context.Context, req *identityv1.WithdrawInvitationRequest) (*identityv1.WithdrawInvitationResponse, error) {
 	res := &identityv1.WithdrawInvitationResponse{}
 	err := s.change(ctx, identityv1connect.IdentityServiceWithdrawInvitationProcedure, req, res, func(tx pgx.Tx) (*changed, error) {
-		id, err := invitationID(req.GetName())
+		id, err := s.invitationOf(ctx, tx, req.GetName())
 		if err != nil {
 			return nil, unlessRun(ctx, err)
 		}

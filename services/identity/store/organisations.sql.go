@@ -220,6 +220,18 @@ func (q *Queries) Invitation(ctx context.Context, db DBTX, id uuid.UUID) (Invita
 	return i, err
 }
 
+const invitationOfRun = `-- name: InvitationOfRun :one
+SELECT id FROM identity.invitations WHERE organisation_id = mshub.org() AND run = $1 ORDER BY id DESC LIMIT 1
+`
+
+// What a run has made, for the run that never got the answer.
+func (q *Queries) InvitationOfRun(ctx context.Context, db DBTX, run *uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, invitationOfRun, run)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const listInvitations = `-- name: ListInvitations :many
 SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2
 `

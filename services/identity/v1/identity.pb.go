@@ -2101,8 +2101,9 @@ func (x *InviteUserResponse) GetCreated() bool {
 }
 
 type WithdrawInvitationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "invitations/ID"; a run may say "invitations/-": the one that it made, if InviteUser gave no answer.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

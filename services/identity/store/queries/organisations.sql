@@ -103,6 +103,10 @@ SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND id = 
 -- name: LockInvitation :one
 SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE;
 
+-- name: InvitationOfRun :one
+-- What a run has made, for the run that never got the answer.
+SELECT id FROM identity.invitations WHERE organisation_id = mshub.org() AND run = $1 ORDER BY id DESC LIMIT 1;
+
 -- name: ListInvitations :many
 SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2;
 
