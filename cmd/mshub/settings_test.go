@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/microservicehub/mshub/internal/config"
+)
+
+// TestEnvExample: .env.example lists every setting of every room with the default that the code has, and nothing else.
+func TestEnvExample(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	product, _, _ := strings.Cut(string(raw), "# compose")
+	listed := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^#([A-Z][A-Z_0-9]+)=(.*)$`).FindAllStringSubmatch(product, -1) {
+		listed[m[1]] = strings.Trim(m[2], `"`)
+	}
+	known := map[string]bool{ // read by commands and engines, not by a room
+		"MSHUB_POSTGRES_BIN": true, "MSHUB_TEMPORAL_BIN": true,
+		"MSHUB_URL": true, "MSHUB_CLIENT_ID": true, "MSHUB_CLIENT_SECRET": true, "MSHUB_TOKEN": true,
+	}
+	for _, c := range newRoomSettings().list() {
+		for variable, fallback := range variables(reflect.TypeOf(c).Elem(), "") {
+			known[variable] = true
+			if got, ok := listed[variable]; !ok || got != fallback {
+				t.Errorf("%s: .env.example says %q (%v), the code %q", variable, got, ok, fallback)
+			}
+		}
+	}
+	for variable := range listed {
+		if !known[variable] {
+			t.Errorf("%s is in .env.example, but nothing reads it", variable)
+		}
+	}
+}
+
+func variables(of reflect.Type, prefix string) map[string]string {
+	found := map[string]string{}
+	for i := range of.NumField() {
+		field := of.Field(i)
+		if below := field.Tag.Get("envPrefix"); below != "" {
+			for k, v := range variables(field.Type, prefix+below) {
+				found[k] = v
+			}
+			continue
+		}
+		if name, _, _ := strings.Cut(field.Tag.Get("env"), ","); name != "" {
+			found[prefix+name] = field.Tag.Get("envDefault")
+		}
+	}
+	return found
+}
+
+// TestConfigCheck reports every fault at once, names each variable, and never repeats a secret.
+func TestConfigCheck(t *testing.T) {
+	t.Parallel()
+	environ := map[string]string{
+		"MSHUB_PUBLIC_URL": "http://hub.example.com", "MSHUB_SECRET_KEYS": "hunter2", "DATABASE_URL": "mysql://root:hunter2@db/x",
+		"MSHUB_FILES_MAX_BYTES": "0", "MSHUB_LISTEN": "8080", "MSHUB_RUNS_RETENTION": "soon",
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(context.Background(), []string{"config", "check"}, environ, nil, &stdout, &stderr); code != 1 {
+		t.Errorf("exit %d", code)
+	}
+	for _, variable := range []string{"MSHUB_PUBLIC_URL", "MSHUB_SECRET_KEYS", "DATABASE_URL", "MSHUB_FILES_MAX_BYTES", "MSHUB_LISTEN", "Retention"} {
+		if !strings.Contains(stderr.String(), variable) {
+			t.Errorf("%s is not named in:\n%s", variable, stderr.String())
+		}
+	}
+	if strings.Contains(stderr.String(), "hunter2") {
+		t.Errorf("a secret is repeated:\n%s", stderr.String())
+	}
+}
+
+// TestRolesKnowTheirPeers: what a role calls must run beside it or be configured.
+func TestRolesKnowTheirPeers(t *testing.T) {
+	t.Parallel()
+	for roles, want := range map[string]string{
+		"identity": "", "live": "runs", "authserver": "identity,notify", "authserver,identity,notify": "", "all": "",
+	} {
+		chosen, err := parseRoles(roles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(peersOf(chosen), ","); got != want {
+			t.Errorf("%s needs %q, want %q", roles, got, want)
+		}
+	}
+	if _, err := parseRoles("identity,nonsense"); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeysOfTheHouse: made once, kept for this user alone, the same at the next start.
+func TestKeysOfTheHouse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := (&settings{}).keys(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := (&settings{}).keys(dir, true)
+	if err != nil || !reflect.DeepEqual(first, again) {
+		t.Errorf("other keys at the second start: %v", err)
+	}
+	info, err := os.Stat(dir + "/" + secretsFile)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	if _, err := (&settings{SecretKeys: config.Secret("AAAA")}).keys(dir, false); err == nil {
+		t.Error("a short key was taken")
+	}
+}
