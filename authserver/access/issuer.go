@@ -132,6 +132,9 @@ func (i *Issuer) Issue(ctx context.Context, g Grant) (Token, error) {
 	return Token{Value: value, Expires: now.Add(auth.TokenLifetime)}, err
 }
 
+// Ready makes sure that there are keys to sign with, see keys.Ring.
+func (i *Issuer) Ready(ctx context.Context) error { return i.ring.Ready(ctx) }
+
 // Service is the auth.TokenSource of the server itself: it signs its own token to call other services.
 func (i *Issuer) Service(name string) auth.TokenSource {
 	return func(ctx context.Context) (string, time.Time, error) {

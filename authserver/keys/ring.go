@@ -33,11 +33,12 @@ type Ring struct {
 	schedule Schedule
 	now      func() time.Time
 
-	mu     sync.RWMutex
-	loaded time.Time
-	active *signing
-	public map[string]jose.JSONWebKey // by kid: next, active, retiring
-	order  []string                   // of the JWKS
+	loading sync.Mutex // held by the one that reads anew; others go on with what there is
+	mu      sync.RWMutex
+	loaded  time.Time
+	active  *signing
+	public  map[string]jose.JSONWebKey // by kid: next, active, retiring
+	order   []string                   // of the JWKS
 }
 
 // signing is a private key ready for use, with a signer for each `typ` header used so far.
@@ -122,18 +123,37 @@ func (r *Ring) fresh(ctx context.Context) error {
 	r.mu.RLock()
 	age, have := r.now().Sub(r.loaded), r.active != nil
 	r.mu.RUnlock()
-	if have && age < reloadAfter {
+	if !have {
+		return r.first(ctx)
+	}
+	if age < reloadAfter || !r.loading.TryLock() {
 		return nil
+	}
+	defer r.loading.Unlock()
+	_ = r.load(ctx) // what there is stays good; the next call tries again
+	return nil
+}
+
+// first reads the keys when there are none in memory yet.
+func (r *Ring) first(ctx context.Context) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	r.mu.RLock()
+	have := r.active != nil
+	r.mu.RUnlock()
+	if have {
+		return nil // somebody else was first
 	}
 	err := r.load(ctx)
 	if errors.Is(err, errNoKeys) {
 		return r.Rotate(ctx)
 	}
-	if have {
-		return nil
-	}
 	return err
 }
+
+// Ready makes sure that there are keys in memory. Call it before a transaction in which something is signed: a connection
+// that waits for another one could wait for ever.
+func (r *Ring) Ready(ctx context.Context) error { return r.fresh(ctx) }
 
 var errNoKeys = errors.New("there are no signing keys")
 

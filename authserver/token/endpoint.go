@@ -61,6 +61,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.fail(ctx, w, r, request, err)
 		return
 	}
+	if err := e.Issuer.Ready(ctx); err != nil {
+		e.fail(ctx, w, r, request, fosite.ErrTemporarilyUnavailable.WithWrap(err))
+		return
+	}
 	var response fosite.AccessResponder
 	err = e.Store.Atomic(ctx, func(ctx context.Context) error {
 		response, err = e.Provider.NewAccessResponse(ctx, request)

@@ -63,8 +63,9 @@ func (c *cachedToken) get(ctx context.Context) (string, error) {
 // every process that has those can get the service's token, and nobody has to hand secrets around. The first is the one
 // to present; the authorization server knows all.
 func ServiceSecrets(keys config.Keys, name string) []string {
-	var secrets []string
-	for _, key := range keys.Derive("service/" + name) {
+	derived := keys.Derive("service/" + name)
+	secrets := make([]string, 0, len(derived))
+	for _, key := range derived {
 		secrets = append(secrets, base64.RawURLEncoding.EncodeToString(key))
 	}
 	return secrets
