@@ -3,6 +3,8 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 export const columnTypes = ["string", "integer", "number", "boolean", "date", "date-time"] as const;
 export type ColumnType = (typeof columnTypes)[number];
 
+const ORDER = "x-order";
+
 // One column of a dataset, as people edit it. In the schema a date is a string with a format.
 export interface Column {
   name: string;
@@ -12,11 +14,11 @@ export interface Column {
   rest?: JsonObject;
 }
 
-// JSON Schema of a record with these columns.
+// JSON Schema of a record with these columns. Objects on the wire have no order, so each column says its place.
 export function schemaOf(columns: readonly Column[]): JsonObject {
   return {
     type: "object",
-    properties: Object.fromEntries(columns.map(({ name, type, rest }) => [name, { ...rest, ...typeAndFormat(type, rest) }])),
+    properties: Object.fromEntries(columns.map(({ name, type, rest }, index) => [name, { ...rest, ...typeAndFormat(type, rest), [ORDER]: index }])),
     required: columns.filter(({ nullable }) => !nullable).map(({ name }) => name),
   };
 }
@@ -29,8 +31,10 @@ function typeAndFormat(type: ColumnType, rest: JsonObject | undefined): JsonObje
 
 export function columnsOf(schema: JsonObject | undefined): Column[] {
   const required = Array.isArray(schema?.required) ? schema.required : [];
-  return Object.entries(objectOf(schema?.properties)).map(([name, property]) => {
-    const { type, format, ...rest } = objectOf(property);
+  const properties = Object.entries(objectOf(schema?.properties)).map(([name, property]) => [name, objectOf(property)] as const);
+  const placed = properties.sort(([, one], [, other]) => Number(one[ORDER] ?? 0) - Number(other[ORDER] ?? 0));
+  return placed.map(([name, property]) => {
+    const { type, format, ...rest } = property;
     const types = Array.isArray(type) ? type : [type];
     const plain = types.find((one) => one !== "null");
     const known = format === "date" || format === "date-time" ? format : plain;

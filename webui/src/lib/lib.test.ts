@@ -59,9 +59,14 @@ describe("columns", () => {
   it("reads a schema and writes the same one", () => {
     const schema = {
       type: "object",
-      properties: { day: { type: "string", format: "date" }, mail: { type: "string", format: "email" }, seats: { type: "integer", title: "Seats" } },
+      properties: {
+        mail: { type: "string", format: "email", "x-order": 1 },
+        day: { type: "string", format: "date", "x-order": 0 },
+        seats: { type: "integer", title: "Seats", "x-order": 2 },
+      },
       required: ["day"],
     };
+    expect(columnsOf(schema).map(({ name }) => name)).toEqual(["day", "mail", "seats"]);
     expect(schemaOf(columnsOf(schema))).toEqual(schema);
   });
 

@@ -130,6 +130,7 @@ export class FakeHouse {
       listFiles: () => ({ files: [stored, { ...stored, name: `files/${uuid()}`, fileName: "planes.csv", size: 247_198n, createTime: ago(86_400) }] }),
       createUpload: ({ fileName, size }) => ({ file: { ...stored, fileName, size }, url: "/files/blob?signed", headers: { "Content-Type": "application/gzip" } }),
       completeUpload: () => stored,
+      getFile: ({ name }) => ({ ...stored, name }),
       createDownload: () => ({ url: "/files/blob?download" }),
     });
   }

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { createConnectQueryKey, useMutation } from "@connectrpc/connect-query";
-import { Box, Skeleton, Stack, TextInput } from "@mantine/core";
+import { Box, Skeleton, Stack } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { Failure } from "@/components/ui/states";
@@ -23,7 +23,6 @@ interface StartFormProps {
 export function StartForm({ process, initial, submit = "Start", onStarted, aside }: StartFormProps) {
   const client = useQueryClient();
   const [key] = useState(() => crypto.randomUUID());
-  const [title, setTitle] = useState("");
   const start = useMutation(RunsService.method.startRun, {
     onSuccess: (run) => {
       void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RunsService.method.listRuns, cardinality: undefined }) });
@@ -46,23 +45,14 @@ export function StartForm({ process, initial, submit = "Start", onStarted, aside
         submit={submit}
         busy={start.isPending}
         faults={problem?.fields}
-        onSubmit={(input) => start.mutate({ process: idOf(process.name), input, title, idempotencyKey: key })}
+        onSubmit={(input) => start.mutate({ process: idOf(process.name), input, idempotencyKey: key })}
         aside={aside}
       >
-        <Stack gap="md" mt="md">
-          <TextInput
-            label="Title of the run"
-            description="What people will call it in lists. Left empty, the process chooses one."
-            maxLength={200}
-            value={title}
-            onChange={(event) => setTitle(event.currentTarget.value)}
-          />
-          {problem && (
-            <Box>
-              <Failure title="The run was not started" error={start.error} />
-            </Box>
-          )}
-        </Stack>
+        {problem && (
+          <Box mt="md">
+            <Failure title="The run was not started" error={start.error} />
+          </Box>
+        )}
       </SchemaForm>
     </Suspense>
   );

@@ -179,6 +179,6 @@ function exampleFor(dataset: Dataset): string {
   const columns = columnsOf(dataset.schema);
   const text = columns.find(({ type }) => type === "string")?.name;
   const figure = columns.findLast(({ type }) => type === "integer" || type === "number")?.name;
-  const parts = [text && `${text}="…"`, figure && `${figure}>=60`].filter(Boolean);
+  const parts = [text && `${text}="…"`, figure && `${figure}>=…`].filter(Boolean);
   return parts.length > 0 ? `Filter, for example ${parts.join(" AND ")}` : "Filter";
 }

@@ -222,7 +222,6 @@ function Start({ file, dataset, onStarted }: { file: StoredFile; dataset: string
             start.mutate({
               process: "recordimport",
               input: { file: file.name, dataset, mode },
-              title: `${file.fileName} into ${idOf(dataset)}`.slice(0, 200),
               idempotencyKey: `${key}-${mode}`,
             })
           }

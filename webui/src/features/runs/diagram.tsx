@@ -1,4 +1,5 @@
 import { Box, Group, Paper, Text, useComputedColorScheme } from "@mantine/core";
+import { IconClock, IconSitemap, IconStack2, IconUser, type TablerIcon } from "@tabler/icons-react";
 import { Background, Handle, type Node, type NodeProps, Position, ReactFlow } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { useMemo } from "react";
@@ -14,7 +15,7 @@ export function RunDiagram({ steps }: { steps: Step[] }) {
   const scheme = useComputedColorScheme("light");
   const { nodes, edges, height } = useMemo(() => graphOf(steps), [steps]);
   return (
-    <Paper h={Math.min(height + 56, 420)} role="img" aria-label={`Diagram of ${steps.length} steps`} data-testid="run-diagram">
+    <Paper h={Math.min(height + 48, 420)} role="img" aria-label={`Diagram of ${steps.length} steps`} data-testid="run-diagram">
       <ReactFlow
         nodes={nodes.map(({ id, step, x, y }): StepNodeData => ({ id, type: "step", position: { x, y }, data: { step }, ...NODE, focusable: false }))}
         edges={edges.map(({ id, source, target, passed }) => ({
@@ -27,7 +28,7 @@ export function RunDiagram({ steps }: { steps: Step[] }) {
         nodeTypes={nodeTypes}
         colorMode={scheme}
         fitView
-        fitViewOptions={{ padding: 0.08, maxZoom: 1 }}
+        fitViewOptions={{ padding: 0.05, maxZoom: 1 }}
         minZoom={0.3}
         nodesDraggable={false}
         nodesConnectable={false}
@@ -46,17 +47,26 @@ export function RunDiagram({ steps }: { steps: Step[] }) {
 
 const handle = { opacity: 0, minWidth: 0, minHeight: 0, width: 1, height: 1, border: 0 };
 
+// What sets a step apart from a plain call: a person, a wait, many calls, another process.
+const kinds: Partial<Record<Step_Kind, TablerIcon>> = {
+  [Step_Kind.TASK]: IconUser,
+  [Step_Kind.TIMER]: IconClock,
+  [Step_Kind.EACH]: IconStack2,
+  [Step_Kind.CHILD]: IconSitemap,
+};
+
 function StepBox({ data: { step } }: NodeProps<StepNodeData>) {
   const state = Step_State[step.state] === "STATE_UNSPECIFIED" ? "PENDING" : Step_State[step.state];
   const { color, icon: Icon } = lookOf(state);
+  const Kind = kinds[step.kind];
   const ahead = state === "PENDING" || state === "SKIPPED";
   return (
     <Box
       {...NODE}
       w={NODE.width}
       h={NODE.height}
-      px="sm"
-      py={8}
+      px={10}
+      py={7}
       bdrs="md"
       bg="var(--mantine-color-body)"
       style={{
@@ -65,15 +75,16 @@ function StepBox({ data: { step } }: NodeProps<StepNodeData>) {
       }}
     >
       <Handle type="target" position={Position.Left} style={handle} isConnectable={false} />
-      <Text size="sm" fw={550} truncate c={ahead ? "dimmed" : undefined}>
-        {step.title || humanise(step.name)}
-      </Text>
-      <Group gap={5} wrap="nowrap" c={ahead ? "dimmed" : color}>
+      <Group gap={4} wrap="nowrap" justify="space-between" align="flex-start">
+        <Text fz={13} lh={1.25} fw={550} lineClamp={2} c={ahead ? "dimmed" : undefined}>
+          {step.title || humanise(step.name)}
+        </Text>
+        {Kind && <Kind size={14} stroke={1.7} opacity={0.6} style={{ flexShrink: 0 }} />}
+      </Group>
+      <Group gap={4} wrap="nowrap" c={ahead ? "dimmed" : color} mt={2}>
         <Icon size={13} stroke={2.2} className={state === "RUNNING" ? "pulse" : undefined} />
-        <Text size="xs" truncate inherit fz="xs">
+        <Text inherit fz={11.5}>
           {humanise(state)}
-          {step.kind === Step_Kind.TASK && " · person"}
-          {step.kind === Step_Kind.EACH && " · many"}
         </Text>
       </Group>
       <Handle type="source" position={Position.Right} style={handle} isConnectable={false} />

@@ -1,7 +1,7 @@
 import { graphlib, layout } from "@dagrejs/dagre";
 import { type Step, Step_State } from "@/gen/services/runs/v1/runs_pb";
 
-export const NODE = { width: 178, height: 58 };
+export const NODE = { width: 152, height: 64 };
 
 export interface StepNode {
   id: string;
@@ -28,7 +28,7 @@ export interface StepGraph {
 export function graphOf(steps: readonly Step[]): StepGraph {
   const edges = steps.flatMap((step, index) => edgesTo(step, steps[index - 1], steps));
   const graph = new graphlib.Graph();
-  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 26 });
+  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 22 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { name } of steps) graph.setNode(name, { ...NODE });
   for (const { source, target } of edges) graph.setEdge(source, target);
