@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,14 +66,17 @@ func commit() string {
 }
 
 func save(name string, figures []Figure) error {
-	raw, err := json.MarshalIndent(figures, "", "  ")
-	if err != nil {
+	var raw bytes.Buffer
+	to := json.NewEncoder(&raw)
+	to.SetIndent("", "  ")
+	to.SetEscapeHTML(false) // goals say ">="
+	if err := to.Encode(figures); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(results, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(results, name+".json"), append(raw, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(results, name+".json"), raw.Bytes(), 0o644)
 }
 
 // saved reads what was measured last under a name; nothing if it never was.
