@@ -76,7 +76,7 @@ $(TOOLS)/.stamp: tools/go.mod tools/go.sum tools/sqlc/go.mod tools/package.json
 	@mkdir -p $(TOOLS)
 	@cd tools && GOBIN=$(abspath $(TOOLS)) go install tool
 	@cd tools/sqlc && go build -o ../../$(TOOLS)/sqlc github.com/sqlc-dev/sqlc/cmd/sqlc
-	@cd tools && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@cd tools && npm install --no-save --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 generate: tools ## doors, stores, schemas, OpenAPI, dashboards: everything that is generated and committed
