@@ -229,11 +229,11 @@ func FuzzPaths(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, verb, target, body string) {
 		if !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE", "PUT"}, verb) || !strings.HasPrefix(target, "/v1/") {
-			t.Skip()
+			return
 		}
 		r, err := http.NewRequest(verb, "http://house"+target, strings.NewReader(body))
 		if err != nil {
-			t.Skip()
+			return
 		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
