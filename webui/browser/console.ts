@@ -63,14 +63,24 @@ function answerer(house: FakeHouse): (route: Route) => Promise<void> {
     const { pathname } = new URL(request.url());
     const call = calls.get(pathname);
     if (call) {
-      const answer = await call(new Request(request.url(), { method: request.method(), headers: request.headers(), body: request.postData() }));
-      return route.fulfill({ status: answer.status, headers: Object.fromEntries(answer.headers), body: Buffer.from(await answer.arrayBuffer()) });
+      const answer = await call(
+        new Request(request.url(), { method: request.method(), headers: request.headers(), body: request.postData() }),
+      );
+      return route.fulfill({
+        status: answer.status,
+        headers: Object.fromEntries(answer.headers),
+        body: Buffer.from(await answer.arrayBuffer()),
+      });
     }
-    if (pathname === "/session/token") return route.fulfill({ json: { accessToken: "token", expiresIn: 300, organisation: "organisations/1" } });
+    if (pathname === "/session/token")
+      return route.fulfill({ json: { accessToken: "token", expiresIn: 300, organisation: "organisations/1" } });
     if (request.method() === "PUT") return route.fulfill({ status: 200, body: "" });
     const file = join(dist, pathname);
     if (pathname !== "/" && existsSync(file))
-      return route.fulfill({ body: readFileSync(file), contentType: kinds[pathname.split(".").at(-1) ?? ""] ?? "application/octet-stream" });
+      return route.fulfill({
+        body: readFileSync(file),
+        contentType: kinds[pathname.split(".").at(-1) ?? ""] ?? "application/octet-stream",
+      });
     const index = readFileSync(join(dist, "index.html"), "utf8").replaceAll("%NONCE%", "test");
     return route.fulfill({ body: index, contentType: "text/html", headers: { "Content-Security-Policy": policy } });
   };

@@ -14,12 +14,17 @@ const browser = await chromium.launch({
 const complaints = [];
 
 async function visitor() {
-  const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, colorScheme: "light", reducedMotion: "reduce" });
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 860 },
+    colorScheme: "light",
+    reducedMotion: "reduce",
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error" && !/401 \(Unauthorized\)/.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`);
+    if (message.type() === "error" && !/401 \(Unauthorized\)/.test(message.text()))
+      complaints.push(`${page.url()}: ${message.text()}`);
   });
   return page;
 }
@@ -40,7 +45,8 @@ async function importFlights(page) {
   await page.getByTestId("import-file").setInputFiles(file);
   await page.getByRole("form", { name: "New dataset" }).waitFor();
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("flights");
-  for (const column of ["time_hour", "carrier", "flight"]) await page.getByRole("checkbox", { name: `${column} is part of the key` }).check();
+  for (const column of ["time_hour", "carrier", "flight"])
+    await page.getByRole("checkbox", { name: `${column} is part of the key` }).check();
   await picture(page, "columns");
   await page.getByRole("button", { name: "Create and continue" }).click();
   await page.getByRole("button", { name: "Start the import" }).click();
@@ -95,7 +101,10 @@ async function chooseRole(page, role) {
   const field = page.getByLabel(/^Role/i).first();
   await field.click();
   await field.fill(role).catch(() => undefined);
-  await page.getByRole("option", { name: new RegExp(role, "i") }).first().click();
+  await page
+    .getByRole("option", { name: new RegExp(role, "i") })
+    .first()
+    .click();
 }
 
 try {
@@ -106,7 +115,8 @@ try {
   if (complaints.length > 0) throw new Error(`the browser complained:\n${complaints.join("\n")}`);
   console.log("the console works");
 } catch (error) {
-  for (const context of browser.contexts()) for (const page of context.pages()) await picture(page, `failed-${Date.now()}`).catch(() => undefined);
+  for (const context of browser.contexts())
+    for (const page of context.pages()) await picture(page, `failed-${Date.now()}`).catch(() => undefined);
   console.error(error);
   process.exitCode = 1;
 } finally {

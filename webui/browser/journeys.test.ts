@@ -20,10 +20,13 @@ it("imports a file: upload, columns, key, start, rows counted live, summary", as
   const house = busyHouse();
   const { page, live, open, close, complaints } = await openConsole(browser, house);
   await open("/import");
-  await page.getByTestId("import-file").setInputFiles({ name: "flights.csv.gz", mimeType: "application/gzip", buffer: Buffer.from("time_hour,carrier\n") });
+  await page
+    .getByTestId("import-file")
+    .setInputFiles({ name: "flights.csv.gz", mimeType: "application/gzip", buffer: Buffer.from("time_hour,carrier\n") });
   await page.getByRole("form", { name: "New dataset" }).waitFor();
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("flights-2013");
-  for (const column of ["time_hour", "carrier", "flight"]) await page.getByRole("checkbox", { name: `${column} is part of the key` }).check();
+  for (const column of ["time_hour", "carrier", "flight"])
+    await page.getByRole("checkbox", { name: `${column} is part of the key` }).check();
   await page.screenshot(picture("journey-columns"));
   await page.getByRole("button", { name: "Create and continue" }).click();
   await page.getByText("Ready to import").waitFor();
@@ -95,7 +98,10 @@ it("registers a client, cancels a run and opens a record under the real policy",
   await page.getByRole("dialog").getByRole("button", { name: "Cancel run" }).click();
   await page.getByTestId("run-state").getByText("Compensating").waitFor();
   await open("/datasets/flights");
-  await page.getByRole("button", { name: /^Details of/ }).first().click();
+  await page
+    .getByRole("button", { name: /^Details of/ })
+    .first()
+    .click();
   await page.getByRole("dialog").getByText("datasets/flights/records/0").waitFor();
   await page.screenshot(picture("journey-record"));
   expect(complaints).toEqual([]);

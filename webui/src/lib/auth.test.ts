@@ -34,20 +34,11 @@ describe("TokenSource", () => {
   });
 
   it("switches the organisation, and falls back when it is no longer a member there", async () => {
-    const { tokens, body } = setup(
-      answer("a"),
-      answer("b", "organisations/2"),
-      new Response(null, { status: 403 }),
-      answer("c"),
-    );
+    const { tokens, body } = setup(answer("a"), answer("b", "organisations/2"), new Response(null, { status: 403 }), answer("c"));
     await tokens.token();
     expect((await tokens.switchTo("organisations/2")).organisation).toBe("organisations/2");
     expect((await tokens.renew()).value).toBe("c");
-    expect([body(1), body(2), body(3)]).toEqual([
-      { organisation: "organisations/2" },
-      { organisation: "organisations/2" },
-      {},
-    ]);
+    expect([body(1), body(2), body(3)]).toEqual([{ organisation: "organisations/2" }, { organisation: "organisations/2" }, {}]);
   });
 
   it("says so when the server can't be reached", async () => {

@@ -1,7 +1,7 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { IdentityService, type User } from "@/gen/services/identity/v1/identity_pb";
 import { RunsService } from "@/gen/services/runs/v1/runs_pb";
-import { humanise, idOf, shortId } from "./names";
+import { humanise, idOf, shortName } from "./names";
 import { useViewer } from "./viewer";
 
 // What many pages name but few change: processes, people, roles. Asked for once and kept for five minutes.
@@ -41,5 +41,6 @@ export function actorName(actor: string, self: User | undefined, users: readonly
   const kinds: Record<string, string> = { users: "Person", clients: "Client", facts: "Event", runs: "Run", services: "" };
   const kind = kinds[actor.slice(0, actor.indexOf("/"))];
   if (kind === undefined) return actor;
-  return kind ? `${kind} …${shortId(actor)}` : humanise(idOf(actor));
+  const id = shortName(idOf(actor));
+  return kind ? `${kind} ${id}` : humanise(id);
 }

@@ -18,14 +18,17 @@ export interface Column {
 export function schemaOf(columns: readonly Column[]): JsonObject {
   return {
     type: "object",
-    properties: Object.fromEntries(columns.map(({ name, type, rest }, index) => [name, { ...rest, ...typeAndFormat(type, rest), [ORDER]: index }])),
+    properties: Object.fromEntries(
+      columns.map(({ name, type, rest }, index) => [name, { ...rest, ...typeAndFormat(type, rest), [ORDER]: index }]),
+    ),
     required: columns.filter(({ nullable }) => !nullable).map(({ name }) => name),
   };
 }
 
 function typeAndFormat(type: ColumnType, rest: JsonObject | undefined): JsonObject {
   if (type === "date" || type === "date-time") return { type: "string", format: type };
-  if (type === "string" && rest?.format && rest.format !== "date" && rest.format !== "date-time") return { type, format: rest.format };
+  if (type === "string" && rest?.format && rest.format !== "date" && rest.format !== "date-time")
+    return { type, format: rest.format };
   return { type };
 }
 

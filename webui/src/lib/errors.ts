@@ -92,4 +92,3 @@ function readFields(message: Uint8Array): Map<number, Uint8Array[]> {
 const text = (bytes: Uint8Array | undefined) => (bytes ? new TextDecoder().decode(bytes) : "");
 const camel = (path: string) => path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 const capitalise = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
-

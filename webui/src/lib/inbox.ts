@@ -12,7 +12,10 @@ export function useOpenTaskCount(): number {
   const viewer = useViewer();
   const client = useQueryClient();
   useTopic(inboxTopic(viewer), {
-    hint: () => void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RunsService.method.listTasks, cardinality: undefined }) }),
+    hint: () =>
+      void client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: RunsService.method.listTasks, cardinality: undefined }),
+      }),
   });
   const { data } = useQuery(
     RunsService.method.listTasks,

@@ -28,7 +28,10 @@ describe("problemOf", () => {
   };
 
   it("turns a reason into a sentence and keeps the server's words beside it", () => {
-    const info = { type: "google.rpc.ErrorInfo", value: message([1, "ALREADY_DECIDED"], [2, "mshub"], [3, message([1, "by"], [2, "users/1"])]) };
+    const info = {
+      type: "google.rpc.ErrorInfo",
+      value: message([1, "ALREADY_DECIDED"], [2, "mshub"], [3, message([1, "by"], [2, "users/1"])]),
+    };
     const problem = problemOf(fault(Code.FailedPrecondition, "the task was decided by Barbara", info));
     expect(problem.reason).toBe("ALREADY_DECIDED");
     expect(problem.sentence).toContain("already decided");
@@ -36,9 +39,17 @@ describe("problemOf", () => {
   });
 
   it("names the fields of both kinds of violation in the form's own spelling", () => {
-    const badRequest = { type: "google.rpc.BadRequest", value: message([1, message([1, "input.display_name"], [2, "is too long"])], [1, message([1, "filter"], [2, "unknown column"])]) };
+    const badRequest = {
+      type: "google.rpc.BadRequest",
+      value: message(
+        [1, message([1, "input.display_name"], [2, "is too long"])],
+        [1, message([1, "filter"], [2, "unknown column"])],
+      ),
+    };
     const violations = create(ViolationsSchema, {
-      violations: [{ message: "value must be a valid email", field: { elements: [{ fieldName: "user" }, { fieldName: "email" }] } }],
+      violations: [
+        { message: "value must be a valid email", field: { elements: [{ fieldName: "user" }, { fieldName: "email" }] } },
+      ],
     });
     const validation = { type: "buf.validate.Violations", value: toBinary(ViolationsSchema, violations) };
     expect(problemOf(fault(Code.InvalidArgument, "invalid", badRequest, validation)).fields).toEqual({
@@ -71,7 +82,9 @@ describe("columns", () => {
   });
 
   it("understands null as a type", () => {
-    expect(columnsOf({ properties: { delay: { type: ["number", "null"] } }, required: ["delay"] })).toMatchObject([{ name: "delay", type: "number", nullable: true }]);
+    expect(columnsOf({ properties: { delay: { type: ["number", "null"] } }, required: ["delay"] })).toMatchObject([
+      { name: "delay", type: "number", nullable: true },
+    ]);
   });
 
   it.each([
@@ -98,12 +111,24 @@ it("relates times to now", () => {
 
 it("writes figures and names as people do", () => {
   expect([formatCount("336776"), formatCount(12n), formatBytes(8_200_150)]).toEqual(["336,776", "12", "8.2 MB"]);
-  expect([humanise("displayName"), humanise("TIMED_OUT"), humanise("dep_delay")]).toEqual(["Display name", "Timed out", "Dep delay"]);
-  expect([shortName("runs/0197a000-0000-7000-8000-00000000ab12"), shortName("datasets/flights")]).toEqual(["runs/…0000ab12", "datasets/flights"]);
+  expect([humanise("displayName"), humanise("TIMED_OUT"), humanise("dep_delay")]).toEqual([
+    "Display name",
+    "Timed out",
+    "Dep delay",
+  ]);
+  expect([shortName("runs/0197a000-0000-7000-8000-00000000ab12"), shortName("datasets/flights")]).toEqual([
+    "runs/…0000ab12",
+    "datasets/flights",
+  ]);
 });
 
 it("knows what a role holds", () => {
-  expect([holds(["*"], "audit.read"), holds(["runs.*"], "runs.write"), holds(["runs.read"], "runs.write"), holds(["records.*"], "runs.read")]).toEqual([true, true, false, false]);
+  expect([
+    holds(["*"], "audit.read"),
+    holds(["runs.*"], "runs.write"),
+    holds(["runs.read"], "runs.write"),
+    holds(["records.*"], "runs.read"),
+  ]).toEqual([true, true, false, false]);
 });
 
 it("takes permissions and scopes from the doors", () => {

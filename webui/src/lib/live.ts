@@ -221,9 +221,7 @@ export class Live {
   }
 
   #reset(topic: Topic, frame: Record<string, JsonValue>): void {
-    const snapshot = frame.snapshot
-      ? fromJson(SnapshotSchema, frame.snapshot, { ignoreUnknownFields: true })
-      : undefined;
+    const snapshot = frame.snapshot ? fromJson(SnapshotSchema, frame.snapshot, { ignoreUnknownFields: true }) : undefined;
     const seq = BigInt((frame.seq as string | number | undefined) ?? snapshot?.seq ?? 0);
     topic.recovering = false;
     for (const subscription of topic.subscriptions) {

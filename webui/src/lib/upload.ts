@@ -44,7 +44,13 @@ export async function hashOf(file: Blob, onProgress: (part: number) => void, sig
 }
 
 // fetch can't tell how much has been sent; XMLHttpRequest can.
-function send(url: string, headers: Record<string, string>, body: Blob, onProgress: (part: number) => void, signal: AbortSignal): Promise<void> {
+function send(
+  url: string,
+  headers: Record<string, string>,
+  body: Blob,
+  onProgress: (part: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("PUT", url);

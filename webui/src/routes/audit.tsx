@@ -3,7 +3,9 @@ import { Allowed } from "@/components/shell/fallbacks";
 import { AuditPage } from "@/features/audit/audit-page";
 
 export const Route = createFileRoute("/audit")({
-  validateSearch: (search): { filter?: string } => ({ filter: typeof search.filter === "string" && search.filter ? search.filter : undefined }),
+  validateSearch: (search): { filter?: string } => ({
+    filter: typeof search.filter === "string" && search.filter ? search.filter : undefined,
+  }),
   component: function Audit() {
     const navigate = Route.useNavigate();
     const { filter = "" } = Route.useSearch();

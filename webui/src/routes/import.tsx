@@ -12,7 +12,10 @@ export const Route = createFileRoute("/import")({
     const navigate = Route.useNavigate();
     return (
       <Allowed permission="files.write">
-        <ImportWizard datasetId={Route.useSearch().dataset} onStarted={({ name }) => void navigate({ to: "/runs/$runId", params: { runId: idOf(name) } })} />
+        <ImportWizard
+          datasetId={Route.useSearch().dataset}
+          onStarted={({ name }) => void navigate({ to: "/runs/$runId", params: { runId: idOf(name) } })}
+        />
       </Allowed>
     );
   },

@@ -25,7 +25,14 @@ export const Route = createFileRoute("/inbox")({
           inbox={{ scope, state, run }}
           taskId={task}
           onInbox={(inbox) =>
-            void navigate({ search: { scope: inbox.scope === "all" ? "all" : undefined, state: inbox.state === "ended" ? "ended" : undefined, run: inbox.run }, replace: true })
+            void navigate({
+              search: {
+                scope: inbox.scope === "all" ? "all" : undefined,
+                state: inbox.state === "ended" ? "ended" : undefined,
+                run: inbox.run,
+              },
+              replace: true,
+            })
           }
           onTask={(id) => void navigate({ search: (search) => ({ ...search, task: id }), replace: true })}
         />

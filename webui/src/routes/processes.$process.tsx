@@ -9,7 +9,11 @@ export const Route = createFileRoute("/processes/$process")({
     const { process } = Route.useParams();
     return (
       <Allowed permission="runs.write">
-        <StartPage key={process} name={`processes/${process}`} onStarted={({ name }) => void navigate({ to: "/runs/$runId", params: { runId: idOf(name) } })} />
+        <StartPage
+          key={process}
+          name={`processes/${process}`}
+          onStarted={({ name }) => void navigate({ to: "/runs/$runId", params: { runId: idOf(name) } })}
+        />
       </Allowed>
     );
   },

@@ -13,7 +13,10 @@ export const Route = createFileRoute("/runs/$runId")({
     const navigate = Route.useNavigate();
     return (
       <Allowed permission="runs.read">
-        <RunPage name={runName(Route.useParams().runId)} onRetried={({ name }) => void navigate({ params: { runId: idOf(name) } })} />
+        <RunPage
+          name={runName(Route.useParams().runId)}
+          onRetried={({ name }) => void navigate({ params: { runId: idOf(name) } })}
+        />
       </Allowed>
     );
   },

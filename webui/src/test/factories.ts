@@ -1,7 +1,19 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "@/gen/events/v1/event_pb";
-import { ProcessSchema, type Run, Run_State, RunSchema, type Step, Step_Kind, Step_State, StepSchema, type Task, Task_State, TaskSchema } from "@/gen/services/runs/v1/runs_pb";
+import {
+  ProcessSchema,
+  type Run,
+  Run_State,
+  RunSchema,
+  type Step,
+  Step_Kind,
+  Step_State,
+  StepSchema,
+  type Task,
+  Task_State,
+  TaskSchema,
+} from "@/gen/services/runs/v1/runs_pb";
 
 // The moment at which the fake house lives; pages that say "5 minutes ago" say it in relation to the real clock.
 export const now = new Date();
@@ -14,7 +26,14 @@ export const step = (name: string, init: MessageInitShape<typeof StepSchema> = {
   create(StepSchema, { name, title: "", kind: Step_Kind.ACTIVITY, state: Step_State.PENDING, ...init });
 
 export const run = (init: MessageInitShape<typeof RunSchema> = {}): Run =>
-  create(RunSchema, { name: `runs/${uuid()}`, process: "recordimport", state: Run_State.RUNNING, actor: "users/ada", startTime: ago(60), ...init });
+  create(RunSchema, {
+    name: `runs/${uuid()}`,
+    process: "recordimport",
+    state: Run_State.RUNNING,
+    actor: "users/ada",
+    startTime: ago(60),
+    ...init,
+  });
 
 export const event = (kind: string, init: MessageInitShape<typeof EventSchema> = {}): Event =>
   create(EventSchema, { kind, seq: 1n, state: "RUNNING", time: ago(0), ...init });
@@ -47,10 +66,22 @@ export const importProcess = create(ProcessSchema, {
         type: "object",
         additionalProperties: true,
         properties: {
-          file: { type: "string", pattern: "^files/[0-9a-f-]{36}$", description: "The uploaded file: files/ID. CSV, plain or gzipped." },
+          file: {
+            type: "string",
+            pattern: "^files/[0-9a-f-]{36}$",
+            description: "The uploaded file: files/ID. CSV, plain or gzipped.",
+          },
           dataset: { type: "string", pattern: "^datasets/[a-z][a-z0-9_-]{0,62}$", description: "The dataset: datasets/NAME." },
-          mode: { type: "string", title: "Import Mode", enum: ["IMPORT_MODE_UNSPECIFIED", "INSERT", "UPSERT"], description: "What a key that exists means: UPSERT updates it (default), INSERT rejects the row." },
-          format: { $ref: "#/$defs/Format", description: "How to read the file; leave empty for comma and the default null tokens." },
+          mode: {
+            type: "string",
+            title: "Import Mode",
+            enum: ["IMPORT_MODE_UNSPECIFIED", "INSERT", "UPSERT"],
+            description: "What a key that exists means: UPSERT updates it (default), INSERT rejects the row.",
+          },
+          format: {
+            $ref: "#/$defs/Format",
+            description: "How to read the file; leave empty for comma and the default null tokens.",
+          },
         },
         required: ["file", "dataset", "mode"],
       },
@@ -58,8 +89,13 @@ export const importProcess = create(ProcessSchema, {
         type: "object",
         title: "Format",
         properties: {
-          delimiter: { type: "string", maxLength: 1, description: "\",\" if empty; \"\\t\", \";\", \"|\"." },
-          nullTokens: { type: "array", items: { type: "string", maxLength: 40 }, maxItems: 20, description: "Tokens that mean null in every column, in place of the default rule." },
+          delimiter: { type: "string", maxLength: 1, description: '"," if empty; "\\t", ";", "|".' },
+          nullTokens: {
+            type: "array",
+            items: { type: "string", maxLength: 40 },
+            maxItems: 20,
+            description: "Tokens that mean null in every column, in place of the default rule.",
+          },
         },
       },
     },
@@ -74,7 +110,8 @@ export const importProcess = create(ProcessSchema, {
 export const onboardingProcess = create(ProcessSchema, {
   name: "processes/onboarding",
   title: "Onboard a person",
-  description: "Invites a person, waits for the answer and for an approval, and gives the membership. Whatever was done is undone if it ends otherwise.",
+  description:
+    "Invites a person, waits for the answer and for an approval, and gives the membership. Whatever was done is undone if it ends otherwise.",
   startable: true,
   inputSchema: {
     type: "object",
@@ -82,7 +119,11 @@ export const onboardingProcess = create(ProcessSchema, {
       email: { type: "string", format: "email", maxLength: 254, description: "E-mail address of the person." },
       displayName: { type: "string", minLength: 1, maxLength: 200, description: "Name of the person, as it will be shown." },
       role: { type: "string", minLength: 1, maxLength: 40, description: "Role that the person will have." },
-      approver: { type: "string", maxLength: 254, description: "Who decides: an e-mail address, users/ID, or roles/NAME. Empty: any administrator." },
+      approver: {
+        type: "string",
+        maxLength: 254,
+        description: "Who decides: an e-mail address, users/ID, or roles/NAME. Empty: any administrator.",
+      },
     },
     required: ["email", "displayName", "role", "approver"],
   },

@@ -7,7 +7,16 @@ import { File_State, FilesService } from "@/gen/services/files/v1/files_pb";
 import { IdentityService, Invitation_State, User_State } from "@/gen/services/identity/v1/identity_pb";
 import { Message_State, NotifyService } from "@/gen/services/notify/v1/notify_pb";
 import { RecordsService } from "@/gen/services/records/v1/records_pb";
-import { type Run, Run_State, RunsService, Step_State, type Task, Task_Decision, Task_State, TaskSchema } from "@/gen/services/runs/v1/runs_pb";
+import {
+  type Run,
+  Run_State,
+  RunsService,
+  Step_State,
+  type Task,
+  Task_Decision,
+  Task_State,
+  TaskSchema,
+} from "@/gen/services/runs/v1/runs_pb";
 import { ago, event, importProcess, onboardingProcess, run, task, uuid } from "./factories";
 
 // A house that answers like the real one, for one person of one organisation. Tests change what it holds.
@@ -45,20 +54,48 @@ export class FakeHouse {
     router.service(IdentityService, {
       getMe: () => ({ user: users[0], organisation, permissions: this.permissions }),
       listOrganisations: () => ({ organisations: [organisation, { name: "organisations/2", displayName: "Northwind Cargo" }] }),
-      listUsers: ({ filter }) => ({ users: users.filter(({ displayName }) => !filter.includes("Zz") || displayName.includes("Zz")) }),
+      listUsers: ({ filter }) => ({
+        users: users.filter(({ displayName }) => !filter.includes("Zz") || displayName.includes("Zz")),
+      }),
       listRoles: () => ({
         roles: [
           { name: "roles/admin", title: "Administrator", permissions: ["*"], builtin: true },
-          { name: "roles/operator", title: "Operator", permissions: ["runs.*", "tasks.*", "records.*", "files.*", "identity.read"], builtin: true },
+          {
+            name: "roles/operator",
+            title: "Operator",
+            permissions: ["runs.*", "tasks.*", "records.*", "files.*", "identity.read"],
+            builtin: true,
+          },
           { name: "roles/approver", title: "Approver", permissions: ["runs.read", "tasks.*"], builtin: true },
-          { name: "roles/member", title: "Member", permissions: ["runs.read", "runs.write", "tasks.read", "records.*", "files.*"], builtin: true },
+          {
+            name: "roles/member",
+            title: "Member",
+            permissions: ["runs.read", "runs.write", "tasks.read", "records.*", "files.*"],
+            builtin: true,
+          },
           { name: "roles/dispatcher", title: "Dispatcher", permissions: ["runs.read", "records.read"], builtin: false },
         ],
       }),
       listInvitations: () => ({
         invitations: [
-          { name: `invitations/${uuid()}`, displayName: "Grace Hopper", email: "grace@example.org", state: Invitation_State.PENDING, run: `runs/${uuid()}`, createTime: ago(7200), expireTime: ago(-12 * 86_400) },
-          { name: `invitations/${uuid()}`, displayName: "Alan Turing", email: "alan@example.org", state: Invitation_State.ACCEPTED, run: `runs/${uuid()}`, createTime: ago(86_400 * 3), expireTime: ago(-9 * 86_400) },
+          {
+            name: `invitations/${uuid()}`,
+            displayName: "Grace Hopper",
+            email: "grace@example.org",
+            state: Invitation_State.PENDING,
+            run: `runs/${uuid()}`,
+            createTime: ago(7200),
+            expireTime: ago(-12 * 86_400),
+          },
+          {
+            name: `invitations/${uuid()}`,
+            displayName: "Alan Turing",
+            email: "alan@example.org",
+            state: Invitation_State.ACCEPTED,
+            run: `runs/${uuid()}`,
+            createTime: ago(86_400 * 3),
+            expireTime: ago(-9 * 86_400),
+          },
         ],
       }),
     });
@@ -68,7 +105,11 @@ export class FakeHouse {
     router.service(RunsService, {
       listProcesses: () => ({ processes: this.processes }),
       getProcess: ({ name }) => this.processes.find((process) => process.name === name) ?? missing(),
-      listRuns: ({ filter }) => ({ runs: this.runs.filter(({ state, process }) => !filter || filter.includes(`"${Run_State[state]}"`) || filter.includes(`process="${process}"`)) }),
+      listRuns: ({ filter }) => ({
+        runs: this.runs.filter(
+          ({ state, process }) => !filter || filter.includes(`"${Run_State[state]}"`) || filter.includes(`process="${process}"`),
+        ),
+      }),
       getRun: ({ name }) => this.runs.find((known) => known.name === name) ?? missing(),
       listEvents: ({ run, after }) => {
         const events = this.events.get(run) ?? [];
@@ -76,20 +117,37 @@ export class FakeHouse {
       },
       startRun: ({ process, input, idempotencyKey, title }) => {
         this.started.push({ process, input, key: idempotencyKey });
-        const begun = run({ process, input, title, state: Run_State.STARTING, startTime: ago(0), steps: this.processes.find(({ name }) => name.endsWith(process))?.steps });
+        const begun = run({
+          process,
+          input,
+          title,
+          state: Run_State.STARTING,
+          startTime: ago(0),
+          steps: this.processes.find(({ name }) => name.endsWith(process))?.steps,
+        });
         this.runs.unshift(begun);
         return begun;
       },
       pauseRun: ({ name }) => this.#steer(name, Run_State.PAUSED),
       resumeRun: ({ name }) => this.#steer(name, Run_State.RUNNING),
       cancelRun: ({ name }) => this.#steer(name, Run_State.COMPENSATING),
-      listTasks: ({ filter }) => ({ tasks: this.tasks.filter(({ state }) => (state === Task_State.OPEN) === filter.includes('state="OPEN"')) }),
+      listTasks: ({ filter }) => ({
+        tasks: this.tasks.filter(({ state }) => (state === Task_State.OPEN) === filter.includes('state="OPEN"')),
+      }),
       decideTask: ({ name, decision, reason, version }) => {
         const found = this.tasks.find((one) => one.name === name) ?? missing();
         const fault = this.decide?.(found);
         if (fault) throw fault;
         if (version !== found.version) throw new ConnectError("the task has changed", Code.FailedPrecondition);
-        const decided = create(TaskSchema, { ...found, state: Task_State.DECIDED, decision, reason, decidedBy: "users/ada", decideTime: ago(0), version: version + 1n });
+        const decided = create(TaskSchema, {
+          ...found,
+          state: Task_State.DECIDED,
+          decision,
+          reason,
+          decidedBy: "users/ada",
+          decideTime: ago(0),
+          version: version + 1n,
+        });
         this.tasks = this.tasks.map((one) => (one === found ? decided : one));
         return decided;
       },
@@ -105,12 +163,35 @@ export class FakeHouse {
   }
 
   #records(router: ConnectRouter) {
-    const flights = { name: "datasets/flights", title: "Flights 2013", schema: flightsSchema, key: ["time_hour", "carrier", "flight"], createTime: ago(86_400 * 2), updateTime: ago(400) };
-    const planes = { name: "datasets/planes", title: "Planes", schema: { type: "object", properties: { tailnum: { type: "string" }, year: { type: "integer" }, seats: { type: "integer" } }, required: ["tailnum"] }, key: ["tailnum"], createTime: ago(86_400 * 9), updateTime: ago(86_400) };
+    const flights = {
+      name: "datasets/flights",
+      title: "Flights 2013",
+      schema: flightsSchema,
+      key: ["time_hour", "carrier", "flight"],
+      createTime: ago(86_400 * 2),
+      updateTime: ago(400),
+    };
+    const planes = {
+      name: "datasets/planes",
+      title: "Planes",
+      schema: {
+        type: "object",
+        properties: { tailnum: { type: "string" }, year: { type: "integer" }, seats: { type: "integer" } },
+        required: ["tailnum"],
+      },
+      key: ["tailnum"],
+      createTime: ago(86_400 * 9),
+      updateTime: ago(86_400),
+    };
     router.service(RecordsService, {
       listDatasets: () => ({ datasets: [flights, planes] }),
       getDataset: ({ name }) => [flights, planes].find((dataset) => dataset.name === name) ?? missing(),
-      createDataset: ({ datasetId, dataset }) => ({ title: dataset?.title, schema: dataset?.schema, key: dataset?.key, name: `datasets/${datasetId}` }),
+      createDataset: ({ datasetId, dataset }) => ({
+        title: dataset?.title,
+        schema: dataset?.schema,
+        key: dataset?.key,
+        name: `datasets/${datasetId}`,
+      }),
       countRecords: () => ({ count: 336_776n }),
       listRecords: () => {
         if (this.recordsFault) throw this.recordsFault;
@@ -119,16 +200,36 @@ export class FakeHouse {
       proposeSchema: () => ({
         schema: flightsSchema,
         rows: 2_947n,
-        columns: Object.entries(flightsSchema.properties).map(([name, { type }]) => ({ name, type, nullable: !flightsSchema.required.includes(name), unique: false, examples: flightRows.map(({ data }) => JSON.stringify((data as Record<string, unknown>)[name] ?? "").replaceAll('"', "")).slice(0, 3) })),
+        columns: Object.entries(flightsSchema.properties).map(([name, { type }]) => ({
+          name,
+          type,
+          nullable: !flightsSchema.required.includes(name),
+          unique: false,
+          examples: flightRows
+            .map(({ data }) => JSON.stringify((data as Record<string, unknown>)[name] ?? "").replaceAll('"', ""))
+            .slice(0, 3),
+        })),
       }),
     });
   }
 
   #files(router: ConnectRouter) {
-    const stored = { name: "files/0197a000-0000-7000-8000-00000000f11e", fileName: "flights.csv.gz", size: 8_200_150n, state: File_State.READY, createTime: ago(500) };
+    const stored = {
+      name: "files/0197a000-0000-7000-8000-00000000f11e",
+      fileName: "flights.csv.gz",
+      size: 8_200_150n,
+      state: File_State.READY,
+      createTime: ago(500),
+    };
     router.service(FilesService, {
-      listFiles: () => ({ files: [stored, { ...stored, name: `files/${uuid()}`, fileName: "planes.csv", size: 247_198n, createTime: ago(86_400) }] }),
-      createUpload: ({ fileName, size }) => ({ file: { ...stored, fileName, size }, url: "/files/blob?signed", headers: { "Content-Type": "application/gzip" } }),
+      listFiles: () => ({
+        files: [stored, { ...stored, name: `files/${uuid()}`, fileName: "planes.csv", size: 247_198n, createTime: ago(86_400) }],
+      }),
+      createUpload: ({ fileName, size }) => ({
+        file: { ...stored, fileName, size },
+        url: "/files/blob?signed",
+        headers: { "Content-Type": "application/gzip" },
+      }),
       completeUpload: () => stored,
       getFile: ({ name }) => ({ ...stored, name }),
       createDownload: () => ({ url: "/files/blob?download" }),
@@ -139,24 +240,70 @@ export class FakeHouse {
     router.service(ClientService, {
       listClients: () => ({
         clients: [
-          { name: "clients/nightly-import", title: "Nightly import", kind: Client_Kind.MACHINE, scopes: ["runs:write", "records:write", "files:write"], createTime: ago(86_400 * 20), lastUseTime: ago(31_000) },
-          { name: "clients/crew-portal", title: "Crew portal", kind: Client_Kind.CONFIDENTIAL, scopes: ["openid", "profile", "records:read"], createTime: ago(86_400 * 6), lastUseTime: ago(300) },
+          {
+            name: "clients/nightly-import",
+            title: "Nightly import",
+            kind: Client_Kind.MACHINE,
+            scopes: ["runs:write", "records:write", "files:write"],
+            createTime: ago(86_400 * 20),
+            lastUseTime: ago(31_000),
+          },
+          {
+            name: "clients/crew-portal",
+            title: "Crew portal",
+            kind: Client_Kind.CONFIDENTIAL,
+            scopes: ["openid", "profile", "records:read"],
+            createTime: ago(86_400 * 6),
+            lastUseTime: ago(300),
+          },
         ],
       }),
-      createClient: ({ client }) => ({ client, clientId: "3f6c0f0e", clientSecret: "mshub_8Kq2vY0c5Zt1nW4xR7eLbP9sD3gHjUfMaQyT6oViXk" }),
-      rotateClientSecret: ({ name }) => ({ client: { name, title: "Nightly import", kind: Client_Kind.MACHINE }, clientId: "nightly-import", clientSecret: "mshub_new" }),
+      createClient: ({ client }) => ({
+        client,
+        clientId: "3f6c0f0e",
+        clientSecret: "mshub_8Kq2vY0c5Zt1nW4xR7eLbP9sD3gHjUfMaQyT6oViXk",
+      }),
+      rotateClientSecret: ({ name }) => ({
+        client: { name, title: "Nightly import", kind: Client_Kind.MACHINE },
+        clientId: "nightly-import",
+        clientSecret: "mshub_new",
+      }),
     });
     router.service(SessionService, {
       listSessions: () => ({
         sessions: [
-          { name: `sessions/${uuid()}`, remoteAddress: "192.0.2.7", userAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0", createTime: ago(7000), lastUseTime: ago(20), current: true },
-          { name: `sessions/${uuid()}`, remoteAddress: "198.51.100.23", userAgent: "Mozilla/5.0 (iPhone) Safari/605", createTime: ago(86_400 * 4), lastUseTime: ago(50_000) },
+          {
+            name: `sessions/${uuid()}`,
+            remoteAddress: "192.0.2.7",
+            userAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0",
+            createTime: ago(7000),
+            lastUseTime: ago(20),
+            current: true,
+          },
+          {
+            name: `sessions/${uuid()}`,
+            remoteAddress: "198.51.100.23",
+            userAgent: "Mozilla/5.0 (iPhone) Safari/605",
+            createTime: ago(86_400 * 4),
+            lastUseTime: ago(50_000),
+          },
         ],
       }),
       revokeSession: () => ({}),
     });
     router.service(GrantService, {
-      listGrants: () => ({ grants: [{ name: `grants/${uuid()}`, client: "clients/crew-portal", clientTitle: "Crew portal", scopes: ["openid", "profile", "records:read"], createTime: ago(86_400 * 5), lastUseTime: ago(300) }] }),
+      listGrants: () => ({
+        grants: [
+          {
+            name: `grants/${uuid()}`,
+            client: "clients/crew-portal",
+            clientTitle: "Crew portal",
+            scopes: ["openid", "profile", "records:read"],
+            createTime: ago(86_400 * 5),
+            lastUseTime: ago(300),
+          },
+        ],
+      }),
       revokeGrant: () => ({}),
     });
   }
@@ -164,15 +311,42 @@ export class FakeHouse {
   #trail(router: ConnectRouter) {
     router.service(AuditService, {
       listEntries: () => ({
-        entries: trail.map(([action, actor, target, reason], index) => ({ name: `auditEntries/${uuid()}`, action, actor, target, reason, time: ago(index * 340 + 40), remoteAddress: "192.0.2.7", position: BigInt(512 - index), after: { state: "DISABLED" }, before: { state: "ACTIVE" } })),
+        entries: trail.map(([action, actor, target, reason], index) => ({
+          name: `auditEntries/${uuid()}`,
+          action,
+          actor,
+          target,
+          reason,
+          time: ago(index * 340 + 40),
+          remoteAddress: "192.0.2.7",
+          position: BigInt(512 - index),
+          after: { state: "DISABLED" },
+          before: { state: "ACTIVE" },
+        })),
       }),
       verifyChain: () => ({ valid: true, entries: 512n }),
     });
     router.service(NotifyService, {
       listMessages: () => ({
         messages: [
-          { name: `messages/${uuid()}`, template: "invitation", recipient: "grace@example.org", state: Message_State.SENT, createTime: ago(7190), sendTime: ago(7188), run: `runs/${uuid()}` },
-          { name: `messages/${uuid()}`, template: "welcome", recipient: "alan@example.org", state: Message_State.FAILED, error: "450 mailbox unavailable", createTime: ago(86_400), run: `runs/${uuid()}` },
+          {
+            name: `messages/${uuid()}`,
+            template: "invitation",
+            recipient: "grace@example.org",
+            state: Message_State.SENT,
+            createTime: ago(7190),
+            sendTime: ago(7188),
+            run: `runs/${uuid()}`,
+          },
+          {
+            name: `messages/${uuid()}`,
+            template: "welcome",
+            recipient: "alan@example.org",
+            state: Message_State.FAILED,
+            error: "450 mailbox unavailable",
+            createTime: ago(86_400),
+            run: `runs/${uuid()}`,
+          },
         ],
       }),
     });
@@ -196,7 +370,12 @@ const trail: [action: string, actor: string, target: string, reason: string][] =
   ["services.runs.v1.RunsService/StartRun", "users/edsger", "runs/0197a000-0000-7000-8000-00000000ab12", ""],
   ["services.records.v1.RecordsService/CreateDataset", "users/edsger", "datasets/flights", ""],
   ["authserver.v1.ClientService/CreateClient", "users/ada", "clients/nightly-import", ""],
-  ["services.runs.v1.RunsService/DecideTask", "users/barbara", "tasks/0197a000-0000-7000-8000-00000000cd34", "known from the interview"],
+  [
+    "services.runs.v1.RunsService/DecideTask",
+    "users/barbara",
+    "tasks/0197a000-0000-7000-8000-00000000cd34",
+    "known from the interview",
+  ],
 ];
 
 const integer = { type: "integer" };
@@ -223,7 +402,18 @@ const flightRows = Array.from({ length: 18 }, (_, index) => {
   return {
     name: `datasets/flights/records/${index}`,
     key: [time, carrier, String(1500 + index * 7)],
-    data: { time_hour: time, carrier, flight: 1500 + index * 7, tailnum: `N${14228 + index * 31}`, origin: ["EWR", "LGA", "JFK"][index % 3] ?? "EWR", dest: ["IAH", "MIA", "BQN", "ATL"][index % 4] ?? "IAH", dep_time: 517 + index * 9, dep_delay: index % 6 === 5 ? null : (index * 5) % 17, arr_delay: index % 6 === 5 ? null : 11 - index, distance: 700 + index * 45 },
+    data: {
+      time_hour: time,
+      carrier,
+      flight: 1500 + index * 7,
+      tailnum: `N${14228 + index * 31}`,
+      origin: ["EWR", "LGA", "JFK"][index % 3] ?? "EWR",
+      dest: ["IAH", "MIA", "BQN", "ATL"][index % 4] ?? "IAH",
+      dep_time: 517 + index * 9,
+      dep_delay: index % 6 === 5 ? null : (index * 5) % 17,
+      arr_delay: index % 6 === 5 ? null : 11 - index,
+      distance: 700 + index * 45,
+    },
     createTime: ago(900),
     updateTime: ago(900),
   };
@@ -248,7 +438,10 @@ export function busyHouse(): FakeHouse {
       finish,
     ],
   });
-  const done = (seconds: number, rows: number) => ({ time: ago(seconds), progress: { done: BigInt(rows), total: 336_776n, unit: "rows" } });
+  const done = (seconds: number, rows: number) => ({
+    time: ago(seconds),
+    progress: { done: BigInt(rows), total: 336_776n, unit: "rows" },
+  });
   house.events.set(importing.name, [
     event("run.started", { seq: 1n, time: ago(11), actor: "users/edsger", state: "STARTING" }),
     event("step.started", { seq: 2n, step: "plan", attempt: 1, time: ago(11) }),
@@ -269,8 +462,21 @@ export function busyHouse(): FakeHouse {
     seq: 7n,
     progress: { done: 3322n, total: 3322n, unit: "rows" },
     input: { file: "files/0197a000-0000-7000-8000-00000000f22e", dataset: "datasets/planes", mode: "UPSERT" },
-    result: { read: "3322", inserted: "3301", updated: "9", unchanged: "0", rejected: "12", rejects: "files/0197a000-0000-7000-8000-00000000f33e" },
-    steps: [plan, chunks, finish].map((one) => ({ ...one, state: Step_State.SUCCEEDED, attempt: 1, startTime: ago(5400), endTime: ago(5397) })),
+    result: {
+      read: "3322",
+      inserted: "3301",
+      updated: "9",
+      unchanged: "0",
+      rejected: "12",
+      rejects: "files/0197a000-0000-7000-8000-00000000f33e",
+    },
+    steps: [plan, chunks, finish].map((one) => ({
+      ...one,
+      state: Step_State.SUCCEEDED,
+      attempt: 1,
+      startTime: ago(5400),
+      endTime: ago(5397),
+    })),
   });
   const [invite, mail, accept, approve, member, welcome] = onboardingProcess.steps;
   if (!invite || !mail || !accept || !approve || !member || !welcome) throw new Error("the process has six steps");
@@ -283,7 +489,13 @@ export function busyHouse(): FakeHouse {
     seq: 8n,
     input: { email: "grace@example.org", displayName: "Grace Hopper", role: "member" },
     steps: [
-      ...[invite, mail, accept].map((one) => ({ ...one, state: Step_State.SUCCEEDED, attempt: 1, startTime: ago(7200), endTime: ago(3600) })),
+      ...[invite, mail, accept].map((one) => ({
+        ...one,
+        state: Step_State.SUCCEEDED,
+        attempt: 1,
+        startTime: ago(7200),
+        endTime: ago(3600),
+      })),
       { ...approve, state: Step_State.WAITING, startTime: ago(3600) },
       member,
       welcome,
@@ -295,17 +507,51 @@ export function busyHouse(): FakeHouse {
     state: Run_State.FAILED,
     startTime: ago(90_000),
     endTime: ago(89_990),
-    error: { code: "invalid_argument", message: "Line 1: the header names the column “faa” twice.", step: "plan", reason: "DUPLICATE_HEADER" },
-    steps: [{ ...plan, state: Step_State.FAILED, attempt: 1, message: "Line 1: the header names the column “faa” twice.", startTime: ago(90_000), endTime: ago(89_990) }, chunks, finish],
+    error: {
+      code: "invalid_argument",
+      message: "Line 1: the header names the column “faa” twice.",
+      step: "plan",
+      reason: "DUPLICATE_HEADER",
+    },
+    steps: [
+      {
+        ...plan,
+        state: Step_State.FAILED,
+        attempt: 1,
+        message: "Line 1: the header names the column “faa” twice.",
+        startTime: ago(90_000),
+        endTime: ago(89_990),
+      },
+      chunks,
+      finish,
+    ],
   });
   house.runs = [
     importing,
     waiting,
     finished,
-    run({ process: "onboarding", title: "alan@example.org", state: Run_State.COMPLETED, startTime: ago(86_400), endTime: ago(80_000) }),
-    run({ title: "weather.csv into weather", state: Run_State.PAUSED, startTime: ago(88_000), step: "import", progress: { done: 12_000n, total: 26_115n, unit: "rows" } }),
+    run({
+      process: "onboarding",
+      title: "alan@example.org",
+      state: Run_State.COMPLETED,
+      startTime: ago(86_400),
+      endTime: ago(80_000),
+    }),
+    run({
+      title: "weather.csv into weather",
+      state: Run_State.PAUSED,
+      startTime: ago(88_000),
+      step: "import",
+      progress: { done: 12_000n, total: 26_115n, unit: "rows" },
+    }),
     broken,
-    run({ process: "onboarding", title: "kurt@example.org", state: Run_State.CANCELLED, startTime: ago(172_000), endTime: ago(171_000) }),
+    run({
+      process: "onboarding",
+      title: "kurt@example.org",
+      state: Run_State.CANCELLED,
+      startTime: ago(172_000),
+      endTime: ago(171_000),
+    }),
   ];
   house.tasks = [
     task({
@@ -315,8 +561,14 @@ export function busyHouse(): FakeHouse {
       formSchema: { type: "object", properties: { team: { type: "string", title: "Team", enum: ["Compilers", "Operations"] } } },
     }),
     task({ title: "Approve Kurt Gödel as viewer", createTime: ago(9000) }),
-    task({ title: "Approve Alan Turing as operator", state: Task_State.DECIDED, decision: Task_Decision.APPROVE, decidedBy: "users/barbara", decideTime: ago(80_000), reason: "known from the interview" }),
+    task({
+      title: "Approve Alan Turing as operator",
+      state: Task_State.DECIDED,
+      decision: Task_Decision.APPROVE,
+      decidedBy: "users/barbara",
+      decideTime: ago(80_000),
+      reason: "known from the interview",
+    }),
   ];
   return house;
 }
-

@@ -67,13 +67,27 @@ describe("runs", () => {
     expect((await screen.findByTestId("run-progress-count")).textContent).toBe("160,000 of 336,776 rows");
     await waitFor(() => expect(server.sent).toContainEqual({ type: "subscribe", topic, after: 9 }));
     const progress = (done: number) => ({ done: String(done), total: "336776", unit: "rows" });
-    const say = (seq: number, event: object) => server.say({ type: "event", topic, seq, event: { run: run.name, seq: String(seq), time: new Date().toISOString(), state: "RUNNING", ...event } });
+    const say = (seq: number, event: object) =>
+      server.say({
+        type: "event",
+        topic,
+        seq,
+        event: { run: run.name, seq: String(seq), time: new Date().toISOString(), state: "RUNNING", ...event },
+      });
     say(10, { kind: "step.succeeded", step: "import", item: 5, attempt: 1, progress: progress(180_000) });
     await waitFor(() => expect(screen.getByTestId("run-progress-count").textContent).toBe("180,000 of 336,776 rows"));
     expect(screen.getByText("Import the chunks 5")).toBeDefined();
     expect(screen.getByTestId("step-import").dataset.state).toBe("RUNNING");
     house.runs = house.runs.map((known) =>
-      known === run ? { ...run, seq: 11n, state: Run_State.COMPLETED, endTime: ago(0), result: { read: "336776", inserted: "336776", rejected: "0" } } : known,
+      known === run
+        ? {
+            ...run,
+            seq: 11n,
+            state: Run_State.COMPLETED,
+            endTime: ago(0),
+            result: { read: "336776", inserted: "336776", rejected: "0" },
+          }
+        : known,
     );
     say(11, { kind: "run.completed", state: "COMPLETED", progress: progress(336_776) });
     expect((await screen.findByTestId("result-inserted")).textContent).toBe("336,776");
@@ -114,7 +128,9 @@ describe("starting", () => {
     await user.click(await screen.findByRole("option", { name: "Member", hidden: true }));
     await user.click(screen.getByRole("button", { name: "Start" }));
     await waitFor(() => expect(router.state.location.pathname).toMatch(/^\/runs\//));
-    expect(house.started).toMatchObject([{ process: "onboarding", input: { email: "grace@example.org", displayName: "Grace Hopper", role: "member" } }]);
+    expect(house.started).toMatchObject([
+      { process: "onboarding", input: { email: "grace@example.org", displayName: "Grace Hopper", role: "member" } },
+    ]);
     expect(house.started[0]?.key).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
@@ -135,7 +151,9 @@ describe("the inbox", () => {
     const house = busyHouse();
     house.decide = () => {
       const fault = new ConnectError("decided by users/barbara", Code.FailedPrecondition);
-      fault.details = [{ type: "google.rpc.ErrorInfo", value: new Uint8Array([10, 15, ...new TextEncoder().encode("ALREADY_DECIDED")]) }];
+      fault.details = [
+        { type: "google.rpc.ErrorInfo", value: new Uint8Array([10, 15, ...new TextEncoder().encode("ALREADY_DECIDED")]) },
+      ];
       return fault;
     };
     const { user } = renderConsole(house, `/inbox?task=${idOf(house.tasks[1]?.name ?? "")}`);
@@ -149,7 +167,9 @@ describe("records", () => {
   it("puts the fault of a filter at the filter", async () => {
     const house = busyHouse();
     house.recordsFault = new ConnectError("there is no column “carier”", Code.InvalidArgument);
-    house.recordsFault.details = [{ type: "google.rpc.ErrorInfo", value: new Uint8Array([10, 13, ...new TextEncoder().encode("INVALID_FIELD")]) }];
+    house.recordsFault.details = [
+      { type: "google.rpc.ErrorInfo", value: new Uint8Array([10, 13, ...new TextEncoder().encode("INVALID_FIELD")]) },
+    ];
     renderConsole(house, '/datasets/flights?filter=carier%3D"UA"');
     expect(await screen.findByText("There is no column “carier”")).toBeDefined();
     expect(screen.queryByRole("alert")).toBeNull();

@@ -32,7 +32,9 @@ export class FakeLive {
 // The whole console at an address, with a fake house in place of the server: the real routes, queries and socket code.
 export function renderConsole(house: FakeHouse, path: string) {
   const server = new FakeLive();
-  const tokens = new TokenSource({ fetch: () => Promise.resolve(Response.json({ accessToken: "token", expiresIn: 300, organisation: "organisations/1" })) });
+  const tokens = new TokenSource({
+    fetch: () => Promise.resolve(Response.json({ accessToken: "token", expiresIn: 300, organisation: "organisations/1" })),
+  });
   const live = new Live({ tokens, connect: server.connect });
   const queryClient = createQueryClient();
   queryClient.setDefaultOptions({ queries: { ...queryClient.getDefaultOptions().queries, retry: false } });

@@ -31,7 +31,9 @@ export function ColumnsEditor({ columns, keyColumns, samples, onChange }: Column
     const before = columns[index];
     if (!before) return;
     const after = { ...before, ...change };
-    const keys = after.nullable ? keyColumns.filter((name) => name !== before.name) : keyColumns.map((name) => (name === before.name ? after.name : name));
+    const keys = after.nullable
+      ? keyColumns.filter((name) => name !== before.name)
+      : keyColumns.map((name) => (name === before.name ? after.name : name));
     onChange(columns.with(index, after), keys);
   };
   const toggleKey = (column: Column, index: number, chosen: boolean) =>
@@ -65,7 +67,12 @@ export function ColumnsEditor({ columns, keyColumns, samples, onChange }: Column
                       {name}
                     </Text>
                   ) : (
-                    <TextInput size="xs" aria-label={`Name of ${label}`} value={name} onChange={(event) => edit(index, { name: event.currentTarget.value.trim() })} />
+                    <TextInput
+                      size="xs"
+                      aria-label={`Name of ${label}`}
+                      value={name}
+                      onChange={(event) => edit(index, { name: event.currentTarget.value.trim() })}
+                    />
                   )}
                 </Table.Td>
                 <Table.Td>
@@ -80,10 +87,20 @@ export function ColumnsEditor({ columns, keyColumns, samples, onChange }: Column
                   />
                 </Table.Td>
                 <Table.Td>
-                  <Checkbox size="sm" aria-label={`${label} may be empty`} checked={nullable} onChange={(event) => edit(index, { nullable: event.currentTarget.checked })} />
+                  <Checkbox
+                    size="sm"
+                    aria-label={`${label} may be empty`}
+                    checked={nullable}
+                    onChange={(event) => edit(index, { nullable: event.currentTarget.checked })}
+                  />
                 </Table.Td>
                 <Table.Td>
-                  <Checkbox size="sm" aria-label={`${label} is part of the key`} checked={keyColumns.includes(name)} onChange={(event) => toggleKey(column, index, event.currentTarget.checked)} />
+                  <Checkbox
+                    size="sm"
+                    aria-label={`${label} is part of the key`}
+                    checked={keyColumns.includes(name)}
+                    onChange={(event) => toggleKey(column, index, event.currentTarget.checked)}
+                  />
                 </Table.Td>
                 <Table.Td>
                   {sample ? (
@@ -101,7 +118,12 @@ export function ColumnsEditor({ columns, keyColumns, samples, onChange }: Column
                         variant="subtle"
                         color="gray"
                         aria-label={`Remove ${label}`}
-                        onClick={() => onChange(columns.toSpliced(index, 1), keyColumns.filter((key) => key !== name))}
+                        onClick={() =>
+                          onChange(
+                            columns.toSpliced(index, 1),
+                            keyColumns.filter((key) => key !== name),
+                          )
+                        }
                       >
                         <IconTrash size={16} />
                       </ActionIcon>
@@ -114,7 +136,13 @@ export function ColumnsEditor({ columns, keyColumns, samples, onChange }: Column
         </Table.Tbody>
       </Table>
       {!samples && (
-        <Button variant="subtle" size="xs" mt={4} leftSection={<IconPlus size={14} />} onClick={() => onChange([...columns, { name: "", type: "string", nullable: true }], keyColumns)}>
+        <Button
+          variant="subtle"
+          size="xs"
+          mt={4}
+          leftSection={<IconPlus size={14} />}
+          onClick={() => onChange([...columns, { name: "", type: "string", nullable: true }], keyColumns)}
+        >
           Add a column
         </Button>
       )}

@@ -21,7 +21,13 @@ interface CreateDatasetProps {
 }
 
 // A new dataset: its name, its columns and its key, typed in or proposed from a file.
-export function CreateDataset({ proposal: given, suggestedName = "", submit = "Create dataset", onCreated, aside }: CreateDatasetProps) {
+export function CreateDataset({
+  proposal: given,
+  suggestedName = "",
+  submit = "Create dataset",
+  onCreated,
+  aside,
+}: CreateDatasetProps) {
   const client = useQueryClient();
   const proposing = usePropose();
   const [proposal, setProposal] = useState(given);
@@ -31,7 +37,9 @@ export function CreateDataset({ proposal: given, suggestedName = "", submit = "C
   const [keyColumns, setKeyColumns] = useState(given?.keyColumns ?? []);
   const create = useMutation(RecordsService.method.createDataset, {
     onSuccess: (dataset) => {
-      void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RecordsService.method.listDatasets, cardinality: undefined }) });
+      void client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: RecordsService.method.listDatasets, cardinality: undefined }),
+      });
       onCreated(dataset);
     },
   });
@@ -55,7 +63,8 @@ export function CreateDataset({ proposal: given, suggestedName = "", submit = "C
         event.preventDefault();
         // The form may stand inside another one (a start form's dialog), which must not be sent with it.
         event.stopPropagation();
-        if (complete) create.mutate({ datasetId: id, dataset: { title: title || humanise(id), schema: schemaOf(columns), key: keyColumns } });
+        if (complete)
+          create.mutate({ datasetId: id, dataset: { title: title || humanise(id), schema: schemaOf(columns), key: keyColumns } });
       }}
     >
       <Stack gap="md">
@@ -66,9 +75,17 @@ export function CreateDataset({ proposal: given, suggestedName = "", submit = "C
             required
             value={id}
             onChange={(event) => setId(event.currentTarget.value)}
-            error={faults.datasetId ?? (id && !DATASET_ID.test(id) ? "Lower-case letters, digits, - and _; a letter first." : undefined)}
+            error={
+              faults.datasetId ?? (id && !DATASET_ID.test(id) ? "Lower-case letters, digits, - and _; a letter first." : undefined)
+            }
           />
-          <TextInput label="Title" description="What people read." value={title} onChange={(event) => setTitle(event.currentTarget.value)} error={faults["dataset.title"]} />
+          <TextInput
+            label="Title"
+            description="What people read."
+            value={title}
+            onChange={(event) => setTitle(event.currentTarget.value)}
+            error={faults["dataset.title"]}
+          />
         </Group>
         {!given && (
           <Group gap="sm">
@@ -94,7 +111,7 @@ export function CreateDataset({ proposal: given, suggestedName = "", submit = "C
             setKeyColumns(keys);
           }}
         />
-        <Alert color={keyColumns.length > 0 ? "harbour" : "amber"} p="xs">
+        <Alert role="note" color={keyColumns.length > 0 ? "harbour" : "amber"} p="xs">
           {keyColumns.length > 0 ? (
             <Text size="sm">
               A record is identified by <b>{keyColumns.join(", ")}</b>. Importing the same file again changes nothing.

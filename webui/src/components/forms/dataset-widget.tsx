@@ -20,6 +20,7 @@ export function DatasetWidget({ id, label, required, value, onChange, rawErrors,
           id={id}
           flex={1}
           searchable
+          openOnFocus={false}
           clearable
           disabled={disabled}
           placeholder="Choose a dataset"

@@ -23,7 +23,9 @@ export function FileWidget({ id, label, required, value, onChange, rawErrors, sc
     setPicked(file.name);
     const stored = await upload.start(file);
     if (!stored) return;
-    await client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: FilesService.method.listFiles, cardinality: "finite" }) });
+    await client.invalidateQueries({
+      queryKey: createConnectQueryKey({ schema: FilesService.method.listFiles, cardinality: "finite" }),
+    });
     onChange(stored.name);
   };
   return (
@@ -34,6 +36,7 @@ export function FileWidget({ id, label, required, value, onChange, rawErrors, sc
             id={id}
             flex={1}
             searchable
+            openOnFocus={false}
             clearable
             disabled={disabled}
             placeholder="Choose an uploaded file"
@@ -47,7 +50,13 @@ export function FileWidget({ id, label, required, value, onChange, rawErrors, sc
           />
           <FileButton onChange={(file) => void send(file)} inputProps={{ "data-testid": `${id}-upload` } as object}>
             {(props) => (
-              <Button {...props} variant="default" leftSection={<IconUpload size={16} />} disabled={disabled} loading={Boolean(upload.progress)}>
+              <Button
+                {...props}
+                variant="default"
+                leftSection={<IconUpload size={16} />}
+                disabled={disabled}
+                loading={Boolean(upload.progress)}
+              >
                 Upload
               </Button>
             )}

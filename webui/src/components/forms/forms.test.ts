@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { RJSFSchema } from "@rjsf/utils";
 import { describe, expect, it } from "vitest";
 import { objectOf } from "@/lib/columns";
@@ -11,13 +12,33 @@ describe("prepareForm", () => {
     const properties = objectOf(schema.properties);
     expect(schema.required).toEqual(["file", "dataset"]);
     expect(properties.mode).toMatchObject({ title: "Mode", enum: ["INSERT", "UPSERT"] });
-    expect(properties.format).toMatchObject({ type: "object", title: "Format", properties: { nullTokens: { title: "Null tokens" } } });
+    expect(properties.format).toMatchObject({
+      type: "object",
+      title: "Format",
+      properties: { nullTokens: { title: "Null tokens" } },
+    });
     expect(uiSchema).toMatchObject({
       file: { "ui:widget": "file" },
       dataset: { "ui:widget": "dataset" },
       mode: { "ui:enumNames": ["Insert", "Upsert"] },
       format: { nullTokens: { "ui:widget": "words" } },
     });
+  });
+
+  it("puts fields in their place, else what is needed first and groups last", () => {
+    const names = (properties: JsonObject, required: string[]) =>
+      Object.keys(objectOf(prepareForm({ type: "object", properties, required }).schema.properties));
+    const text = { type: "string", minLength: 1 };
+    expect(
+      names({ approver: { type: "string" }, format: { type: "object", properties: {} }, email: text, role: text }, [
+        "email",
+        "role",
+      ]),
+    ).toEqual(["email", "role", "approver", "format"]);
+    expect(names({ alpha: { ...text, "x-order": 2 }, beta: { type: "string", "x-order": 1 } }, ["alpha"])).toEqual([
+      "beta",
+      "alpha",
+    ]);
   });
 
   it("asks only for what must not be empty", () => {
@@ -33,7 +54,12 @@ describe("prepareForm", () => {
         Tree: {
           type: "object",
           properties: {
-            size: { anyOf: [{ type: "string", pattern: "^-?[0-9]+$" }, { type: "integer", minimum: 0 }] },
+            size: {
+              anyOf: [
+                { type: "string", pattern: "^-?[0-9]+$" },
+                { type: "integer", minimum: 0 },
+              ],
+            },
             child: { $ref: "#/$defs/Tree" },
           },
         },
@@ -48,10 +74,16 @@ describe("prepareForm", () => {
 
 describe("validator", () => {
   const schema = prepareForm(onboardingProcess.inputSchema ?? {}).schema as RJSFSchema;
-  const faults = (data: unknown) => Object.fromEntries(validator.validateFormData(data, schema).errors.map(({ property, message }) => [property, message])) as Record<string, string>;
+  const faults = (data: unknown) =>
+    Object.fromEntries(
+      validator.validateFormData(data, schema).errors.map(({ property, message }) => [property, message]),
+    ) as Record<string, string>;
 
   it("says in words what is wrong with each field", () => {
-    expect(faults({ email: "grace", role: "member" })).toEqual({ ".email": "This is not an e-mail address.", ".displayName": "This is needed." });
+    expect(faults({ email: "grace", role: "member" })).toEqual({
+      ".email": "This is not an e-mail address.",
+      ".displayName": "This is needed.",
+    });
   });
 
   it("lets a correct form through, with emptied fields", () => {

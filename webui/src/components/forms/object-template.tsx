@@ -5,9 +5,11 @@ import type { ObjectFieldTemplateProps } from "@rjsf/utils";
 export function ObjectTemplate({ title, description, properties, fieldPathId }: ObjectFieldTemplateProps) {
   const fields = (
     <Stack gap="md">
-      {properties.filter(({ hidden }) => !hidden).map(({ name, content }) => (
-        <div key={name}>{content}</div>
-      ))}
+      {properties
+        .filter(({ hidden }) => !hidden)
+        .map(({ name, content }) => (
+          <div key={name}>{content}</div>
+        ))}
     </Stack>
   );
   if (fieldPathId.path.length === 0) return fields;

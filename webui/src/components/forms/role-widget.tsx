@@ -8,10 +8,17 @@ export function RoleWidget({ id, label, required, value, onChange, rawErrors, sc
   const { data } = useRoles();
   const common = { id, label, required, disabled, description: schema.description, error: rawErrors?.join(" ") };
   if (!data)
-    return <TextInput {...common} value={(value as string | undefined) ?? ""} onChange={(event) => onChange(event.currentTarget.value || undefined)} />;
+    return (
+      <TextInput
+        {...common}
+        value={(value as string | undefined) ?? ""}
+        onChange={(event) => onChange(event.currentTarget.value || undefined)}
+      />
+    );
   return (
     <Select
       {...common}
+      openOnFocus={false}
       placeholder="Choose a role"
       value={(value as string | undefined) ?? null}
       onChange={(role) => onChange(role ?? undefined)}

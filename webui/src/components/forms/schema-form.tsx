@@ -41,7 +41,18 @@ interface SchemaFormProps {
 }
 
 // A form drawn from a JSON Schema. What the person typed is checked here for speed and on the server for truth.
-export default function SchemaForm({ schema, initial, submit, busy, faults, onSubmit, onChange, submitColor, aside, children }: SchemaFormProps) {
+export default function SchemaForm({
+  schema,
+  initial,
+  submit,
+  busy,
+  faults,
+  onSubmit,
+  onChange,
+  submitColor,
+  aside,
+  children,
+}: SchemaFormProps) {
   const prepared = useMemo(() => prepareForm(schema), [schema]);
   const [value, setValue] = useState<JsonObject>(initial ?? {});
   return (

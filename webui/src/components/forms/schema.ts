@@ -26,7 +26,8 @@ function simplify(schema: JsonObject, definitions: JsonObject, inside: readonly 
     const choice = preferred(anyOf.map(objectOf));
     return simplify({ ...choice, ...others }, definitions, path);
   }
-  if (Array.isArray(rest.enum)) rest.enum = rest.enum.filter((value) => typeof value !== "string" || !value.endsWith("_UNSPECIFIED"));
+  if (Array.isArray(rest.enum))
+    rest.enum = rest.enum.filter((value) => typeof value !== "string" || !value.endsWith("_UNSPECIFIED"));
   if (typeof rest.description === "string") rest.description = rest.description.replace(/\s*\n\s*/g, " ").trim();
   if (rest.items) rest.items = simplify(objectOf(rest.items), definitions, path);
   if (rest.properties) {
@@ -37,15 +38,24 @@ function simplify(schema: JsonObject, definitions: JsonObject, inside: readonly 
       const title = typeof own.title === "string" && !own.$ref && !child.enum ? own.title : humanise(name);
       return [name, { ...child, title }] as const;
     });
-    rest.properties = Object.fromEntries(properties);
     rest.additionalProperties = false;
     const required = Array.isArray(rest.required) ? rest.required : [];
-    rest.required = properties.filter(([name, property]) => required.includes(name) || refusesEmpty(property)).filter(([, property]) => !acceptsEmpty(property)).map(([name]) => name);
+    const needed = properties
+      .filter(([name, property]) => (required.includes(name) && !acceptsEmpty(property)) || refusesEmpty(property))
+      .map(([name]) => name);
+    rest.required = needed;
+    rest.properties = Object.fromEntries(
+      properties.toSorted(byPlace(needed)).map(([name, property]) => [name, without(property, ORDER)]),
+    );
   }
   return rest;
 }
 
-function resolve(schema: JsonObject, definitions: JsonObject, inside: readonly string[]): { schema: JsonObject; path: readonly string[] } {
+function resolve(
+  schema: JsonObject,
+  definitions: JsonObject,
+  inside: readonly string[],
+): { schema: JsonObject; path: readonly string[] } {
   const name = typeof schema.$ref === "string" ? schema.$ref.replace(/^#\/\$defs\//, "") : undefined;
   if (name === undefined) return { schema, path: inside };
   // A type that contains itself ends after one level: forms do not go deeper.
@@ -57,7 +67,23 @@ function resolve(schema: JsonObject, definitions: JsonObject, inside: readonly s
 
 // Of several spellings of one value the one that a form can offer: words before numbers of an enum, a number before its text.
 function preferred(choices: JsonObject[]): JsonObject {
-  return choices.find((choice) => Array.isArray(choice.enum)) ?? choices.find(({ type }) => type === "integer" || type === "number") ?? choices[0] ?? {};
+  return (
+    choices.find((choice) => Array.isArray(choice.enum)) ??
+    choices.find(({ type }) => type === "integer" || type === "number") ??
+    choices[0] ??
+    {}
+  );
+}
+
+// Objects on the wire have no order. A field may say its place; otherwise what is needed comes first, groups come last.
+const ORDER = "x-order";
+
+function byPlace(needed: readonly string[]) {
+  const rank = ([name, property]: readonly [string, JsonObject]) =>
+    typeof property[ORDER] === "number"
+      ? property[ORDER]
+      : 1000 + (needed.includes(name) ? 0 : 1) + (property.type === "object" ? 2 : 0);
+  return (one: readonly [string, JsonObject], other: readonly [string, JsonObject]) => rank(one) - rank(other);
 }
 
 const without = (schema: JsonObject, ...keys: string[]): JsonObject =>
@@ -65,7 +91,8 @@ const without = (schema: JsonObject, ...keys: string[]): JsonObject =>
 
 // The empty value of a proto field is its absence, so a field is required only if its own rules refuse that value.
 function refusesEmpty({ type, minLength, pattern, format, minItems }: JsonObject): boolean {
-  if (type === "string") return Number(minLength ?? 0) > 0 || format === "email" || (typeof pattern === "string" && !matches(pattern, ""));
+  if (type === "string")
+    return Number(minLength ?? 0) > 0 || format === "email" || (typeof pattern === "string" && !matches(pattern, ""));
   return type === "array" && Number(minItems ?? 0) > 0;
 }
 

@@ -25,7 +25,9 @@ export function StartForm({ process, initial, submit = "Start", onStarted, aside
   const [key] = useState(() => crypto.randomUUID());
   const start = useMutation(RunsService.method.startRun, {
     onSuccess: (run) => {
-      void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RunsService.method.listRuns, cardinality: undefined }) });
+      void client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: RunsService.method.listRuns, cardinality: undefined }),
+      });
       onStarted(run);
     },
   });

@@ -8,7 +8,8 @@ const validator: ValidatorType = {
     const errors = transform ? transform(found, uiSchema) : found;
     return { errors, errorSchema: toErrorSchema(errors) };
   },
-  isValid: (schema, data, root) => new Validator({ ...(schema as Schema), $defs: root.$defs }, "2020-12").validate(withoutGaps(data)).valid,
+  isValid: (schema, data, root) =>
+    new Validator({ ...(schema as Schema), $defs: root.$defs }, "2020-12").validate(withoutGaps(data)).valid,
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the interface of rjsf has it
   rawValidation: <Result>(schema: RJSFSchema, data?: unknown) => ({ errors: check(schema, data) as Result[] }),
 };
@@ -25,7 +26,11 @@ function check(schema: RJSFSchema, data: unknown): RJSFValidationError[] {
 
 function faultOf({ keyword, keywordLocation, instanceLocation, error }: OutputUnit, schema: RJSFSchema): RJSFValidationError {
   const missing = keyword === "required" ? /"([^"]+)"/.exec(error)?.[1] : undefined;
-  const path = instanceLocation.replace(/^#\/?/, "").split("/").concat(missing ?? []).filter(Boolean);
+  const path = instanceLocation
+    .replace(/^#\/?/, "")
+    .split("/")
+    .concat(missing ?? [])
+    .filter(Boolean);
   const limit = at(schema, keywordLocation);
   const message = sentenceFor(keyword, limit) ?? error;
   return { name: keyword, message, property: `.${path.join(".")}`, schemaPath: keywordLocation, stack: message, params: {} };
@@ -72,4 +77,3 @@ function at(schema: RJSFSchema, location: string): unknown {
 function withoutGaps(data: unknown): unknown {
   return data === undefined ? {} : (JSON.parse(JSON.stringify(data)) as unknown);
 }
-

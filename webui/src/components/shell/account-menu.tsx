@@ -29,7 +29,10 @@ export function AccountMenu() {
         <Menu.Item leftSection={<IconDeviceLaptop size={16} />} renderRoot={(props) => <Link to="/account" {...props} />}>
           Sessions
         </Menu.Item>
-        <Menu.Item leftSection={<IconPlugConnected size={16} />} renderRoot={(props) => <Link to="/account" hash="apps" {...props} />}>
+        <Menu.Item
+          leftSection={<IconPlugConnected size={16} />}
+          renderRoot={(props) => <Link to="/account" hash="apps" {...props} />}
+        >
           Apps with access
         </Menu.Item>
         <Menu.Divider />

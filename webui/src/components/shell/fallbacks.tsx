@@ -9,7 +9,15 @@ import { useViewer } from "@/lib/viewer";
 export function NotFound() {
   return (
     <Page title="Nothing here">
-      <Empty icon={IconMapQuestion} title="This page does not exist" action={<Button variant="light" renderRoot={(props) => <Link to="/" {...props} />}>To the first page</Button>}>
+      <Empty
+        icon={IconMapQuestion}
+        title="This page does not exist"
+        action={
+          <Button variant="light" renderRoot={(props) => <Link to="/" {...props} />}>
+            To the first page
+          </Button>
+        }
+      >
         The address may be mistyped, or what it named is gone.
       </Empty>
     </Page>

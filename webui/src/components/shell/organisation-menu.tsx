@@ -51,7 +51,11 @@ export function OrganisationMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         {organisations.map(({ name, displayName }) => (
-          <Menu.Item key={name} onClick={() => void enter(name)} rightSection={name === organisation?.name ? <IconCheck size={14} /> : <Box w={14} />}>
+          <Menu.Item
+            key={name}
+            onClick={() => void enter(name)}
+            rightSection={name === organisation?.name ? <IconCheck size={14} /> : <Box w={14} />}
+          >
             {displayName}
           </Menu.Item>
         ))}

@@ -18,7 +18,12 @@ export function useNow(interval: number): Date {
 export function Moment({ time, none = "–" }: { time: Timestamp | undefined; none?: string }) {
   const now = useNow(30_000);
   const when = date(time);
-  if (!when) return <Text span inherit c="dimmed">{none}</Text>;
+  if (!when)
+    return (
+      <Text span inherit c="dimmed">
+        {none}
+      </Text>
+    );
   return (
     <Tooltip label={formatAbsolute(when)}>
       <time dateTime={when.toISOString()} style={{ whiteSpace: "nowrap" }}>
@@ -32,7 +37,12 @@ export function Moment({ time, none = "–" }: { time: Timestamp | undefined; no
 export function Elapsed({ start, end, running }: { start: Timestamp | undefined; end: Timestamp | undefined; running: boolean }) {
   const now = useNow(running && !end ? 1000 : 0);
   const from = date(start);
-  if (!from || (!end && !running)) return <Text span inherit c="dimmed">–</Text>;
+  if (!from || (!end && !running))
+    return (
+      <Text span inherit c="dimmed">
+        –
+      </Text>
+    );
   const until = date(end) ?? (now < from ? from : now);
   return <span className="numeric">{formatDuration(until.getTime() - from.getTime())}</span>;
 }

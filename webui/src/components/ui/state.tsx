@@ -64,7 +64,9 @@ export function StateBadge({ state, size = "md" }: { state: string; size?: "sm" 
       size={size}
       data-state={state}
       style={{ flexShrink: 0 }}
-      leftSection={<Icon size={size === "lg" ? 14 : 12} stroke={2.2} aria-hidden className={state === "RUNNING" ? "pulse" : undefined} />}
+      leftSection={
+        <Icon size={size === "lg" ? 14 : 12} stroke={2.2} aria-hidden className={state === "RUNNING" ? "pulse" : undefined} />
+      }
     >
       {humanise(state)}
     </Badge>

@@ -4,7 +4,17 @@ import type { ReactNode } from "react";
 import { problemOf } from "@/lib/errors";
 
 // Nothing here yet: what it would be, and how to get the first one.
-export function Empty({ title, children, action, icon: Icon = IconMoodEmpty }: { title: string; children?: ReactNode; action?: ReactNode; icon?: TablerIcon }) {
+export function Empty({
+  title,
+  children,
+  action,
+  icon: Icon = IconMoodEmpty,
+}: {
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+  icon?: TablerIcon;
+}) {
   return (
     <Center py={56} px="md">
       <Stack align="center" gap="xs" maw={440}>
@@ -26,7 +36,15 @@ export function Empty({ title, children, action, icon: Icon = IconMoodEmpty }: {
 }
 
 // What went wrong and, if trying again can help, a way to do so.
-export function Failure({ error, retry, title = "This could not be loaded" }: { error: unknown; retry?: () => void; title?: string }) {
+export function Failure({
+  error,
+  retry,
+  title = "This could not be loaded",
+}: {
+  error: unknown;
+  retry?: () => void;
+  title?: string;
+}) {
   const { sentence, detail } = problemOf(error);
   return (
     <Alert role="alert" color="red" icon={<IconAlertTriangle size={18} />} title={title}>

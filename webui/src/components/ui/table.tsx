@@ -68,7 +68,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
                         >
                           {title}
                           {!sorted && <IconSelector size={14} aria-hidden opacity={0.5} />}
-                          {sorted && (sort.descending ? <IconChevronDown size={14} aria-hidden /> : <IconChevronUp size={14} aria-hidden />)}
+                          {sorted &&
+                            (sort.descending ? <IconChevronDown size={14} aria-hidden /> : <IconChevronUp size={14} aria-hidden />)}
                         </UnstyledButton>
                       ) : meta?.hiddenHeader ? (
                         <span className="mantine-visually-hidden" style={{ position: "absolute", clip: "rect(0 0 0 0)" }}>
@@ -108,7 +109,11 @@ export function DataTable<T>(props: DataTableProps<T>) {
 }
 
 // The end of a keyset list: one more page, if there is one.
-export function LoadMore({ query }: { query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function LoadMore({
+  query,
+}: {
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}) {
   if (!query.hasNextPage) return null;
   return (
     <Center p="sm">

@@ -50,16 +50,40 @@ export function Facts({ facts }: { facts: [label: string, value: ReactNode][] })
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 // A Struct as facts: flat values as text, deeper ones as JSON.
-export function StructFacts({ value, render }: { value: { [key: string]: Json } | undefined; render?: (key: string, value: Json) => ReactNode }) {
+export function StructFacts({
+  value,
+  render,
+}: {
+  value: { [key: string]: Json } | undefined;
+  render?: (key: string, value: Json) => ReactNode;
+}) {
   const entries = Object.entries(value ?? {});
-  if (entries.length === 0) return <Text size="sm" c="dimmed">Nothing.</Text>;
+  if (entries.length === 0)
+    return (
+      <Text size="sm" c="dimmed">
+        Nothing.
+      </Text>
+    );
   return <Facts facts={entries.map(([key, entry]) => [humanise(key), render?.(key, entry) ?? <JsonValue value={entry} />])} />;
 }
 
 export function JsonValue({ value }: { value: Json }) {
-  if (value === null || value === "") return <Text span inherit c="dimmed">–</Text>;
+  if (value === null || value === "")
+    return (
+      <Text span inherit c="dimmed">
+        –
+      </Text>
+    );
   if (typeof value === "object") return <Code block>{JSON.stringify(value, null, 2)}</Code>;
   if (typeof value === "string" && /^https?:\/\//.test(value))
-    return <Anchor href={value} rel="noreferrer" target="_blank" inherit>{value}</Anchor>;
-  return <Box component="span" className={typeof value === "number" ? "numeric" : undefined}>{String(value)}</Box>;
+    return (
+      <Anchor href={value} rel="noreferrer" target="_blank" inherit>
+        {value}
+      </Anchor>
+    );
+  return (
+    <Box component="span" className={typeof value === "number" ? "numeric" : undefined}>
+      {String(value)}
+    </Box>
+  );
 }

@@ -39,7 +39,10 @@ function Sessions() {
   const client = useQueryClient();
   const query = useQuery(SessionService.method.listSessions, {});
   const revoke = useMutation(SessionService.method.revokeSession, {
-    onSuccess: () => client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: SessionService.method.listSessions, cardinality: "finite" }) }),
+    onSuccess: () =>
+      client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: SessionService.method.listSessions, cardinality: "finite" }),
+      }),
   });
   const [asked, setAsked] = useState<Session>();
   return (
@@ -65,7 +68,8 @@ function Sessions() {
               }
               detail={
                 <>
-                  {session.remoteAddress} · signed in <Moment time={session.createTime} /> · last used <Moment time={session.lastUseTime} />
+                  {session.remoteAddress} · signed in <Moment time={session.createTime} /> · last used{" "}
+                  <Moment time={session.lastUseTime} />
                 </>
               }
               action={
@@ -100,7 +104,10 @@ function Grants() {
   const client = useQueryClient();
   const query = useQuery(GrantService.method.listGrants, {});
   const revoke = useMutation(GrantService.method.revokeGrant, {
-    onSuccess: () => client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: GrantService.method.listGrants, cardinality: "finite" }) }),
+    onSuccess: () =>
+      client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: GrantService.method.listGrants, cardinality: "finite" }),
+      }),
   });
   const [asked, setAsked] = useState<Grant>();
   return (
@@ -133,7 +140,13 @@ function Grants() {
                   </Group>
                 }
                 action={
-                  <Button size="compact-sm" variant="subtle" color="red" onClick={() => setAsked(grant)} aria-label={`Take access away from ${grant.clientTitle}`}>
+                  <Button
+                    size="compact-sm"
+                    variant="subtle"
+                    color="red"
+                    onClick={() => setAsked(grant)}
+                    aria-label={`Take access away from ${grant.clientTitle}`}
+                  >
                     Take away
                   </Button>
                 }

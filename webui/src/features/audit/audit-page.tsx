@@ -29,7 +29,11 @@ export function AuditPage({ filter, onFilter }: AuditPageProps) {
   );
   const fault = query.error && filter ? problemOf(query.error).fields.filter : undefined;
   return (
-    <Page title="Audit" subtitle="Every change: who, what, when, from where. Entries can't be altered unnoticed." actions={<Verify />}>
+    <Page
+      title="Audit"
+      subtitle="Every change: who, what, when, from where. Entries can't be altered unnoticed."
+      actions={<Verify />}
+    >
       <form
         role="search"
         onSubmit={(event) => {
@@ -69,7 +73,14 @@ export function AuditPage({ filter, onFilter }: AuditPageProps) {
           )}
         </Loaded>
       )}
-      <Drawer opened={shown !== undefined} onClose={() => setShown(undefined)} position="right" size="lg" title={shown && verbOf(shown.action)} closeButtonProps={{ "aria-label": "Close" }}>
+      <Drawer
+        opened={shown !== undefined}
+        onClose={() => setShown(undefined)}
+        position="right"
+        size="lg"
+        title={shown && verbOf(shown.action)}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
         {shown && <EntryDetails entry={shown} />}
       </Drawer>
     </Page>
@@ -84,14 +95,24 @@ function Verify() {
       <div aria-live="polite">
         {query.error && <Failure error={query.error} title="The chain could not be checked" />}
         {query.data && !query.isFetching && (
-          <Alert p={8} color={query.data.valid ? "teal" : "red"} icon={query.data.valid ? <IconShieldCheck size={18} /> : <IconShieldX size={18} />} data-testid="chain-verdict">
+          <Alert
+            p={8}
+            color={query.data.valid ? "teal" : "red"}
+            icon={query.data.valid ? <IconShieldCheck size={18} /> : <IconShieldX size={18} />}
+            data-testid="chain-verdict"
+          >
             {query.data.valid
               ? `Intact: ${formatCount(query.data.entries)} entries fit together.`
               : `Broken at position ${formatCount(query.data.brokenAt)}: an entry was altered or removed.`}
           </Alert>
         )}
       </div>
-      <Button variant="default" leftSection={<IconShieldCheck size={16} />} loading={query.isFetching} onClick={() => void query.refetch()}>
+      <Button
+        variant="default"
+        leftSection={<IconShieldCheck size={16} />}
+        loading={query.isFetching}
+        onClick={() => void query.refetch()}
+      >
         Verify the chain
       </Button>
     </Group>
@@ -113,13 +134,33 @@ function columns(show: (entry: Entry) => void): ColumnDef<Entry>[] {
         </Button>
       ),
     },
-    { header: "On", cell: ({ row: { original } }) => original.target && <Code style={{ whiteSpace: "nowrap" }}>{shortName(original.target)}</Code> },
-    { header: "Reason", cell: ({ row: { original } }) => <Text size="sm" truncate maw={220}>{original.reason}</Text> },
-    { header: "From", cell: ({ row: { original } }) => <Text size="sm" c="dimmed">{original.remoteAddress}</Text> },
+    {
+      header: "On",
+      cell: ({ row: { original } }) =>
+        original.target && <Code style={{ whiteSpace: "nowrap" }}>{shortName(original.target)}</Code>,
+    },
+    {
+      header: "Reason",
+      cell: ({ row: { original } }) => (
+        <Text size="sm" truncate maw={220}>
+          {original.reason}
+        </Text>
+      ),
+    },
+    {
+      header: "From",
+      cell: ({ row: { original } }) => (
+        <Text size="sm" c="dimmed">
+          {original.remoteAddress}
+        </Text>
+      ),
+    },
     {
       header: "Position",
       meta: { align: "right" },
-      cell: ({ row: { original } }) => <span className="numeric">{original.position > 0n ? formatCount(original.position) : "–"}</span>,
+      cell: ({ row: { original } }) => (
+        <span className="numeric">{original.position > 0n ? formatCount(original.position) : "–"}</span>
+      ),
     },
   ];
 }

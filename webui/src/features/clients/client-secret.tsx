@@ -10,7 +10,7 @@ export function ClientSecret({ issued, onClose }: { issued: CreateClientResponse
   return (
     <Stack gap="md">
       {clientSecret && (
-        <Alert color="amber" icon={<IconKey size={18} />} title="This secret is shown only now">
+        <Alert role="note" color="amber" icon={<IconKey size={18} />} title="This secret is shown only now">
           Copy it into the client's configuration. If it is lost, issue a new one.
         </Alert>
       )}

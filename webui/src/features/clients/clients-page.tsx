@@ -34,7 +34,8 @@ export function ClientsPage() {
     { pageSize: 100, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined },
   );
-  const renew = () => queryClient.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listClients, cardinality: undefined }) });
+  const renew = () =>
+    queryClient.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listClients, cardinality: undefined }) });
   const rotate = useMutation(rotateClientSecret, { onSuccess: renew });
   const remove = useMutation(deleteClient, { onSuccess: renew });
   const close = () => setAsked(undefined);
@@ -45,7 +46,11 @@ export function ClientsPage() {
     </Button>
   );
   return (
-    <Page title="Clients" subtitle="Programs that use the API: for themselves, or for people who allowed it." actions={writable && register}>
+    <Page
+      title="Clients"
+      subtitle="Programs that use the API: for themselves, or for people who allowed it."
+      actions={writable && register}
+    >
       <Loaded query={query}>
         {({ pages }) => (
           <DataTable
@@ -73,7 +78,15 @@ export function ClientsPage() {
         />
       </Modal>
       {/* Shown once: it closes by its button only, not by a slip of the hand. */}
-      <Modal opened={issued !== undefined} onClose={() => setIssued(undefined)} title={issued?.client?.title || "The client"} size="lg" closeOnClickOutside={false} closeOnEscape={false} withCloseButton={false}>
+      <Modal
+        opened={issued !== undefined}
+        onClose={() => setIssued(undefined)}
+        title={issued?.client?.title || "The client"}
+        size="lg"
+        closeOnClickOutside={false}
+        closeOnEscape={false}
+        withCloseButton={false}
+      >
         {issued && <ClientSecret issued={issued} onClose={() => setIssued(undefined)} />}
       </Modal>
       <ActionDialog
@@ -81,7 +94,9 @@ export function ClientsPage() {
         onClose={close}
         title={`New secret for ${asked?.client.title ?? ""}?`}
         action="Issue a new secret"
-        run={async () => setIssued(await rotate.mutateAsync({ name: asked?.client.name ?? "", overlapSeconds: BigInt(OVERLAP_SECONDS) }))}
+        run={async () =>
+          setIssued(await rotate.mutateAsync({ name: asked?.client.name ?? "", overlapSeconds: BigInt(OVERLAP_SECONDS) }))
+        }
       >
         The old secret keeps working for 24 hours. The new one is shown once.
       </ActionDialog>

@@ -16,7 +16,10 @@ export const kindNames: Record<Client_Kind, string> = {
 const kinds = [
   { kind: Client_Kind.MACHINE, description: "Acts for itself: a script, a server job. Client credentials." },
   { kind: Client_Kind.CONFIDENTIAL, description: "Acts for people and can keep a secret. Authorization code with PKCE." },
-  { kind: Client_Kind.PUBLIC, description: "Acts for people on their own device: a browser or native app. Authorization code with PKCE, no secret." },
+  {
+    kind: Client_Kind.PUBLIC,
+    description: "Acts for people on their own device: a browser or native app. Authorization code with PKCE, no secret.",
+  },
 ];
 
 export function RegisterClient({ onRegistered }: { onRegistered: (answer: CreateClientResponse) => void }) {
@@ -40,8 +43,20 @@ export function RegisterClient({ onRegistered }: { onRegistered: (answer: Create
       }}
     >
       <Stack gap="md">
-        <TextInput label="Title" description="People see it when they are asked for consent." required value={title} onChange={(event) => setTitle(event.currentTarget.value)} error={faults["client.title"]} data-autofocus />
-        <Radio.Group label="Kind" value={String(kind)} onChange={(value) => setKind(kinds.find(({ kind }) => String(kind) === value)?.kind ?? Client_Kind.MACHINE)}>
+        <TextInput
+          label="Title"
+          description="People see it when they are asked for consent."
+          required
+          value={title}
+          onChange={(event) => setTitle(event.currentTarget.value)}
+          error={faults["client.title"]}
+          data-autofocus
+        />
+        <Radio.Group
+          label="Kind"
+          value={String(kind)}
+          onChange={(value) => setKind(kinds.find(({ kind }) => String(kind) === value)?.kind ?? Client_Kind.MACHINE)}
+        >
           <Stack gap="xs" mt="xs">
             {kinds.map((one) => (
               <Radio key={one.kind} value={String(one.kind)} label={kindNames[one.kind]} description={one.description} />
@@ -60,7 +75,13 @@ export function RegisterClient({ onRegistered }: { onRegistered: (answer: Create
             error={uriFault}
           />
         )}
-        <Checkbox.Group label="Scopes" description="The most that it may ever ask for." value={asked} onChange={setChosen} error={faults["client.scopes"]}>
+        <Checkbox.Group
+          label="Scopes"
+          description="The most that it may ever ask for."
+          value={asked}
+          onChange={setChosen}
+          error={faults["client.scopes"]}
+        >
           <Stack gap={8} mt="xs">
             {offered.map((scope) => (
               <Checkbox key={scope} value={scope} label={scope} description={describeScope(scope)} size="sm" />
@@ -69,7 +90,11 @@ export function RegisterClient({ onRegistered }: { onRegistered: (answer: Create
         </Checkbox.Group>
         {create.error && <Failure title="The client was not registered" error={create.error} />}
         <Group justify="flex-end">
-          <Button type="submit" loading={create.isPending} disabled={!title || asked.length === 0 || (people && redirectUris.length === 0)}>
+          <Button
+            type="submit"
+            loading={create.isPending}
+            disabled={!title || asked.length === 0 || (people && redirectUris.length === 0)}
+          >
             Register
           </Button>
         </Group>

@@ -30,7 +30,11 @@ export function useRecords(parent: string, { filter, orderBy, pageToken }: Recor
       void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: countRecords, cardinality: "finite" }) });
     },
   });
-  const records = useQuery(listRecords, { parent, filter, orderBy, pageToken, pageSize: PAGE_SIZE }, { placeholderData: keepPreviousData, refetchInterval });
+  const records = useQuery(
+    listRecords,
+    { parent, filter, orderBy, pageToken, pageSize: PAGE_SIZE },
+    { placeholderData: keepPreviousData, refetchInterval },
+  );
   const count = useQuery(countRecords, { parent, filter }, { placeholderData: keepPreviousData, refetchInterval });
   return { records, count };
 }

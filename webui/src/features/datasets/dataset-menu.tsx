@@ -49,7 +49,9 @@ export function DatasetMenu({ dataset, onDeleted }: { dataset: Dataset; onDelete
         color="red"
         run={async () => {
           await remove.mutateAsync({ name: dataset.name });
-          await client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RecordsService.method.listDatasets, cardinality: undefined }) });
+          await client.invalidateQueries({
+            queryKey: createConnectQueryKey({ schema: RecordsService.method.listDatasets, cardinality: undefined }),
+          });
           done(`${title} is deleted.`);
           onDeleted();
         }}

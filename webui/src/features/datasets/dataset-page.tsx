@@ -35,7 +35,12 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
   return (
     <Page
       title={query.data?.title || idOf(name)}
-      subtitle={query.data && (query.data.key.length > 0 ? `Identified by ${query.data.key.join(", ")}` : "Without a key: every imported row is a new record")}
+      subtitle={
+        query.data &&
+        (query.data.key.length > 0
+          ? `Identified by ${query.data.key.join(", ")}`
+          : "Without a key: every imported row is a new record")
+      }
       above={
         <Breadcrumbs mb={4} fz="sm">
           <Anchor inherit renderRoot={(props) => <Link to="/datasets" {...props} />}>
@@ -48,7 +53,11 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
         can("records.write") && (
           <>
             {can("runs.write") && can("files.write") && (
-              <Button variant="default" leftSection={<IconFileImport size={16} />} renderRoot={(props) => <Link to="/import" search={{ dataset: idOf(name) }} {...props} />}>
+              <Button
+                variant="default"
+                leftSection={<IconFileImport size={16} />}
+                renderRoot={(props) => <Link to="/import" search={{ dataset: idOf(name) }} {...props} />}
+              >
                 Import file
               </Button>
             )}
@@ -58,7 +67,9 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
       }
     >
       {/* A new view starts at its first page. */}
-      <Loaded query={query}>{(dataset) => <Records key={`${view.filter}\n${view.order}`} dataset={dataset} view={view} onView={onView} />}</Loaded>
+      <Loaded query={query}>
+        {(dataset) => <Records key={`${view.filter}\n${view.order}`} dataset={dataset} view={view} onView={onView} />}
+      </Loaded>
     </Page>
   );
 }
@@ -71,7 +82,10 @@ function Records({ dataset, view, onView }: { dataset: Dataset; view: View; onVi
   const at: RecordsView = { filter: view.filter ?? "", orderBy: view.order ?? "", pageToken: tokens.at(-1) ?? "" };
   const { records, count } = useRecords(dataset.name, at);
   const problem = records.error ? problemOf(records.error) : undefined;
-  const filterFault = problem && view.filter ? (problem.fields.filter ?? (problem.reason === "INVALID_FIELD" ? problem.sentence : undefined)) : undefined;
+  const filterFault =
+    problem && view.filter
+      ? (problem.fields.filter ?? (problem.reason === "INVALID_FIELD" ? problem.sentence : undefined))
+      : undefined;
   const [column, direction] = (view.order ?? "").split(" ");
   const next = records.data?.nextPageToken;
   const sortBy = (name: string) =>
@@ -119,9 +133,13 @@ function Records({ dataset, view, onView }: { dataset: Dataset; view: View; onVi
           dimmed={records.isPlaceholderData}
           minWidth={Math.max(640, columnsOf(dataset.schema).length * 104)}
           empty={
-            <Empty icon={IconTableOff} title={view.filter ? "No record fits this filter" : "No records yet"}>
-              {view.filter ? "Compare text with = in double quotes, numbers with <, <=, > and >=; join with AND and OR." : "Import a file to fill this dataset."}
-            </Empty>
+            view.filter ? (
+              <FilterHelp title="No record fits this filter" />
+            ) : (
+              <Empty icon={IconTableOff} title="No records yet">
+                Import a file to fill this dataset.
+              </Empty>
+            )
           }
           footer={
             <Group justify="space-between" px="md" py="xs" style={{ borderTop: "1px solid var(--mantine-color-default-border)" }}>
@@ -132,7 +150,12 @@ function Records({ dataset, view, onView }: { dataset: Dataset; view: View; onVi
                 <Button size="xs" variant="default" disabled={tokens.length === 1} onClick={() => setTokens(tokens.slice(0, -1))}>
                   Previous
                 </Button>
-                <Button size="xs" variant="default" disabled={!next || records.isPlaceholderData} onClick={() => next && setTokens([...tokens, next])}>
+                <Button
+                  size="xs"
+                  variant="default"
+                  disabled={!next || records.isPlaceholderData}
+                  onClick={() => next && setTokens([...tokens, next])}
+                >
                   Next
                 </Button>
               </Group>
@@ -140,14 +163,21 @@ function Records({ dataset, view, onView }: { dataset: Dataset; view: View; onVi
           }
         />
       ) : (
-        !problem && (
-          <Paper>
-            <Loading rows={12} />
-          </Paper>
+        (!problem || filterFault) && (
+          <Paper>{problem ? <FilterHelp title="This filter can't be read" /> : <Loading rows={12} />}</Paper>
         )
       )}
       <RecordDrawer record={shown} dataset={dataset} onClose={() => setShown(undefined)} />
     </>
+  );
+}
+
+function FilterHelp({ title }: { title: string }) {
+  return (
+    <Empty icon={IconTableOff} title={title}>
+      Compare text with = and double quotes, numbers with =, &lt;, &lt;=, &gt; and &gt;=; a colon looks for a part of a text. Join
+      with AND and OR, turn round with NOT.
+    </Empty>
   );
 }
 
@@ -160,13 +190,32 @@ function columnsFor(dataset: Dataset, show: (record: DataRecord) => void): Colum
       const value = original.data?.[name];
       const text = value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
       const shown = (
-        <Text span inherit className="numeric" truncate maw={260} display="inline-block" style={{ verticalAlign: "bottom", whiteSpace: "nowrap" }} c={text ? undefined : "dimmed"}>
+        <Text
+          span
+          inherit
+          className="numeric"
+          truncate
+          maw={260}
+          display="inline-block"
+          style={{ verticalAlign: "bottom", whiteSpace: "nowrap" }}
+          c={text ? undefined : "dimmed"}
+        >
           {text || "–"}
         </Text>
       );
       // The first cell is how a keyboard reaches the details; the row is a larger target for the mouse.
-      return index > 0 ? shown : (
-        <Anchor component="button" type="button" inherit c="inherit" underline="hover" onClick={() => show(original)} aria-label={`Details of ${original.key.join(", ") || idOf(original.name)}`}>
+      return index > 0 ? (
+        shown
+      ) : (
+        <Anchor
+          component="button"
+          type="button"
+          inherit
+          c="inherit"
+          underline="hover"
+          onClick={() => show(original)}
+          aria-label={`Details of ${original.key.join(", ") || idOf(original.name)}`}
+        >
           {shown}
         </Anchor>
       );

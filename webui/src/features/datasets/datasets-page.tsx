@@ -71,7 +71,12 @@ const columns: ColumnDef<Dataset>[] = [
     header: "Dataset",
     cell: ({ row: { original: dataset } }) => (
       <Stack gap={0}>
-        <Link to="/datasets/$datasetId" params={{ datasetId: idOf(dataset.name) }} className="stretched" style={{ color: "inherit", textDecoration: "none" }}>
+        <Link
+          to="/datasets/$datasetId"
+          params={{ datasetId: idOf(dataset.name) }}
+          className="stretched"
+          style={{ color: "inherit", textDecoration: "none" }}
+        >
           <Text size="sm" fw={550} span>
             {dataset.title || idOf(dataset.name)}
           </Text>
@@ -82,11 +87,21 @@ const columns: ColumnDef<Dataset>[] = [
       </Stack>
     ),
   },
-  { header: "Columns", meta: { align: "right", width: 90 }, cell: ({ row: { original } }) => <span className="numeric">{columnsOf(original.schema).length}</span> },
+  {
+    header: "Columns",
+    meta: { align: "right", width: 90 },
+    cell: ({ row: { original } }) => <span className="numeric">{columnsOf(original.schema).length}</span>,
+  },
   {
     header: "Key",
     cell: ({ row: { original } }) =>
-      original.key.length > 0 ? <Code>{original.key.join(", ")}</Code> : <Text size="sm" c="dimmed">none</Text>,
+      original.key.length > 0 ? (
+        <Code>{original.key.join(", ")}</Code>
+      ) : (
+        <Text size="sm" c="dimmed">
+          none
+        </Text>
+      ),
   },
   { header: "Created", cell: ({ row: { original } }) => <Moment time={original.createTime} /> },
   { header: "Changed", cell: ({ row: { original } }) => <Moment time={original.updateTime} /> },

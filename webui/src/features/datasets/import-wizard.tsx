@@ -1,5 +1,19 @@
 import { createConnectQueryKey, useMutation, useQuery } from "@connectrpc/connect-query";
-import { Alert, Anchor, Breadcrumbs, Button, FileButton, Group, Paper, Radio, Select, Stack, Stepper, Text, Title } from "@mantine/core";
+import {
+  Alert,
+  Anchor,
+  Breadcrumbs,
+  Button,
+  FileButton,
+  Group,
+  Paper,
+  Radio,
+  Select,
+  Stack,
+  Stepper,
+  Text,
+  Title,
+} from "@mantine/core";
 import { IconFileTypeCsv, IconUpload } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -114,7 +128,10 @@ function ChooseFile({ onDone }: { onDone: (file: StoredFile, proposal: Proposal 
           <Text size="sm" c="dimmed">
             .csv or .csv.gz, with a header row
           </Text>
-          <FileButton onChange={(file) => void take(file)} inputProps={{ "data-testid": "import-file", "aria-label": "File to import" } as object}>
+          <FileButton
+            onChange={(file) => void take(file)}
+            inputProps={{ "data-testid": "import-file", "aria-label": "File to import" } as object}
+          >
             {(props) => (
               <Button {...props} leftSection={<IconUpload size={16} />} loading={busy}>
                 Choose a file
@@ -143,7 +160,12 @@ function ChooseDataset({ fileName, proposal, initial, onDone }: ChooseDatasetPro
   const [kind, setKind] = useState(initial ? "existing" : "new");
   const [chosen, setChosen] = useState<string | null>(initial || null);
   const dataset = data?.datasets.find(({ name }) => name === chosen);
-  const missing = dataset && proposal ? columnsOf(dataset.schema).filter(({ name, nullable }) => !nullable && !proposal.columns.some((column) => column.name === name)) : [];
+  const missing =
+    dataset && proposal
+      ? columnsOf(dataset.schema).filter(
+          ({ name, nullable }) => !nullable && !proposal.columns.some((column) => column.name === name),
+        )
+      : [];
   return (
     <Stack gap="md" mt="md">
       <Radio.Group aria-label="Where the rows go" value={kind} onChange={setKind}>
@@ -156,10 +178,16 @@ function ChooseDataset({ fileName, proposal, initial, onDone }: ChooseDatasetPro
         <>
           {proposal && (
             <Text size="sm" c="dimmed">
-              Proposed from the first {formatCount(proposal.rows)} rows of {fileName}. Check the types, and choose the columns that identify a row.
+              Proposed from the first {formatCount(proposal.rows)} rows of {fileName}. Check the types, and choose the columns that
+              identify a row.
             </Text>
           )}
-          <CreateDataset proposal={proposal} suggestedName={suggested} submit="Create and continue" onCreated={({ name }) => onDone(name)} />
+          <CreateDataset
+            proposal={proposal}
+            suggestedName={suggested}
+            submit="Create and continue"
+            onCreated={({ name }) => onDone(name)}
+          />
         </>
       ) : (
         <>
@@ -173,8 +201,9 @@ function ChooseDataset({ fileName, proposal, initial, onDone }: ChooseDatasetPro
             data={(data?.datasets ?? []).map(({ name, title }) => ({ value: name, label: title || idOf(name) }))}
           />
           {missing.length > 0 && (
-            <Alert color="amber" title="The file does not fit this dataset">
-              It has no column {missing.map(({ name }) => `“${name}”`).join(", ")}, which must not be empty: every row would be rejected.
+            <Alert role="note" color="amber" title="The file does not fit this dataset">
+              It has no column {missing.map(({ name }) => `“${name}”`).join(", ")}, which must not be empty: every row would be
+              rejected.
             </Alert>
           )}
           <Group>
@@ -195,7 +224,9 @@ function Start({ file, dataset, onStarted }: { file: StoredFile; dataset: string
   const [key] = useState(() => crypto.randomUUID());
   const start = useMutation(RunsService.method.startRun, {
     onSuccess: (run) => {
-      void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: RunsService.method.listRuns, cardinality: undefined }) });
+      void client.invalidateQueries({
+        queryKey: createConnectQueryKey({ schema: RunsService.method.listRuns, cardinality: undefined }),
+      });
       onStarted(run);
     },
   });

@@ -5,12 +5,32 @@ import type { Dataset, Record as DataRecord } from "@/gen/services/records/v1/re
 import { columnsOf } from "@/lib/columns";
 
 // One record, all of it.
-export function RecordDrawer({ record, dataset, onClose }: { record: DataRecord | undefined; dataset: Dataset; onClose: () => void }) {
+export function RecordDrawer({
+  record,
+  dataset,
+  onClose,
+}: {
+  record: DataRecord | undefined;
+  dataset: Dataset;
+  onClose: () => void;
+}) {
   return (
-    <Drawer opened={record !== undefined} onClose={onClose} position="right" size="md" title={record?.key.join(" · ") || "Record"} closeButtonProps={{ "aria-label": "Close" }}>
+    <Drawer
+      opened={record !== undefined}
+      onClose={onClose}
+      position="right"
+      size="md"
+      title={record?.key.join(" · ") || "Record"}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
       {record && (
         <Stack gap="lg">
-          <Facts facts={columnsOf(dataset.schema).map(({ name }) => [name, <JsonValue key={name} value={record.data?.[name] ?? null} />])} />
+          <Facts
+            facts={columnsOf(dataset.schema).map(({ name }) => [
+              name,
+              <JsonValue key={name} value={record.data?.[name] ?? null} />,
+            ])}
+          />
           <div>
             <Title order={3} mb="xs">
               About

@@ -28,7 +28,11 @@ export function MessagesPage() {
             rowId={({ name }) => idOf(name)}
             minWidth={720}
             footer={<LoadMore query={query} />}
-            empty={<Empty icon={IconMail} title="No messages yet">Invitations, reminders and welcome mails appear here.</Empty>}
+            empty={
+              <Empty icon={IconMail} title="No messages yet">
+                Invitations, reminders and welcome mails appear here.
+              </Empty>
+            }
           />
         )}
       </Loaded>
@@ -37,7 +41,14 @@ export function MessagesPage() {
 }
 
 const columns: ColumnDef<Message>[] = [
-  { header: "To", cell: ({ row: { original } }) => <Text size="sm" fw={550}>{original.recipient}</Text> },
+  {
+    header: "To",
+    cell: ({ row: { original } }) => (
+      <Text size="sm" fw={550}>
+        {original.recipient}
+      </Text>
+    ),
+  },
   { header: "Message", cell: ({ row: { original } }) => humanise(original.template) },
   {
     header: "State",

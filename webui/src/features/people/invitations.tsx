@@ -88,7 +88,13 @@ function columns(ask: ((invitation: Invitation) => void) | undefined): ColumnDef
       cell: ({ row: { original } }) =>
         ask &&
         original.state === Invitation_State.PENDING && (
-          <Button size="compact-sm" variant="subtle" color="red" onClick={() => ask(original)} aria-label={`Withdraw the invitation of ${original.displayName}`}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="red"
+            onClick={() => ask(original)}
+            aria-label={`Withdraw the invitation of ${original.displayName}`}
+          >
             Withdraw
           </Button>
         ),

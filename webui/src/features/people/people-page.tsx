@@ -62,5 +62,7 @@ export function PeoplePage({ tab, onTab, onInvited }: PeoplePageProps) {
 // An invitation is a run of `onboarding`: mail, acceptance, approval, membership, or all of it undone.
 function Invite({ onInvited }: { onInvited: (run: Run) => void }) {
   const query = useQuery(RunsService.method.getProcess, { name: "processes/onboarding" });
-  return <Loaded query={query}>{(process) => <StartForm process={process} submit="Send the invitation" onStarted={onInvited} />}</Loaded>;
+  return (
+    <Loaded query={query}>{(process) => <StartForm process={process} submit="Send the invitation" onStarted={onInvited} />}</Loaded>
+  );
 }

@@ -34,7 +34,14 @@ export function Roles() {
         </Group>
       )}
       <Loaded query={query}>
-        {({ roles }) => <DataTable label="Roles" rows={roles} columns={columns(writable ? setAsked : undefined)} rowId={({ name }) => idOf(name)} />}
+        {({ roles }) => (
+          <DataTable
+            label="Roles"
+            rows={roles}
+            columns={columns(writable ? setAsked : undefined)}
+            rowId={({ name }) => idOf(name)}
+          />
+        )}
       </Loaded>
       <Modal opened={creating} onClose={() => setCreating(false)} title="New role">
         <CreateRole onDone={() => setCreating(false)} />
@@ -110,8 +117,22 @@ function CreateRole({ onDone }: { onDone: () => void }) {
       }}
     >
       <Stack gap="md">
-        <TextInput label="Title" required value={title} onChange={(event) => setTitle(event.currentTarget.value)} error={faults["role.title"]} data-autofocus />
-        <TextInput label="Name" description="Lower-case letters, digits and hyphens." required value={id} onChange={(event) => setId(event.currentTarget.value)} error={faults.roleId} />
+        <TextInput
+          label="Title"
+          required
+          value={title}
+          onChange={(event) => setTitle(event.currentTarget.value)}
+          error={faults["role.title"]}
+          data-autofocus
+        />
+        <TextInput
+          label="Name"
+          description="Lower-case letters, digits and hyphens."
+          required
+          value={id}
+          onChange={(event) => setId(event.currentTarget.value)}
+          error={faults.roleId}
+        />
         <TagsInput label="Permissions" data={choices} value={held} onChange={setHeld} error={faults["role.permissions"]} />
         {createRole.error && <Failure title="The role was not created" error={createRole.error} />}
         <Group justify="flex-end">

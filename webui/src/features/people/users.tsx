@@ -29,7 +29,14 @@ export function Users() {
   return (
     <Stack gap="md">
       <Group gap="sm">
-        <TextInput w={280} aria-label="Search people" placeholder="Name or e-mail" leftSection={<IconSearch size={16} />} value={search} onChange={(event) => setSearch(event.currentTarget.value)} />
+        <TextInput
+          w={280}
+          aria-label="Search people"
+          placeholder="Name or e-mail"
+          leftSection={<IconSearch size={16} />}
+          value={search}
+          onChange={(event) => setSearch(event.currentTarget.value)}
+        />
         <Select
           aria-label="State"
           placeholder="Any state"
@@ -167,6 +174,8 @@ function RolesDialog({ user, onClose }: { user: User; onClose: () => void }) {
           data={(data?.roles ?? []).map(({ name, title }) => ({ value: idOf(name), label: title }))}
           value={roles}
           onChange={setRoles}
+          searchable
+          openOnFocus={false}
           data-autofocus
         />
         {update.error && <Failure title="The roles were not changed" error={update.error} />}

@@ -45,7 +45,12 @@ function ProcessCard({ process }: { process: Process }) {
           </ThemeIcon>
           <Title order={2}>
             {startable ? (
-              <Link to="/processes/$process" params={{ process: idOf(process.name) }} className="stretched" style={{ color: "inherit", textDecoration: "none" }}>
+              <Link
+                to="/processes/$process"
+                params={{ process: idOf(process.name) }}
+                className="stretched"
+                style={{ color: "inherit", textDecoration: "none" }}
+              >
                 {process.title}
               </Link>
             ) : (

@@ -1,4 +1,11 @@
-import { createConnectQueryKey, createQueryOptions, useInfiniteQuery, useMutation, useQuery, useTransport } from "@connectrpc/connect-query";
+import {
+  createConnectQueryKey,
+  createQueryOptions,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useTransport,
+} from "@connectrpc/connect-query";
 import type { Transport } from "@connectrpc/connect";
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
@@ -60,7 +67,9 @@ export function useRun(name: string) {
     {
       event: (event) => {
         client.setQueryData(runKey, (run) => run && applyEvent(run, event));
-        client.setQueriesData<ListEventsResponse>({ queryKey: journalKey, predicate: isJournalOf(name) }, (journal) => append(journal, event, reload));
+        client.setQueriesData<ListEventsResponse>({ queryKey: journalKey, predicate: isJournalOf(name) }, (journal) =>
+          append(journal, event, reload),
+        );
         // The result is in the row, not in the event; and after the last event no later one would show a hole.
         if (hasEnded(stateOf(event.state) ?? Run_State.RUNNING)) reload();
       },

@@ -17,7 +17,14 @@ export function RunDiagram({ steps }: { steps: Step[] }) {
   return (
     <Paper h={Math.min(height + 48, 420)} role="img" aria-label={`Diagram of ${steps.length} steps`} data-testid="run-diagram">
       <ReactFlow
-        nodes={nodes.map(({ id, step, x, y }): StepNodeData => ({ id, type: "step", position: { x, y }, data: { step }, ...NODE, focusable: false }))}
+        nodes={nodes.map(({ id, step, x, y }): StepNodeData => ({
+          id,
+          type: "step",
+          position: { x, y },
+          data: { step },
+          ...NODE,
+          focusable: false,
+        }))}
         edges={edges.map(({ id, source, target, passed }) => ({
           id,
           source,

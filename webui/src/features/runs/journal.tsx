@@ -42,7 +42,12 @@ export function Journal({ query, steps, onEarlier }: JournalProps) {
                   <Table.Td className="numeric" c="dimmed" w={44} ta="right" pr={0}>
                     {String(event.seq)}
                   </Table.Td>
-                  <Table.Td className="numeric" c="dimmed" w={78} title={event.time && formatAbsolute(date(event.time) ?? new Date())}>
+                  <Table.Td
+                    className="numeric"
+                    c="dimmed"
+                    w={78}
+                    title={event.time && formatAbsolute(date(event.time) ?? new Date())}
+                  >
                     {event.time && formatClock(date(event.time) ?? new Date())}
                   </Table.Td>
                   <Table.Td style={{ wordBreak: "break-word" }}>

@@ -36,7 +36,15 @@ export function RunProgress({ run, events }: { run: Run; events: readonly Event[
             .join(" · ")}
         </Text>
       </Group>
-      <Progress value={total > 0 ? percent : 100} size="lg" radius="sm" animated={!over} striped={!over && total === 0} color={over && percent >= 100 ? "teal" : undefined} aria-label="Progress of the run" />
+      <Progress
+        value={total > 0 ? percent : 100}
+        size="lg"
+        radius="sm"
+        animated={!over}
+        striped={!over && total === 0}
+        color={over && percent >= 100 ? "teal" : undefined}
+        aria-label="Progress of the run"
+      />
       {/* Told in steps of ten, or a screen reader would never stop talking. */}
       <VisuallyHidden aria-live="polite">{total > 0 && `${Math.floor(percent / 10) * 10} percent done`}</VisuallyHidden>
     </Paper>

@@ -32,5 +32,9 @@ export function Reference({ value }: { value: string }) {
 function FileName({ name }: { name: string }) {
   const { can } = useViewer();
   const { data } = useQuery(FilesService.method.getFile, { name }, { enabled: can("files.read"), staleTime: Infinity });
-  return data ? <span title={name}>{`${data.fileName}, ${formatBytes(data.size)}`}</span> : <Code title={name}>{shortName(name)}</Code>;
+  return data ? (
+    <span title={name}>{`${data.fileName}, ${formatBytes(data.size)}`}</span>
+  ) : (
+    <Code title={name}>{shortName(name)}</Code>
+  );
 }

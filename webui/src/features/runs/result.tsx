@@ -33,7 +33,13 @@ export function RunResult({ result }: { result: JsonObject }) {
                   <Text size="xs" c="dimmed">
                     {humanise(key)}
                   </Text>
-                  <Text fz={22} fw={620} className="numeric" c={value === "0" ? "dimmed" : colors[key]} data-testid={`result-${key}`}>
+                  <Text
+                    fz={22}
+                    fw={620}
+                    className="numeric"
+                    c={value === "0" ? "dimmed" : colors[key]}
+                    data-testid={`result-${key}`}
+                  >
                     {formatCount(value)}
                   </Text>
                 </Stack>
@@ -42,7 +48,9 @@ export function RunResult({ result }: { result: JsonObject }) {
           </SimpleGrid>
         )}
         {rejects && <RejectsLink file={rejects} />}
-        {Object.keys(rest).length > 0 && <StructFacts value={rest} render={(_, value) => (typeof value === "string" ? <Reference value={value} /> : undefined)} />}
+        {Object.keys(rest).length > 0 && (
+          <StructFacts value={rest} render={(_, value) => (typeof value === "string" ? <Reference value={value} /> : undefined)} />
+        )}
       </Stack>
     </Paper>
   );

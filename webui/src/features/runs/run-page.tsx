@@ -30,7 +30,13 @@ export function RunPage({ name, onRetried }: { name: string; onRetried: (run: Ru
   if (query.data) return <RunView key={name} run={query.data} onRetried={onRetried} />;
   return (
     <Page title="Run" above={<Trail />}>
-      {query.error ? <Failure title="This run can't be shown" error={query.error} retry={() => void query.refetch()} /> : <Paper><Loading /></Paper>}
+      {query.error ? (
+        <Failure title="This run can't be shown" error={query.error} retry={() => void query.refetch()} />
+      ) : (
+        <Paper>
+          <Loading />
+        </Paper>
+      )}
     </Page>
   );
 }
@@ -76,7 +82,11 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
           <Grid.Col span={{ base: 12, md: 7 }}>
             <Stack gap="md">
               {run.steps.length > 0 && <StepList steps={run.steps} />}
-              <Journal query={journal} steps={run.steps} onEarlier={from > 0n ? () => setFrom(from > 2n * TAIL ? from - 2n * TAIL : 0n) : undefined} />
+              <Journal
+                query={journal}
+                steps={run.steps}
+                onEarlier={from > 0n ? () => setFrom(from > 2n * TAIL ? from - 2n * TAIL : 0n) : undefined}
+              />
             </Stack>
           </Grid.Col>
           <Grid.Col span={{ base: 12, md: 5 }}>
@@ -85,7 +95,10 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
                 <Title order={2} id="input" mb="sm">
                   Input
                 </Title>
-                <StructFacts value={run.input} render={(_, value) => (typeof value === "string" ? <Reference value={value} /> : undefined)} />
+                <StructFacts
+                  value={run.input}
+                  render={(_, value) => (typeof value === "string" ? <Reference value={value} /> : undefined)}
+                />
               </Paper>
               <Paper p="md" component="section" aria-labelledby="about">
                 <Title order={2} id="about" mb="sm">
@@ -103,7 +116,9 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
                     ["Process", processTitle],
                     ["Started", <Moment key="start" time={run.startTime} />],
                     ["Ended", <Moment key="end" time={run.endTime} />],
-                    ...(run.retriedFrom ? [["Repeats", <Reference key="from" value={run.retriedFrom} />] as [string, ReactNode]] : []),
+                    ...(run.retriedFrom
+                      ? [["Repeats", <Reference key="from" value={run.retriedFrom} />] as [string, ReactNode]]
+                      : []),
                   ]}
                 />
               </Paper>
@@ -118,16 +133,29 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
 // What a person should know first: why it failed, or that somebody is waited for.
 function Notice({ run }: { run: Run }) {
   const waiting = run.steps.find(({ kind, state }) => kind === Step_Kind.TASK && state === Step_State.WAITING);
-  if (run.error && (run.error.message || run.error.reason))
+  if (run.error && (run.error.message || run.error.reason)) {
+    const step = run.steps.find(({ name }) => name === run.error?.step);
+    const state = humanise(Run_State[run.state]);
     return (
-      <Alert color="red" icon={<IconAlertTriangle size={18} />} title={run.error.step ? `Failed in “${run.steps.find(({ name }) => name === run.error?.step)?.title ?? run.error.step}”` : "Failed"} data-testid="run-error">
+      <Alert
+        color={run.state === Run_State.CANCELLED ? "gray" : "red"}
+        icon={<IconAlertTriangle size={18} />}
+        title={step ? `${state} in “${step.title || humanise(step.name)}”` : state}
+        data-testid="run-error"
+      >
         {run.error.message || humanise(run.error.reason)}
       </Alert>
     );
+  }
   if (waiting && !hasEnded(run.state))
     return (
-      <Alert color="amber" icon={<IconInbox size={18} />} title={`Waiting for a decision: ${waiting.title}`}>
-        <Button size="xs" variant="filled" color="amber" renderRoot={(props) => <Link to="/inbox" search={{ run: run.name }} {...props} />}>
+      <Alert role="note" color="amber" icon={<IconInbox size={18} />} title={`Waiting for a decision: ${waiting.title}`}>
+        <Button
+          size="xs"
+          variant="filled"
+          color="amber"
+          renderRoot={(props) => <Link to="/inbox" search={{ run: run.name }} {...props} />}
+        >
           Open in the inbox
         </Button>
       </Alert>

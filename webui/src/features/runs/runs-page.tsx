@@ -70,7 +70,14 @@ export function RunsPage({ filter, onFilter }: { filter: RunFilter; onFilter: (f
             footer={<LoadMore query={query} />}
             empty={
               filtered ? (
-                <Empty title="No run fits this filter" action={<Button variant="light" onClick={() => onFilter({})}>Clear the filter</Button>} />
+                <Empty
+                  title="No run fits this filter"
+                  action={
+                    <Button variant="light" onClick={() => onFilter({})}>
+                      Clear the filter
+                    </Button>
+                  }
+                />
               ) : (
                 <Empty icon={IconListCheck} title="No runs yet">
                   A run is one execution of a process: an import, the onboarding of a person. Start one and watch it here.
@@ -90,7 +97,12 @@ function columns(titleOf: (process: string) => string): ColumnDef<Run>[] {
       header: "Run",
       cell: ({ row: { original: run } }) => (
         <Stack gap={0}>
-          <Link to="/runs/$runId" params={{ runId: idOf(run.name) }} className="stretched" style={{ color: "inherit", textDecoration: "none" }}>
+          <Link
+            to="/runs/$runId"
+            params={{ runId: idOf(run.name) }}
+            className="stretched"
+            style={{ color: "inherit", textDecoration: "none" }}
+          >
             <Text size="sm" fw={550} span>
               {run.title || titleOf(run.process)}
             </Text>
@@ -127,7 +139,11 @@ function RunProgress({ run }: { run: Run }) {
         {countsOf(progress)}
       </Text>
       {progress.total > 0n && !hasEnded(run.state) && (
-        <Progress size="sm" value={(Number(progress.done) * 100) / Number(progress.total)} aria-label={`Progress: ${countsOf(progress)}`} />
+        <Progress
+          size="sm"
+          value={(Number(progress.done) * 100) / Number(progress.total)}
+          aria-label={`Progress: ${countsOf(progress)}`}
+        />
       )}
     </Stack>
   );

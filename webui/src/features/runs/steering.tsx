@@ -44,7 +44,13 @@ export function Steering({ run, onRetried }: { run: Run; onRetried: (run: Run) =
       {actionsFor(run.state).map((action) => {
         const { label, icon: Icon, color } = words[action];
         return (
-          <Button key={action} variant={action === "cancel" ? "light" : "default"} color={color} leftSection={<Icon size={16} />} onClick={() => setAsked(action)}>
+          <Button
+            key={action}
+            variant={action === "cancel" ? "light" : "default"}
+            color={color}
+            leftSection={<Icon size={16} />}
+            onClick={() => setAsked(action)}
+          >
             {label}
           </Button>
         );

@@ -31,7 +31,8 @@ export function useTasks({ scope, state, run }: Inbox) {
 // Claim, release, decide. Every outcome renews the lists: also a refusal means that the task is not what was shown.
 export function useTaskActions() {
   const client = useQueryClient();
-  const onSettled = () => client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listTasks, cardinality: undefined }) });
+  const onSettled = () =>
+    client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listTasks, cardinality: undefined }) });
   return {
     claim: useMutation(claimTask, { onSettled }),
     release: useMutation(releaseTask, { onSettled }),

@@ -48,7 +48,12 @@ export function Decision({ task }: { task: Task }) {
     </Stack>
   );
   const rejectButton = (
-    <Button variant="light" color="red" loading={decide.isPending && pending === Task_Decision.REJECT} onClick={() => send(Task_Decision.REJECT, form)}>
+    <Button
+      variant="light"
+      color="red"
+      loading={decide.isPending && pending === Task_Decision.REJECT}
+      onClick={() => send(Task_Decision.REJECT, form)}
+    >
       Reject
     </Button>
   );
@@ -73,7 +78,11 @@ export function Decision({ task }: { task: Task }) {
     <Stack gap="md">
       {reasonBox}
       <Group gap="sm">
-        <Button color="teal" loading={decide.isPending && pending === Task_Decision.APPROVE} onClick={() => send(Task_Decision.APPROVE, undefined)}>
+        <Button
+          color="teal"
+          loading={decide.isPending && pending === Task_Decision.APPROVE}
+          onClick={() => send(Task_Decision.APPROVE, undefined)}
+        >
           Approve
         </Button>
         {rejectButton}

@@ -67,7 +67,9 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
             return (
               <Paper>
                 <Empty icon={open ? IconMailOpened : IconInbox} title={open ? "Nothing to decide" : "No decisions yet"}>
-                  {open ? "When a run needs a decision of yours, it appears here by itself." : "What was decided, expired or withdrawn is kept here."}
+                  {open
+                    ? "When a run needs a decision of yours, it appears here by itself."
+                    : "What was decided, expired or withdrawn is kept here."}
                 </Empty>
               </Paper>
             );

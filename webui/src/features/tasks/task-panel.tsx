@@ -26,7 +26,8 @@ export function TaskPanel({ task }: { task: Task }) {
   ];
   if (open && task.dueTime) facts.push(["Decide before", <Moment key="due" time={task.dueTime} />]);
   if (open && task.claimedBy) facts.push(["Claimed by", <Actor key="claimed" name={task.claimedBy} />]);
-  if (task.decidedBy) facts.push(["Decided by", <Actor key="by" name={task.decidedBy} />], ["Decided", <Moment key="when" time={task.decideTime} />]);
+  if (task.decidedBy)
+    facts.push(["Decided by", <Actor key="by" name={task.decidedBy} />], ["Decided", <Moment key="when" time={task.decideTime} />]);
   if (task.reason) facts.push(["Reason", task.reason]);
   return (
     <Paper p="lg" component="section" aria-labelledby="task" data-testid="task-panel">
@@ -49,12 +50,29 @@ export function TaskPanel({ task }: { task: Task }) {
             Show the run
           </Anchor>
           {open && can("tasks.decide") && !task.claimedBy && task.decidable && (
-            <Button size="xs" variant="default" loading={claim.isPending} onClick={() => claim.mutate({ name: task.name }, { onSuccess: () => done("The task is yours until you release it."), onError: failed })}>
+            <Button
+              size="xs"
+              variant="default"
+              loading={claim.isPending}
+              onClick={() =>
+                claim.mutate(
+                  { name: task.name },
+                  { onSuccess: () => done("The task is yours until you release it."), onError: failed },
+                )
+              }
+            >
               Claim
             </Button>
           )}
           {open && mine && (
-            <Button size="xs" variant="default" loading={release.isPending} onClick={() => release.mutate({ name: task.name }, { onSuccess: () => done("Others can decide it again."), onError: failed })}>
+            <Button
+              size="xs"
+              variant="default"
+              loading={release.isPending}
+              onClick={() =>
+                release.mutate({ name: task.name }, { onSuccess: () => done("Others can decide it again."), onError: failed })
+              }
+            >
               Release
             </Button>
           )}
@@ -69,8 +87,10 @@ export function TaskPanel({ task }: { task: Task }) {
 function NotNow({ task }: { task: Task }) {
   const nameOf = useActorName();
   return (
-    <Alert color="gray" p="sm">
-      <Text size="sm">{task.claimedBy ? `${nameOf(task.claimedBy)} has claimed this task and will decide it.` : "Somebody else decides this one."}</Text>
+    <Alert role="note" color="gray" p="sm">
+      <Text size="sm">
+        {task.claimedBy ? `${nameOf(task.claimedBy)} has claimed this task and will decide it.` : "Somebody else decides this one."}
+      </Text>
     </Alert>
   );
 }
@@ -78,6 +98,7 @@ function NotNow({ task }: { task: Task }) {
 // "roles/approver", "users/ID" or an e-mail address, in words.
 function Assignee({ value }: { value: string }) {
   const { data } = useRoles();
-  if (value.startsWith("roles/")) return <>Everyone with the role {data?.roles.find(({ name }) => name === value)?.title ?? idOf(value)}</>;
+  if (value.startsWith("roles/"))
+    return <>Everyone with the role {data?.roles.find(({ name }) => name === value)?.title ?? idOf(value)}</>;
   return value.startsWith("users/") ? <Actor name={value} /> : <>{value}</>;
 }

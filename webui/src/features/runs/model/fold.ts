@@ -50,13 +50,7 @@ const next: Record<string, Step_State> = {
   "step.compensated": Step_State.COMPENSATED,
 };
 
-const closed = new Set([
-  Step_State.SUCCEEDED,
-  Step_State.FAILED,
-  Step_State.TIMED_OUT,
-  Step_State.SKIPPED,
-  Step_State.COMPENSATED,
-]);
+const closed = new Set([Step_State.SUCCEEDED, Step_State.FAILED, Step_State.TIMED_OUT, Step_State.SKIPPED, Step_State.COMPENSATED]);
 
 function applyToStep(step: Step, event: Event): Step {
   const many = step.kind === Step_Kind.EACH;

@@ -45,6 +45,13 @@ function edgesTo(step: Step, declaredBefore: Step | undefined, steps: readonly S
   return names.flatMap((name) => {
     const from = steps.find((other) => other.name === name);
     if (!from) return []; // A snapshot of an older definition may name what it no longer has.
-    return [{ id: `${name}>${step.name}`, source: name, target: step.name, passed: step.state !== Step_State.PENDING && step.state !== Step_State.STATE_UNSPECIFIED }];
+    return [
+      {
+        id: `${name}>${step.name}`,
+        source: name,
+        target: step.name,
+        passed: step.state !== Step_State.PENDING && step.state !== Step_State.STATE_UNSPECIFIED,
+      },
+    ];
   });
 }

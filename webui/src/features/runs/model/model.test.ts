@@ -7,7 +7,8 @@ import { graphOf, NODE } from "./graph";
 import { speedOf } from "./rate";
 
 describe("applyEvent", () => {
-  const begun = () => run({ seq: 3n, state: Run_State.STARTING, steps: [step("plan"), step("chunks", { kind: Step_Kind.EACH }), step("finish")] });
+  const begun = () =>
+    run({ seq: 3n, state: Run_State.STARTING, steps: [step("plan"), step("chunks", { kind: Step_Kind.EACH }), step("finish")] });
   const stepOf = (of: ReturnType<typeof run>, name: string) => of.steps.find((one) => one.name === name);
 
   it("ignores what the run already contains", () => {
@@ -43,10 +44,17 @@ describe("applyEvent", () => {
   });
 
   it("takes state, progress and end from the event", () => {
-    let now = applyEvent(begun(), event("step.progress", { seq: 4n, step: "plan", progress: { done: 5n, total: 9n, unit: "rows" } }));
+    let now = applyEvent(
+      begun(),
+      event("step.progress", { seq: 4n, step: "plan", progress: { done: 5n, total: 9n, unit: "rows" } }),
+    );
     expect(now.progress).toMatchObject({ done: 5n, total: 9n });
     now = applyEvent(now, event("run.failed", { seq: 5n, state: "FAILED", message: "no header", reason: "EMPTY_FILE" }));
-    expect(now).toMatchObject({ state: Run_State.FAILED, progress: { done: 5n }, error: { message: "no header", reason: "EMPTY_FILE" } });
+    expect(now).toMatchObject({
+      state: Run_State.FAILED,
+      progress: { done: 5n },
+      error: { message: "no header", reason: "EMPTY_FILE" },
+    });
     expect(now.endTime).toBeDefined();
     expect(applyEvent(now, event("later.kind", { seq: 6n, state: "UNHEARD_OF" })).state).toBe(Run_State.FAILED);
   });
@@ -54,7 +62,11 @@ describe("applyEvent", () => {
 
 describe("graphOf", () => {
   it("chains steps that name none before them", () => {
-    const { nodes, edges } = graphOf([step("a", { state: Step_State.SUCCEEDED }), step("b", { state: Step_State.RUNNING }), step("c")]);
+    const { nodes, edges } = graphOf([
+      step("a", { state: Step_State.SUCCEEDED }),
+      step("b", { state: Step_State.RUNNING }),
+      step("c"),
+    ]);
     expect(edges.map(({ id, passed }) => [id, passed])).toEqual([
       ["a>b", true],
       ["b>c", false],
@@ -64,7 +76,12 @@ describe("graphOf", () => {
   });
 
   it("draws branches beside each other and joins them again", () => {
-    const { nodes, edges, height } = graphOf([step("a"), step("left", { after: ["a"] }), step("right", { after: ["a"] }), step("end", { after: ["left", "right", "gone"] })]);
+    const { nodes, edges, height } = graphOf([
+      step("a"),
+      step("left", { after: ["a"] }),
+      step("right", { after: ["a"] }),
+      step("end", { after: ["left", "right", "gone"] }),
+    ]);
     expect(edges.map(({ id }) => id)).toEqual(["a>left", "a>right", "left>end", "right>end"]);
     const [, left, right] = nodes;
     expect(left?.x).toBe(right?.x);
@@ -78,7 +95,8 @@ describe("graphOf", () => {
 });
 
 describe("speedOf", () => {
-  const at = (seconds: number, done: number) => event("step.progress", { time: ago(seconds), progress: { done: BigInt(done), total: 1000n, unit: "rows" } });
+  const at = (seconds: number, done: number) =>
+    event("step.progress", { time: ago(seconds), progress: { done: BigInt(done), total: 1000n, unit: "rows" } });
 
   it("measures the last seconds, not the whole run", () => {
     expect(speedOf([at(100, 0), at(10, 100), at(5, 300), at(0, 600)])).toEqual({ rate: 50, left: 8000 });
