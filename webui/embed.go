@@ -151,7 +151,7 @@ func contentType(name string) string {
 
 // accepts reports whether the request lists the encoding without refusing it (";q=0").
 func accepts(r *http.Request, encoding string) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
 		if strings.EqualFold(strings.TrimSpace(name), encoding) {
 			return strings.ReplaceAll(weight, " ", "") != "q=0"

@@ -1,3 +1,4 @@
+import "@mantine/dates/styles.css";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Button, Group } from "@mantine/core";
 import { withTheme } from "@rjsf/core";
