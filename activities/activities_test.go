@@ -162,8 +162,8 @@ func TestEveryMethodOpenToRunsHasAVerb(t *testing.T) {
 				}
 			}
 		}
-		for i := range room.verbs.NumMethod() {
-			name := room.verbs.Method(i).Name
+		for method := range room.verbs.Methods() {
+			name := method.Name
 			if !known[name] {
 				t.Errorf("%s.%s calls a method that is closed to runs", room.verbs, name)
 			}

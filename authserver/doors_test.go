@@ -79,9 +79,9 @@ func TestClientsAreKept(t *testing.T) {
 		t.Errorf("%v %v", changed, err)
 	}
 	for name, update := range map[string]*authserverv1.UpdateClientRequest{
-		"no mask":      {Client: got},
-		"its kind":     {Client: got, UpdateMask: mask("kind")},
-		"a bad adress": {Client: &authserverv1.Client{Name: got.GetName(), RedirectUris: []string{"x"}}, UpdateMask: mask("redirect_uris")},
+		"no mask":       {Client: got},
+		"its kind":      {Client: got, UpdateMask: mask("kind")},
+		"a bad address": {Client: &authserverv1.Client{Name: got.GetName(), RedirectUris: []string{"x"}}, UpdateMask: mask("redirect_uris")},
 	} {
 		if _, err := clients.UpdateClient(t.Context(), update); connect.CodeOf(err) != connect.CodeInvalidArgument {
 			t.Errorf("%s: %v", name, err)

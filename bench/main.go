@@ -76,7 +76,8 @@ func main() {
 		failed = true
 	}
 	if failed {
-		os.Exit(1)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
 	}
 }
 

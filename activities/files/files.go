@@ -9,7 +9,9 @@ import (
 )
 
 // Activities are registered on the workers; their names are the verbs.
-type Activities struct{ client filesv1connect.FilesServiceClient }
+type Activities struct {
+	client filesv1connect.FilesServiceClient
+}
 
 // New makes the activities over a client that carries the run's identity and idempotency key.
 func New(client filesv1connect.FilesServiceClient) *Activities { return &Activities{client} }

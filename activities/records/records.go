@@ -9,7 +9,9 @@ import (
 )
 
 // Activities are registered on the workers; their names are the verbs.
-type Activities struct{ client recordsv1connect.RecordsServiceClient }
+type Activities struct {
+	client recordsv1connect.RecordsServiceClient
+}
 
 // New makes the activities over a client that carries the run's identity and idempotency key.
 func New(client recordsv1connect.RecordsServiceClient) *Activities { return &Activities{client} }

@@ -46,7 +46,7 @@ func parseRoles(list string) ([]string, error) {
 		return roleNames(), nil
 	}
 	var chosen []string
-	for _, name := range strings.Split(list, ",") {
+	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(roleNames(), name) {
 			return nil, fmt.Errorf("--roles: %q is no role; there are %s", name, strings.Join(roleNames(), ", "))

@@ -214,7 +214,7 @@ func (h *house) dialTemporal(ctx context.Context) error {
 	h.closing(func(context.Context) error { dialled.Close(); return nil })
 	h.health.Add("temporal", func(ctx context.Context) error {
 		if _, err := dialled.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-			return errors.New("Temporal does not answer")
+			return errors.New("the workflow engine does not answer")
 		}
 		return nil
 	})

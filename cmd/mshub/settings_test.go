@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -45,12 +46,9 @@ func TestEnvExample(t *testing.T) {
 
 func variables(of reflect.Type, prefix string) map[string]string {
 	found := map[string]string{}
-	for i := range of.NumField() {
-		field := of.Field(i)
+	for field := range of.Fields() {
 		if below := field.Tag.Get("envPrefix"); below != "" {
-			for k, v := range variables(field.Type, prefix+below) {
-				found[k] = v
-			}
+			maps.Copy(found, variables(field.Type, prefix+below))
 			continue
 		}
 		if name, _, _ := strings.Cut(field.Tag.Get("env"), ","); name != "" {

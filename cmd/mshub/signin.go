@@ -150,8 +150,7 @@ func (c *cli) tokens(address string) (func(context.Context) (string, error), err
 func plain(source oauth2.TokenSource) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		token, err := source.Token()
-		var refused *oauth2.RetrieveError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 			return "", fmt.Errorf("MSHUB_CLIENT_ID / MSHUB_CLIENT_SECRET were refused: %s", refused.ErrorCode)
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (a *api) follow(ctx context.Context, r *runsv1.Run, bar *bar) error {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Last-Event-ID", fmt.Sprint(r.GetSeq()))
+	req.Header.Set("Last-Event-ID", strconv.FormatInt(r.GetSeq(), 10))
 	res, err := a.http.Do(req)
 	if err != nil {
 		return err

@@ -19,8 +19,7 @@ func Load(environ map[string]string, into ...Validator) error {
 	var faults []error
 	for _, c := range into {
 		if err := env.ParseWithOptions(c, env.Options{Environment: environ}); err != nil {
-			var many env.AggregateError
-			if errors.As(err, &many) {
+			if many, ok := errors.AsType[env.AggregateError](err); ok {
 				faults = append(faults, many.Errors...)
 			} else {
 				faults = append(faults, err)

@@ -14,7 +14,7 @@ type Keys [][]byte
 // ParseKeys reads a comma-separated list of base64 keys of 32 bytes.
 func ParseKeys(list Secret) (Keys, error) {
 	var keys Keys
-	for _, text := range strings.Split(list.Reveal(), ",") {
+	for text := range strings.SplitSeq(list.Reveal(), ",") {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 		if err != nil || len(key) != 32 {
 			return nil, Fault("MSHUB_SECRET_KEYS", "each key is 32 random bytes in base64 (make one: `openssl rand -base64 32`), separated by commas")

@@ -108,8 +108,7 @@ func FieldsOf(err error) []string {
 
 // Message returns the sentence without the code that connect.Error.Error puts before it.
 func Message(err error) string {
-	var ce *connect.Error
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*connect.Error](err); ok {
 		return ce.Message()
 	}
 	return err.Error()

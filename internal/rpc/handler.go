@@ -78,8 +78,7 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 
 // unavailable knows a database that restarts or is out of connections.
 func unavailable(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "57" || pg.Code == "53300")
 	}
 	var connecting *pgconn.ConnectError

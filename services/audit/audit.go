@@ -116,10 +116,10 @@ func wire(row store.Listed) (*auditv1.Entry, error) {
 	if row.Position != nil {
 		entry.Position = *row.Position
 	}
-	if err := protojson.Unmarshal(row.Before, entry.Before); err != nil {
+	if err := protojson.Unmarshal(row.Before, entry.GetBefore()); err != nil {
 		return nil, err
 	}
-	if err := protojson.Unmarshal(row.After, entry.After); err != nil {
+	if err := protojson.Unmarshal(row.After, entry.GetAfter()); err != nil {
 		return nil, err
 	}
 	return entry, nil

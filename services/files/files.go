@@ -119,7 +119,7 @@ func (s *Service) ListFiles(ctx context.Context, in *filesv1.ListFilesRequest) (
 	size := postgres.PageSize(in.GetPageSize())
 	var rows []store.File
 	err := s.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
-		rows, err = s.queries.ListFiles(ctx, tx, store.ListFilesParams{Before: before, Page: int32(size) + 1}) //nolint:gosec // at most 1,001
+		rows, err = s.queries.ListFiles(ctx, tx, store.ListFilesParams{Before: before, Page: int32(size) + 1})
 		return err
 	})
 	if err != nil {

@@ -380,7 +380,7 @@ func TestListAndDelete(t *testing.T) {
 		for _, f := range page.GetFiles() {
 			names = append(names, f.GetFileName())
 		}
-		if in.PageToken = page.GetNextPageToken(); in.PageToken == "" {
+		if in.PageToken = page.GetNextPageToken(); in.GetPageToken() == "" {
 			break
 		}
 	}

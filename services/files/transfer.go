@@ -25,7 +25,7 @@ func (s *Service) BlobHandler() http.Handler {
 			return rpc.Denied("LINK_EXPIRED", "%s", err)
 		case err != nil:
 			return rpc.Denied("LINK_ALTERED", "%s", err)
-		case r.Method == l.Method && r.Method == http.MethodPut:
+		case l.Method == http.MethodPut && r.Method == http.MethodPut:
 			return s.put(w, r, l)
 		case l.Method == http.MethodGet && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			return s.get(w, r, l)

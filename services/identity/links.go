@@ -161,7 +161,7 @@ func (s *Service) GetLink(ctx context.Context, req *identityv1.GetLinkRequest) (
 			return err
 		}
 		res.Kind = linkKind(link)
-		if res.Kind == identityv1.Link_ADMINISTRATOR {
+		if res.GetKind() == identityv1.Link_ADMINISTRATOR {
 			res.NeedsPassword = true
 			first, err := s.q.FirstOrganisation(ctx, tx)
 			if err == nil {

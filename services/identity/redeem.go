@@ -44,7 +44,7 @@ func (s *Service) RedeemLink(ctx context.Context, req *identityv1.RedeemLinkRequ
 		}
 		res.Kind = linkKind(link)
 		var user store.User
-		switch res.Kind {
+		switch res.GetKind() {
 		case identityv1.Link_ADMINISTRATOR:
 			user, err = s.redeemAdministrator(ctx, tx, r)
 		case identityv1.Link_INVITATION:

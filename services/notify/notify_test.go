@@ -244,7 +244,7 @@ func TestBadMails(t *testing.T) {
 	}{
 		"unknown template":  {func(r *notifyv1.SendMailRequest) { r.Template = "spam" }, "template"},
 		"path as template":  {func(r *notifyv1.SendMailRequest) { r.Template = "../store" }, "template"},
-		"value missing":     {func(r *notifyv1.SendMailRequest) { delete(r.Values, "organisation") }, "values.organisation"},
+		"value missing":     {func(r *notifyv1.SendMailRequest) { delete(r.GetValues(), "organisation") }, "values.organisation"},
 		"link elsewhere":    {func(r *notifyv1.SendMailRequest) { r.Values["link"] = "https://evil.example/" }, "values.link"},
 		"link look-alike":   {func(r *notifyv1.SendMailRequest) { r.Values["link"] = publicURL + ".evil.example/" }, "values.link"},
 		"two recipients":    {func(r *notifyv1.SendMailRequest) { r.Recipient = "a@example.com,b@example.com" }, "recipient"},

@@ -156,7 +156,7 @@ func TestDatasets(t *testing.T) {
 			for _, d := range page.GetDatasets() {
 				names = append(names, d.GetName())
 			}
-			if in.PageToken = page.GetNextPageToken(); in.PageToken == "" {
+			if in.PageToken = page.GetNextPageToken(); in.GetPageToken() == "" {
 				break
 			}
 		}
@@ -231,7 +231,7 @@ func TestPages(t *testing.T) {
 				for _, record := range page.GetRecords() {
 					got.WriteString(record.GetKey()[1])
 				}
-				if in.PageToken = page.GetNextPageToken(); in.PageToken == "" {
+				if in.PageToken = page.GetNextPageToken(); in.GetPageToken() == "" {
 					break
 				}
 			}

@@ -80,7 +80,7 @@ func (s *Service) ListDatasets(ctx context.Context, in *recordsv1.ListDatasetsRe
 	size := postgres.PageSize(in.GetPageSize())
 	var rows []store.Dataset
 	err := s.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
-		rows, err = s.queries.ListDatasets(ctx, tx, store.ListDatasetsParams{After: after, Page: int32(size) + 1}) //nolint:gosec // at most 1,001
+		rows, err = s.queries.ListDatasets(ctx, tx, store.ListDatasetsParams{After: after, Page: int32(size) + 1})
 		return err
 	})
 	if err != nil {

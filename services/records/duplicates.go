@@ -160,8 +160,8 @@ func packDuplicates(all []duplicate) []byte {
 	slices.SortFunc(all, func(a, b duplicate) int { return cmp.Compare(a.row, b.row) })
 	packed, last := []byte{}, int64(0)
 	for _, d := range all {
-		packed = binary.AppendUvarint(packed, uint64(d.row-last))  //nolint:gosec // rows are in order
-		packed = binary.AppendUvarint(packed, uint64(d.firstLine)) //nolint:gosec // lines are counted from 1
+		packed = binary.AppendUvarint(packed, uint64(d.row-last))
+		packed = binary.AppendUvarint(packed, uint64(d.firstLine))
 		last = d.row
 	}
 	return packed
@@ -176,8 +176,8 @@ func unpackDuplicates(packed []byte) map[int64]int64 {
 		if n <= 0 || m <= 0 {
 			break
 		}
-		row += int64(distance)    //nolint:gosec // as packed
-		firsts[row] = int64(line) //nolint:gosec // as packed
+		row += int64(distance)
+		firsts[row] = int64(line)
 		packed = packed[n+m:]
 	}
 	return firsts

@@ -41,8 +41,7 @@ func (s *Service) fetch(ctx context.Context, link string) (body io.ReadCloser, n
 
 // sourceError hides the link, which is a permission, from logs and answers.
 func sourceError(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -57,7 +57,7 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 	nulls := schema.NewNulls(format.GetNullTokens())
 	// The last row may be cut: each row counts when the next one is there, or when it is the only one.
 	var held [][]byte
-	for out.Rows < maxSampleRows && rows.Scan() {
+	for out.GetRows() < maxSampleRows && rows.Scan() {
 		if held != nil {
 			learn(guesses, held, nulls)
 			out.Rows++

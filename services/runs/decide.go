@@ -87,8 +87,7 @@ func (s *Service) tellDecision(ctx context.Context, run uuid.UUID, task *runsv1.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signalTimeout)
 	defer cancel()
 	err := s.temporal.SignalWorkflow(ctx, run.String(), "", process.SignalTask, task)
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return nil
 	}
 	return err

@@ -69,8 +69,7 @@ func (s *Service) wakeRun(ctx context.Context, fact events.Fact) error {
 	told, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
 	err := s.temporal.SignalWorkflow(told, fact.Run.String(), "", process.SignalFact, process.Fact{ID: fact.ID.String(), Kind: fact.Kind, Data: fact.Payload})
-	var gone *serviceerror.NotFound
-	if !errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
 		return err
 	}
 	return s.db.Tx(ctx, fact.Organisation, func(tx pgx.Tx) error {

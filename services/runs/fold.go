@@ -26,7 +26,7 @@ func fold(snapshot []*runsv1.Step, journal []*eventsv1.Event, state runsv1.Run_S
 		if !ok {
 			continue
 		}
-		if after, ok := after[e.GetKind()]; ok && !(e.GetItem() > 0 && after == runsv1.Step_SUCCEEDED) {
+		if after, ok := after[e.GetKind()]; ok && (e.GetItem() <= 0 || after != runsv1.Step_SUCCEEDED) {
 			move(step, after, e)
 		}
 	}
@@ -53,7 +53,7 @@ var after = map[string]runsv1.Step_State{
 func move(step *runsv1.Step, to runsv1.Step_State, e *eventsv1.Event) {
 	step.State = to
 	step.Attempt = max(step.GetAttempt(), e.GetAttempt())
-	if step.StartTime == nil {
+	if step.GetStartTime() == nil {
 		step.StartTime = e.GetTime()
 	}
 	if e.GetMessage() != "" {

@@ -119,7 +119,7 @@ func setError(run *runsv1.Run, raw []byte) error {
 		return nil
 	}
 	run.Error = &runsv1.RunError{}
-	return protojson.Unmarshal(raw, run.Error)
+	return protojson.Unmarshal(raw, run.GetError())
 }
 
 // ListRuns returns the organisation's runs, newest first.

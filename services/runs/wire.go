@@ -52,7 +52,7 @@ func wireRun(row store.Run, head events.RunHead) *runsv1.Run {
 	if row.RetriedFrom != nil {
 		run.RetriedFrom = events.RunName(*row.RetriedFrom)
 	}
-	if run.State >= runsv1.Run_COMPLETED {
+	if run.GetState() >= runsv1.Run_COMPLETED {
 		run.Step = ""
 	}
 	return run

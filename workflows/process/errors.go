@@ -43,8 +43,7 @@ func failureOf(err error) *runsv1.RunError {
 		return nil
 	}
 	failure := &runsv1.RunError{Code: "unknown", Message: err.Error()}
-	var step *stepError
-	if errors.As(err, &step) {
+	if step, ok := errors.AsType[*stepError](err); ok {
 		failure.Step = step.step
 		failure.Message = step.cause.Error()
 	}

@@ -133,7 +133,7 @@ func (f *frame) end(ctx workflow.Context, result any, err error) (any, error) {
 	if e := f.finish(last, finish); e != nil {
 		return nil, e
 	}
-	switch finish.State {
+	switch finish.GetState() {
 	case runsv1.Run_COMPLETED:
 		return result, nil
 	case runsv1.Run_CANCELLED:

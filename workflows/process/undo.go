@@ -1,6 +1,8 @@
 package process
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
@@ -55,8 +57,7 @@ func (f *frame) compensate(ctx workflow.Context, finish *runsv1.FinishRunRequest
 	}
 	ctx = workflow.WithValue(ctx, frameKey{}, f)
 	f.must(f.record(ctx, 0, begin))
-	for i := len(f.undo) - 1; i >= 0; i-- {
-		u := f.undo[i]
+	for _, u := range slices.Backward(f.undo) {
 		if !u.has(ctx) {
 			continue
 		}

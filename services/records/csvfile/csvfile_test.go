@@ -111,8 +111,7 @@ func TestTooLong(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{strings.Repeat("x", MaxRecord*2), "a\n\"" + strings.Repeat("x\n", MaxRecord)} {
 		_, _, err := ours(strings.NewReader(text), ',')
-		var long *TooLong
-		if !errors.As(err, &long) {
+		if _, ok := errors.AsType[*TooLong](err); !ok {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -124,7 +123,7 @@ func BenchmarkScanner(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		s := NewScanner(strings.NewReader(text), ',', 1)
-		for s.Scan() { //nolint:revive // only reading counts
+		for s.Scan() {
 		}
 	}
 }

@@ -56,7 +56,7 @@ func KeyID(values ...[]byte) uuid.UUID {
 	var space [256]byte
 	buf := space[:0]
 	for _, v := range values {
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(v))) //nolint:gosec // cells are shorter than a record, 1 MiB
+		buf = binary.BigEndian.AppendUint32(buf, uint32(len(v)))
 		buf = append(buf, v...)
 	}
 	return hashID(buf)
@@ -64,7 +64,7 @@ func KeyID(values ...[]byte) uuid.UUID {
 
 // RowID is the id of a row of an import into a dataset without key: the same row of the same import is the same record.
 func RowID(imported uuid.UUID, row int64) uuid.UUID {
-	return hashID(binary.BigEndian.AppendUint64(imported[:], uint64(row))) //nolint:gosec // rows are counted from 1
+	return hashID(binary.BigEndian.AppendUint64(imported[:], uint64(row)))
 }
 
 // hashID makes a UUID of version 8 (RFC 9562: custom) from a SHA-256.

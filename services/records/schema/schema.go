@@ -157,7 +157,7 @@ func (s *Schema) Extends(old *Schema) error {
 // parser collects faults.
 type parser struct{ faults []rpc.Violation }
 
-func (p *parser) fail(field, format string, args ...any) {
+func (p *parser) failf(field, format string, args ...any) {
 	p.faults = append(p.faults, rpc.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 }
 
@@ -168,15 +168,15 @@ func (p *parser) schema(in *structpb.Struct, key []string) *Schema {
 		switch name {
 		case "type", "properties", "required", "title", "description", "$schema", "additionalProperties":
 		default:
-			p.fail(root+"."+name, "is not supported; a schema has type, properties and required")
+			p.failf(root+"."+name, "is not supported; a schema has type, properties and required")
 		}
 	}
 	if fields["type"].GetStringValue() != "object" {
-		p.fail(root+".type", `must be "object"`)
+		p.failf(root+".type", `must be "object"`)
 	}
 	properties := fields["properties"].GetStructValue().GetFields()
 	if len(properties) == 0 || len(properties) > MaxColumns {
-		p.fail(root+".properties", "name 1 to %d columns, such as {\"carrier\":{\"type\":\"string\"}}", MaxColumns)
+		p.failf(root+".properties", "name 1 to %d columns, such as {\"carrier\":{\"type\":\"string\"}}", MaxColumns)
 	}
 	s := &Schema{byName: map[string]int{}}
 	for _, name := range sortedKeys(properties) {
@@ -198,7 +198,7 @@ func (p *parser) schema(in *structpb.Struct, key []string) *Schema {
 	for i, name := range key {
 		column := s.Index(name)
 		if column < 0 {
-			p.fail(fmt.Sprintf("dataset.key[%d]", i), "there is no column %q in the schema", name)
+			p.failf(fmt.Sprintf("dataset.key[%d]", i), "there is no column %q in the schema", name)
 			continue
 		}
 		s.KeyColumns = append(s.KeyColumns, column)
@@ -211,7 +211,7 @@ func (p *parser) schema(in *structpb.Struct, key []string) *Schema {
 func (p *parser) column(field, name string, in *structpb.Value) Column {
 	c := Column{Name: name}
 	if name == "" || len(name) > maxNameLength || strings.TrimSpace(name) != name || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		p.fail(field, "a column's name has 1 to %d bytes, no control characters and no space around it", maxNameLength)
+		p.failf(field, "a column's name has 1 to %d bytes, no control characters and no space around it", maxNameLength)
 	}
 	fields := in.GetStructValue().GetFields()
 	for _, keyword := range sortedKeys(fields) {
@@ -220,7 +220,7 @@ func (p *parser) column(field, name string, in *structpb.Value) Column {
 		case "x-order":
 			c.order = fields[keyword].GetNumberValue()
 		default:
-			p.fail(field+"."+keyword, "is not supported; a column has type, format, title and description")
+			p.failf(field+"."+keyword, "is not supported; a column has type, format, title and description")
 		}
 	}
 	typeName := fields["type"].GetStringValue()
@@ -236,9 +236,9 @@ func (p *parser) column(field, name string, in *structpb.Value) Column {
 	case ok && !strings.Contains(typeName, "/"):
 		c.Kind = kind
 	case format != "":
-		p.fail(field+".format", "use date, date-time, email, uuid or uri, and only with the type string")
+		p.failf(field+".format", "use date, date-time, email, uuid or uri, and only with the type string")
 	default:
-		p.fail(field+".type", "use string, integer, number or boolean; columns are flat")
+		p.failf(field+".type", "use string, integer, number or boolean; columns are flat")
 	}
 	return c
 }
@@ -248,14 +248,14 @@ func (p *parser) required(s *Schema, field string, in *structpb.Value) {
 		return
 	}
 	if _, ok := in.GetKind().(*structpb.Value_ListValue); !ok {
-		p.fail(field, "must be a list of columns")
+		p.failf(field, "must be a list of columns")
 	}
 	for i, v := range in.GetListValue().GetValues() {
 		if column := s.Index(v.GetStringValue()); column >= 0 {
 			s.Columns[column].Required = true
 			continue
 		}
-		p.fail(fmt.Sprintf("%s[%d]", field, i), "there is no column %q", v.GetStringValue())
+		p.failf(fmt.Sprintf("%s[%d]", field, i), "there is no column %q", v.GetStringValue())
 	}
 }
 

@@ -180,7 +180,7 @@ func (s *JSONB) ImportCounts(ctx context.Context, organisation, imported uuid.UU
 // Rejects implements Documents.
 func (s *JSONB) Rejects(ctx context.Context, organisation, imported uuid.UUID, afterLine int64, limit int) (rejects []Reject, err error) {
 	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
-		rows, err := s.queries.Rejects(ctx, tx, RejectsParams{ImportID: imported, After: afterLine, Page: int32(limit)}) //nolint:gosec // a page
+		rows, err := s.queries.Rejects(ctx, tx, RejectsParams{ImportID: imported, After: afterLine, Page: int32(limit)})
 		for _, r := range rows {
 			rejects = append(rejects, Reject{r.Line, r.ColumnName, r.Value, r.Reason})
 		}
@@ -235,7 +235,7 @@ func (r *copyReader) Read(p []byte) (int, error) {
 		row := r.chunk.Rows[r.next]
 		r.next++
 		r.buf = append(append(r.buf, r.tuple...), row.ID[:]...)
-		r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(row.To-row.From)+1) //nolint:gosec // a document is shorter than a chunk
+		r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(row.To-row.From)+1)
 		r.buf = append(append(r.buf, jsonbVersion), r.chunk.data(row)...)
 	}
 	if r.next == len(r.chunk.Rows) && !r.closed {

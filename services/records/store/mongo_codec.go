@@ -46,7 +46,7 @@ func binaryID(parts ...uuid.UUID) bson.Binary {
 
 func numberedID(organisation, imported uuid.UUID, number int64) bson.Binary {
 	id := binaryID(organisation, imported)
-	id.Data = binary.BigEndian.AppendUint64(id.Data, uint64(number)) //nolint:gosec // numbers are counted from 1
+	id.Data = binary.BigEndian.AppendUint64(id.Data, uint64(number))
 	return id
 }
 
