@@ -159,6 +159,7 @@ func schemaOf(message proto.Message, schemas fs.FS) (*structpb.Struct, error) {
 	if required := requiredFields(message); len(required) > 0 {
 		root["required"] = required
 	}
+	order(root, message)
 	delete(root, "title") // "Input" says nothing
 	out, err := json.Marshal(root)
 	if err != nil {
@@ -166,6 +167,17 @@ func schemaOf(message proto.Message, schemas fs.FS) (*structpb.Struct, error) {
 	}
 	schema := &structpb.Struct{}
 	return schema, protojson.Unmarshal(out, schema)
+}
+
+// order numbers the properties as the message declares its fields, because JSON objects have no order ("x-order").
+func order(root map[string]any, message proto.Message) {
+	properties, _ := root["properties"].(map[string]any)
+	fields := message.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		if property, ok := properties[fields.Get(i).JSONName()].(map[string]any); ok {
+			property["x-order"] = i
+		}
+	}
 }
 
 func tidy(def map[string]any) {
