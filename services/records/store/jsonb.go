@@ -37,10 +37,30 @@ func (s *JSONB) Get(ctx context.Context, shelf Shelf, id uuid.UUID) (d Document,
 
 // List implements Documents.
 func (s *JSONB) List(ctx context.Context, shelf Shelf, q Query) ([]Document, error) {
+	query, args, err := listQuery(shelf, q)
+	if err != nil {
+		return nil, err
+	}
+	var documents []Document
+	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		documents, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Document, err error) {
+			return d, row.Scan(&d.ID, &d.Revision, &d.Data, &d.CreateTime, &d.UpdateTime)
+		})
+		return err
+	})
+	return documents, err
+}
+
+// listQuery is the statement of List. In the default order the primary key answers it: it reads no more than a page.
+func listQuery(shelf Shelf, q Query) (query string, args []any, err error) {
 	columns := jsonbColumns(shelf)
 	where, args, err := filter.SQL(q.Filter, columns, 3)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	args = append([]any{shelf.Dataset, q.Limit}, args...)
 	order := "d.id"
@@ -55,20 +75,8 @@ func (s *JSONB) List(ctx context.Context, shelf Shelf, q Query) ([]Document, err
 		keyset, args = behind(q, columns[q.OrderBy].SQL, args)
 		where += " AND " + keyset
 	}
-	query := fmt.Sprintf(`SELECT d.id, d.revision, d.data::text, d.create_time, d.update_time FROM records.record d
-		WHERE d.dataset_id = $1 AND %s ORDER BY %s LIMIT $2`, where, order)
-	var documents []Document
-	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		documents, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Document, err error) {
-			return d, row.Scan(&d.ID, &d.Revision, &d.Data, &d.CreateTime, &d.UpdateTime)
-		})
-		return err
-	})
-	return documents, err
+	return fmt.Sprintf(`SELECT d.id, d.revision, d.data::text, d.create_time, d.update_time FROM records.record d
+		WHERE d.dataset_id = $1 AND %s ORDER BY %s LIMIT $2`, where, order), args, nil
 }
 
 // behind is the condition for rows after a position.
