@@ -45,7 +45,7 @@ var common = sync.OnceValue(func() map[string]bool {
 	return set
 })
 
-// checkPassword holds the only rules there are: long enough, not among the common ones, not the address or name itself.
+// checkPassword holds the only rules there are: long enough, not blank, not among the common ones, not the address or name itself.
 // What characters it has is the person's own affair; bytes are kept exactly as received, without normalisation.
 func checkPassword(field, password, email, displayName string) error {
 	lower := strings.ToLower(password)
@@ -56,6 +56,8 @@ func checkPassword(field, password, email, displayName string) error {
 		return rpc.Invalid(field, "needs at least %d characters", minPassword)
 	case n > maxPassword:
 		return rpc.Invalid(field, "has more than %d characters", maxPassword)
+	case strings.TrimSpace(password) == "":
+		return rpc.Invalid(field, "must not be only spaces")
 	case common()[lower]:
 		return rpc.Invalid(field, "is one of the passwords that are guessed first; choose another")
 	case lower == normalise(email) || lower == strings.ToLower(displayName):

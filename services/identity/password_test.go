@@ -33,6 +33,28 @@ func TestHash(t *testing.T) {
 	}
 }
 
+func TestCheckPassword(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ password, want string }{
+		"words":           {"a quiet river", ""},
+		"spaces around":   {"  quiet river  ", ""},
+		"nothing":         {"", "at least 8"},
+		"spaces":          {"          ", "must not be only spaces"},
+		"blanks of kinds": {"\t\n \u00a0\u2003\u3000\r\v ", "must not be only spaces"},
+		"short":           {"river", "at least 8"},
+		"long":            {strings.Repeat("x", 1025), "more than 1024"},
+		"common":          {"Password1", "guessed first"},
+		"the address":     {"Ann@Example.com", "your address or name"},
+		"the name":        {"ann example", "your address or name"},
+		"no text":         {"\xff\xfe quiet river", "no valid text"},
+	} {
+		err := checkPassword("password", c.password, "ann@example.com", "Ann Example")
+		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 // Who finds the queue full is told when to come back; who gives up leaves the queue.
 func TestHasherShedsLoad(t *testing.T) {
 	t.Parallel()
