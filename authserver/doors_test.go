@@ -132,6 +132,50 @@ func TestNobodyHandsOnMoreThanTheyHave(t *testing.T) {
 	}
 }
 
+// Who may not register a client may not become it either, by its secret or by the addresses that its codes go to.
+func TestNobodyTakesOverAClientThatReachesFurther(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	admin := h.administrator().console()
+	app := h.application(admin, authserverv1.Client_MACHINE, "", "clients:write", "runs:read")
+	_, answer := h.form("/oauth2/token", url.Values{"grant_type": {"client_credentials"}}, app.GetClientId(), app.GetClientSecret())
+	limited := h.clients(answer["access_token"].(string))
+	mine := h.application(admin, authserverv1.Client_CONFIDENTIAL, callback, "openid", "runs:read")
+	further := h.application(admin, authserverv1.Client_CONFIDENTIAL, callback, "openid", "admin")
+	for name, call := range map[string]func(client string) error{
+		"rotate": func(client string) error {
+			_, err := limited.RotateClientSecret(t.Context(), &authserverv1.RotateClientSecretRequest{Name: client, OverlapSeconds: 60})
+			return err
+		},
+		"title": func(client string) error {
+			_, err := limited.UpdateClient(t.Context(), &authserverv1.UpdateClientRequest{Client: &authserverv1.Client{Name: client, Title: "x"}, UpdateMask: mask("title")})
+			return err
+		},
+		"redirectUris": func(client string) error {
+			up := &authserverv1.Client{Name: client, RedirectUris: []string{callback + "/mine"}}
+			_, err := limited.UpdateClient(t.Context(), &authserverv1.UpdateClientRequest{Client: up, UpdateMask: mask("redirect_uris")})
+			return err
+		},
+		"fewer scopes": func(client string) error {
+			up := &authserverv1.Client{Name: client, Scopes: []string{"openid"}}
+			_, err := limited.UpdateClient(t.Context(), &authserverv1.UpdateClientRequest{Client: up, UpdateMask: mask("scopes")})
+			return err
+		},
+	} {
+		err := call(further.GetClient().GetName())
+		if connect.CodeOf(err) != connect.CodePermissionDenied || rpc.ReasonOf(err) != "SCOPE_BEYOND_YOURS" {
+			t.Errorf("%s of one that reaches further: %v", name, err)
+		}
+		if err := call(mine.GetClient().GetName()); err != nil {
+			t.Errorf("%s of one that does not: %v", name, err)
+		}
+	}
+	got, err := h.clients(admin).GetClient(t.Context(), &authserverv1.GetClientRequest{Name: further.GetClient().GetName()})
+	if diff := cmp.Diff(further.GetClient(), got, protocmp.Transform()); diff != "" || err != nil {
+		t.Errorf("%v (-before +after):\n%s", err, diff)
+	}
+}
+
 func TestAnotherOrganisationsClientsDoNotExist(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

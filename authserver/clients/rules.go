@@ -66,3 +66,13 @@ func checkHandOn(caller auth.Caller, scopes []string) error {
 	}
 	return nil
 }
+
+// checkReach refuses to hand over, by its secret or its addresses, a client that reaches further than the caller itself.
+func checkReach(caller auth.Caller, scopes []string) error {
+	for _, scope := range scopes {
+		if !protocol.MayHandOn(caller, scope) {
+			return rpc.Denied("SCOPE_BEYOND_YOURS", "the client has the scope %q, which your own token and roles do not cover; ask an administrator", scope)
+		}
+	}
+	return nil
+}

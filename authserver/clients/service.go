@@ -140,7 +140,8 @@ func create(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, title string
 	})
 }
 
-// UpdateClient changes title, redirect URIs and scopes. If scopes are taken away, the tokens that have them die.
+// UpdateClient changes title, redirect URIs and scopes. If scopes are taken away, the tokens that have them die. Whose
+// redirect URIs one may change, its codes one may collect: so it is for those alone who could have registered the client.
 func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClientRequest) (*authserverv1.Client, error) {
 	in, name := req.GetClient(), req.GetClient().GetName()
 	paths := req.GetUpdateMask().GetPaths()
@@ -153,6 +154,9 @@ func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClie
 	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) (err error) {
 		if row, err = store.New().LockClient(ctx, tx, id(name)); err != nil {
 			return found(err, name)
+		}
+		if err := checkReach(caller, row.Scopes); err != nil {
+			return err
 		}
 		before := row
 		for _, path := range paths {
@@ -167,7 +171,7 @@ func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClie
 				return rpc.Invalid("updateMask", "%q can't be changed; title, redirectUris and scopes can", path)
 			}
 		}
-		if err := check(caller, before, row); err != nil {
+		if err := check(caller, row); err != nil {
 			return err
 		}
 		fewer = slices.ContainsFunc(before.Scopes, func(scope string) bool { return !slices.Contains(row.Scopes, scope) })
@@ -192,8 +196,8 @@ func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClie
 	return wire(row), nil
 }
 
-// check holds a changed client to the rules of a new one; scopes that it had already may stay.
-func check(caller auth.Caller, before, after store.Client) error {
+// check holds a changed client to the rules of a new one.
+func check(caller auth.Caller, after store.Client) error {
 	if n := len(after.Title); n == 0 || n > 200 {
 		return rpc.Invalid("client.title", "must have 1 to 200 characters")
 	}
@@ -204,8 +208,7 @@ func check(caller auth.Caller, before, after store.Client) error {
 	if err := checkRedirects(kind, after.RedirectUris); err != nil {
 		return err
 	}
-	added := slices.DeleteFunc(slices.Clone(after.Scopes), func(scope string) bool { return slices.Contains(before.Scopes, scope) })
-	return checkHandOn(caller, added)
+	return checkHandOn(caller, after.Scopes)
 }
 
 // DeleteClient ends everything that came through the client.
@@ -238,14 +241,19 @@ func (s *Service) DeleteClient(ctx context.Context, req *authserverv1.DeleteClie
 	return &authserverv1.DeleteClientResponse{}, nil
 }
 
-// RotateClientSecret makes a new secret. Without an overlap the old one, and every token it got, dies now.
+// RotateClientSecret makes a new secret. Without an overlap the old one, and every token it got, dies now. Who has the
+// secret is the client: so it is for those alone who could have registered it.
 func (s *Service) RotateClientSecret(ctx context.Context, req *authserverv1.RotateClientSecretRequest) (*authserverv1.CreateClientResponse, error) {
 	secret := protocol.SecretPrefix + protocol.RandomSecret()
 	overlap := time.Duration(req.GetOverlapSeconds()) * time.Second
+	caller := auth.From(ctx)
 	var row store.Client
-	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
+	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) (err error) {
 		if row, err = store.New().LockClient(ctx, tx, id(req.GetName())); err != nil {
 			return found(err, req.GetName())
+		}
+		if err := checkReach(caller, row.Scopes); err != nil {
+			return err
 		}
 		if protocol.Kind(row.Kind) == protocol.Public {
 			return rpc.Precondition("NO_SECRET", "a public client has no secret")
