@@ -36,8 +36,8 @@ func (s *Service) CancelRun(ctx context.Context, req *runsv1.CancelRunRequest) (
 	return s.command(ctx, "CancelRun", process.UpdateCancel, req.GetName(), req.GetReason())
 }
 
-// command gives an operator's command to the run's workflow, which accepts or refuses it. The audit has it before the
-// workflow does: a command that may have worked is never without its entry.
+// command gives the command of somebody who might have started the run to its workflow, which accepts or refuses it. The
+// audit has it before the workflow does: a command that may have worked is never without its entry.
 func (s *Service) command(ctx context.Context, method, update, name, reason string) (*runsv1.Run, error) {
 	id, err := runID(name)
 	if err != nil {
@@ -46,6 +46,13 @@ func (s *Service) command(ctx context.Context, method, update, name, reason stri
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		row, head, err := runWithHead(ctx, tx, id)
 		if err != nil {
+			return err
+		}
+		e, err := s.catalogue.get(row.Process)
+		if err != nil {
+			return err
+		}
+		if err := mayRun(ctx, e); err != nil {
 			return err
 		}
 		if row.EndedAt != nil {
@@ -121,7 +128,7 @@ func (s *Service) RetryRun(ctx context.Context, req *runsv1.RetryRunRequest) (*r
 	if err != nil {
 		return nil, err
 	}
-	if err := mayStart(ctx, e); err != nil {
+	if err := mayRun(ctx, e); err != nil {
 		return nil, err
 	}
 	input := e.Input.ProtoReflect().New().Interface()

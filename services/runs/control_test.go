@@ -129,6 +129,35 @@ func TestFailureIsShownAndRetried(t *testing.T) {
 	}
 }
 
+// Who may write runs but not start this process may not command its runs either.
+func TestCommandsNeedTheProcessPermission(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	run, _ := h.start("asking")
+	name := run.GetName()
+	member := h.as(h.user([]string{"member"}, "runs.read", "runs.write"))
+	for method, call := range map[string]func() error{
+		"PauseRun": func() error { _, err := member.PauseRun(t.Context(), &runsv1.PauseRunRequest{Name: name}); return err },
+		"ResumeRun": func() error {
+			_, err := member.ResumeRun(t.Context(), &runsv1.ResumeRunRequest{Name: name})
+			return err
+		},
+		"CancelRun": func() error {
+			_, err := member.CancelRun(t.Context(), &runsv1.CancelRunRequest{Name: name})
+			return err
+		},
+	} {
+		if err := call(); rpc.ReasonOf(err) != "MISSING_PERMISSION" {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	people := h.as(h.user([]string{"people"}, "runs.read", "runs.write", "identity.write"))
+	if _, err := people.CancelRun(t.Context(), &runsv1.CancelRunRequest{Name: name, Reason: "not needed"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, people, name, "cancelled", inState(runsv1.Run_CANCELLED))
+}
+
 func TestManyCallsArePausedBetweenThem(t *testing.T) {
 	t.Parallel()
 	at := holdAt("item 5")

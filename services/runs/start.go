@@ -38,7 +38,7 @@ func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*r
 	if err != nil {
 		return nil, err
 	}
-	if err := mayStart(ctx, e); err != nil {
+	if err := mayRun(ctx, e); err != nil {
 		return nil, err
 	}
 	input, err := decodeInput(e.Input, req.GetInput())
@@ -56,7 +56,8 @@ func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*r
 	return s.run(ctx, id)
 }
 
-func mayStart(ctx context.Context, e entry) error {
+// mayRun asks for the process's own permission, beside the method's: to start a run of it as to command one.
+func mayRun(ctx context.Context, e entry) error {
 	if e.Permission == "" {
 		return nil
 	}

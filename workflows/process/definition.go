@@ -32,7 +32,7 @@ type Definition struct {
 	// StartOn is the kind of fact that starts the process, if any ("identity.user.signed_up"). The fact's data becomes the
 	// Input; fields that Input does not know are ignored.
 	StartOn string
-	// Permission is needed beside runs.write; empty = nothing more.
+	// Permission is needed beside runs.write, to start a run and to command one; empty = nothing more.
 	Permission string
 	// Queue is QueueDefault if empty.
 	Queue string
