@@ -25,7 +25,7 @@ import (
 func adminCommand(c *cli) *cobra.Command {
 	var data string
 	cmd := &cobra.Command{Use: "admin", Short: "On the machine itself: first sign-in and automation"}
-	cmd.PersistentFlags().StringVar(&data, "data", "", "the data directory of `mshub up` (MSHUB_DATA)")
+	cmd.PersistentFlags().StringVar(&data, "data", "", "the data directory of the running house (MSHUB_DATA)")
 	cmd.AddCommand(adminLinkCommand(c, &data), adminClientCommand(c, &data))
 	return cmd
 }
@@ -36,7 +36,7 @@ func adminLinkCommand(c *cli, data *string) *cobra.Command {
 		Short: "Print a one-time link with which a person becomes an administrator (valid 1 hour)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			bootstrap, err := c.bootstrap(*data)
+			bootstrap, _, err := c.bootstrap(*data)
 			if err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ func adminClientCommand(c *cli, data *string) *cobra.Command {
 		Short: "Create a machine client; prints id and secret once",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			bootstrap, err := c.bootstrap(*data)
+			bootstrap, address, err := c.bootstrap(*data)
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func adminClientCommand(c *cli, data *string) *cobra.Command {
 			if c.json {
 				return c.printJSON(map[string]string{"clientId": res.GetClientId(), "clientSecret": res.GetClientSecret()})
 			}
-			_, err = fmt.Fprintf(c.stdout, "MSHUB_CLIENT_ID=%s\nMSHUB_CLIENT_SECRET=%s\n", res.GetClientId(), res.GetClientSecret())
+			_, err = fmt.Fprintf(c.stdout, "MSHUB_URL=%s\nMSHUB_CLIENT_ID=%s\nMSHUB_CLIENT_SECRET=%s\n", address, res.GetClientId(), res.GetClientSecret())
 			return err
 		},
 	}
@@ -84,23 +84,23 @@ func adminClientCommand(c *cli, data *string) *cobra.Command {
 }
 
 // bootstrap connects to the running house as its operator, with a token made from the secret keys.
-func (c *cli) bootstrap(data string) (authserverv1connect.BootstrapServiceClient, error) {
+func (c *cli) bootstrap(data string) (client authserverv1connect.BootstrapServiceClient, address string, err error) {
 	dir := c.dataDir(data)
 	set := &settings{}
 	if err := config.Load(c.environ, set); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	keys, err := set.keys(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("no secret keys in %s: name the data directory with --data, or set MSHUB_SECRET_KEYS", dir)
+		return nil, "", fmt.Errorf("no secret keys in %s: name the data directory with --data, or set MSHUB_SECRET_KEYS", dir)
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	address := cmp.Or(c.environ["MSHUB_URL"], runningAddress(dir), set.Peers.Authserver, set.PublicURL, defaultURL)
-	client := rpc.HTTPClient()
-	source := auth.ServiceTokenSource(client, address+"/oauth2/token", keys, "operator")
-	return authserverv1connect.NewBootstrapServiceClient(client, address, connect.WithInterceptors(auth.Bearer(source, time.Now))), nil
+	address = cmp.Or(c.environ["MSHUB_URL"], runningAddress(dir), set.Peers.Authserver, set.PublicURL, defaultURL)
+	transport := rpc.HTTPClient()
+	source := auth.ServiceTokenSource(transport, address+"/oauth2/token", keys, "operator")
+	return authserverv1connect.NewBootstrapServiceClient(transport, address, connect.WithInterceptors(auth.Bearer(source, time.Now))), address, nil
 }
 
 // runningAddress reads where the `mshub up` of this directory listens.

@@ -34,7 +34,7 @@ func configCommand(c *cli) *cobra.Command {
 			return err
 		},
 	}
-	check.Flags().StringVar(&roles, "roles", "", "check what `mshub serve` needs for these roles too")
+	check.Flags().StringVar(&roles, "roles", "", "check what serving these roles needs, too")
 	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
 	cmd.AddCommand(check)
 	return cmd

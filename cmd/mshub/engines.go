@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,10 +29,10 @@ type engines struct {
 	lock    *lifecycle.Lock
 	abandon bool
 	log     *slog.Logger
-	// died ends the house: PostgreSQL at once, Temporal after it was restarted in vain.
+	// died ends the house when an engine was restarted in vain.
 	died func(lifecycle.Watched)
 
-	postgres *cluster.Cluster
+	postgres *lifecycle.Supervisor
 	temporal *temporal.DevServer
 	redis    *redis.Embedded
 }
@@ -56,14 +57,28 @@ func (e *engines) startPostgres(ctx context.Context) error {
 	if e.set.DatabaseURL != "" {
 		return nil
 	}
-	started, err := cluster.Start(ctx, cluster.Config{
-		Dir: filepath.Join(e.dir, "postgres"), Binaries: os.Getenv("MSHUB_POSTGRES_BIN"), Hold: e.lock, Log: e.log,
+	// A crash of the server (a kill, no memory) is no loss: it recovers from its log, and the pools connect again.
+	started, err := lifecycle.Supervise(ctx, lifecycle.SupervisorConfig{
+		Name: "PostgreSQL", Log: e.log,
+		Start: func(ctx context.Context) (lifecycle.Process, error) {
+			server, err := cluster.Start(ctx, cluster.Config{
+				Dir: filepath.Join(e.dir, "postgres"), Binaries: os.Getenv("MSHUB_POSTGRES_BIN"), Hold: e.lock, Log: e.log,
+			})
+			if err != nil {
+				return nil, err
+			}
+			if url := config.Secret(server.URL()); e.set.DatabaseURL == "" {
+				e.set.DatabaseURL = url
+			} else if e.set.DatabaseURL != url {
+				return nil, errors.Join(errors.New("PostgreSQL came back at another address"), server.Stop(ctx))
+			}
+			return server, nil
+		},
 	})
 	if err != nil {
 		return err
 	}
 	e.postgres = started
-	e.set.DatabaseURL = config.Secret(started.URL())
 	e.died(started)
 	return nil
 }

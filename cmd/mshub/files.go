@@ -83,6 +83,9 @@ func (a *api) put(ctx context.Context, path string) (*filesv1.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/v1/files?name="+url.QueryEscape(filepath.Base(path)), source)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,8 @@ func (h *house) operations() http.Handler {
 // loopbackOnly guards what is for this machine alone.
 func loopbackOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopback(auth.RemoteAddress(r.RemoteAddr)) {
+		// A proxy on this machine would make everybody local: what it forwards is not ours to show.
+		if !loopback(auth.RemoteAddress(r.RemoteAddr)) || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 			auth.WriteError(connect.NewErrorWriter(), w, r, rpc.NotFound("address", r.URL.Path))
 			return
 		}

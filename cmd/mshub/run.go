@@ -78,7 +78,7 @@ func readInput(text string) (*structpb.Struct, error) {
 	}
 	in := &structpb.Struct{}
 	if err := protojson.Unmarshal(raw, in); err != nil {
-		return nil, fmt.Errorf("--input: not a JSON object: %w", err)
+		return nil, errors.New("--input: is not a JSON object; write it in quotes, or name a file that holds it")
 	}
 	return in, nil
 }

@@ -69,7 +69,7 @@ func TestConfigCheck(t *testing.T) {
 	if code := run(context.Background(), []string{"config", "check"}, environ, nil, &stdout, &stderr); code != 1 {
 		t.Errorf("exit %d", code)
 	}
-	for _, variable := range []string{"MSHUB_PUBLIC_URL", "MSHUB_SECRET_KEYS", "DATABASE_URL", "MSHUB_FILES_MAX_BYTES", "MSHUB_LISTEN", "Retention"} {
+	for _, variable := range []string{"MSHUB_PUBLIC_URL", "MSHUB_SECRET_KEYS", "DATABASE_URL", "MSHUB_FILES_MAX_BYTES", "MSHUB_LISTEN", "MSHUB_RUNS_RETENTION"} {
 		if !strings.Contains(stderr.String(), variable) {
 			t.Errorf("%s is not named in:\n%s", variable, stderr.String())
 		}

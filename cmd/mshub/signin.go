@@ -151,10 +151,13 @@ func plain(source oauth2.TokenSource) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		token, err := source.Token()
 		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+			if refused.ErrorCode == "" {
+				return "", fmt.Errorf("%s is no MicroServiceHub: it answered %s; set MSHUB_URL", refused.Response.Request.URL, refused.Response.Status)
+			}
 			return "", fmt.Errorf("MSHUB_CLIENT_ID / MSHUB_CLIENT_SECRET were refused: %s", refused.ErrorCode)
 		}
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("the house does not answer (MSHUB_URL): %w", err)
 		}
 		return token.AccessToken, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -19,11 +20,7 @@ func Load(environ map[string]string, into ...Validator) error {
 	var faults []error
 	for _, c := range into {
 		if err := env.ParseWithOptions(c, env.Options{Environment: environ}); err != nil {
-			if many, ok := errors.AsType[env.AggregateError](err); ok {
-				faults = append(faults, many.Errors...)
-			} else {
-				faults = append(faults, err)
-			}
+			faults = append(faults, named(c, err)...)
 			continue
 		}
 		if err := c.Validate(); err != nil {
@@ -31,6 +28,24 @@ func Load(environ map[string]string, into ...Validator) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// named says which variable can't be read, in place of the field that it was meant for.
+func named(c Validator, err error) []error {
+	list := []error{err}
+	if many, ok := errors.AsType[env.AggregateError](err); ok {
+		list = many.Errors
+	}
+	for i, one := range list {
+		parse, ok := errors.AsType[env.ParseError](one)
+		if !ok {
+			continue
+		}
+		if field, found := reflect.TypeOf(c).Elem().FieldByName(parse.Name); found {
+			list[i] = Fault(field.Tag.Get("env"), "can't be read as a %s: %v", parse.Type, parse.Err)
+		}
+	}
+	return list
 }
 
 // Environ turns os.Environ() into the map that Load takes.

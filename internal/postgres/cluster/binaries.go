@@ -69,6 +69,9 @@ func findBinaries(ctx context.Context, cfg Config) (binaries, error) {
 			return b, nil
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return binaries{}, err // nobody waits any more; what was found may be incomplete for that reason
+	}
 	have := "none is installed here"
 	if len(found) > 0 {
 		have = "found only " + list(found)
