@@ -328,3 +328,38 @@ func TestHousekeepingKeepsWhatIsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A person's token in the hands of somebody else's client tells what its scopes say, and of no other organisation.
+func TestThirdPartiesLearnWhatTheirScopesSay(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	admin := h.administrator("ada@example.com")
+	ctx := t.Context()
+	if _, err := admin.CreateOrganisation(ctx, &identityv1.CreateOrganisationRequest{Organisation: &identityv1.Organisation{DisplayName: "Second"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		client, scopes, email, name string
+		organisations               int
+	}{
+		{"console", "openid", "ada@example.com", "Ada", 2},
+		{"mshub-cli", "openid", "ada@example.com", "Ada", 2},
+		{"shop", "openid", "", "", 1},
+		{"shop", "openid runs:write", "", "", 1},
+		{"shop", "openid email", "ada@example.com", "", 1},
+		{"shop", "openid profile", "", "Ada", 1},
+		{"shop", "identity:read", "ada@example.com", "Ada", 1},
+	} {
+		caller := admin.caller
+		caller.ClientID, caller.Scopes = c.client, strings.Fields(c.scopes)
+		client := h.as(caller)
+		me, err := client.GetMe(ctx, &identityv1.GetMeRequest{})
+		if err != nil || me.GetUser().GetName() != admin.user.GetName() || me.GetUser().GetEmail() != c.email || me.GetUser().GetDisplayName() != c.name {
+			t.Errorf("%s with %q: %v, %v", c.client, c.scopes, me, err)
+		}
+		all, err := client.ListOrganisations(ctx, &identityv1.ListOrganisationsRequest{})
+		if err != nil || len(all.GetOrganisations()) != c.organisations || all.GetOrganisations()[0].GetName() != me.GetOrganisation().GetName() && c.organisations == 1 {
+			t.Errorf("%s with %q: %v, %v", c.client, c.scopes, all, err)
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
 )
 
-// GetMe says who the token speaks for.
+// GetMe says who the token speaks for. A third party learns of the person what the person agreed to, by scope.
 func (s *Service) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*identityv1.GetMeResponse, error) {
 	caller := auth.From(ctx)
 	res := &identityv1.GetMeResponse{Permissions: caller.Permissions, ClientId: caller.ClientID}
@@ -44,6 +44,14 @@ func (s *Service) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*ident
 			return found(err, "user", caller.Actor)
 		}
 		res.User = wireUser(user, roles)
+		if thirdParty(caller) && !caller.HasScope("identity:read") {
+			if !caller.HasScope("email") {
+				res.User.Email, res.User.EmailVerified = "", false
+			}
+			if !caller.HasScope("profile") {
+				res.User.DisplayName = ""
+			}
+		}
 		return nil
 	})
 	if err != nil {
@@ -52,12 +60,21 @@ func (s *Service) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*ident
 	return res, nil
 }
 
-// ListOrganisations returns those a person may enter; a machine client has the one it was made in.
+// thirdParty is true for a person's token that somebody else's client holds: neither the console nor `mshub login`.
+func thirdParty(caller auth.Caller) bool {
+	return caller.Kind == auth.User && caller.ClientID != "console" && caller.ClientID != "mshub-cli"
+}
+
+// ListOrganisations returns those a person may enter; a machine client has the one it was made in, a third party the one
+// that its token is for.
 func (s *Service) ListOrganisations(ctx context.Context, _ *identityv1.ListOrganisationsRequest) (*identityv1.ListOrganisationsResponse, error) {
 	caller := auth.From(ctx)
 	res := &identityv1.ListOrganisationsResponse{}
 	err := s.db.Global(ctx, func(tx pgx.Tx) error {
-		if caller.User == uuid.Nil {
+		if caller.User == uuid.Nil || thirdParty(caller) {
+			if caller.Organisation == uuid.Nil {
+				return nil // a person without a membership
+			}
 			if err := store.Enter(ctx, tx, caller.Organisation); err != nil {
 				return err
 			}

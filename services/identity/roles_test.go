@@ -39,12 +39,67 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	if err := roles(admin, bob.user.GetName(), "people", "approver"); err != nil {
 		t.Error(err)
 	}
-	client := h.as(auth.Caller{Kind: auth.Client, ClientID: "c", Organisation: admin.caller.Organisation, Scopes: []string{"identity:write"}, Permissions: []string{"identity.read", "identity.write"}})
+	client := h.as(auth.Caller{Kind: auth.Client, ClientID: "c", Actor: "clients/c", Organisation: admin.caller.Organisation, Scopes: []string{"identity:write"}, Permissions: []string{"identity.read", "identity.write"}})
 	if _, err := client.CreateUser(ctx, &identityv1.CreateUserRequest{User: &identityv1.User{Email: "m@example.com", DisplayName: "M", Roles: []string{"member"}}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := client.CreateUser(ctx, &identityv1.CreateUserRequest{User: &identityv1.User{Email: "n@example.com", DisplayName: "N", Roles: []string{"admin"}}}); rpc.ReasonOf(err) != "MORE_THAN_YOURS" {
 		t.Errorf("got %v", err)
+	}
+	role := func(id string, permissions ...string) error {
+		_, err := client.CreateRole(ctx, &identityv1.CreateRoleRequest{RoleId: id, Role: &identityv1.Role{Title: "R", Permissions: permissions}})
+		return err
+	}
+	if err := role("clerk", "identity.read"); err != nil {
+		t.Error(err)
+	}
+	if err := role("keyholder", "clients.write"); rpc.ReasonOf(err) != "MORE_THAN_YOURS" {
+		t.Errorf("a client made a role with more than it has: %v", err)
+	}
+	more := &identityv1.UpdateRoleRequest{Role: &identityv1.Role{Name: "roles/clerk", Permissions: []string{"identity.read", "runs.write"}}}
+	if _, err := client.UpdateRole(ctx, more); rpc.ReasonOf(err) != "MORE_THAN_YOURS" {
+		t.Errorf("a client added to a role what it lacks: %v", err)
+	}
+}
+
+func TestARunGivesNoMoreThanItsStarter(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	admin := h.administrator("ada@example.com")
+	if _, err := admin.CreateRole(t.Context(), &identityv1.CreateRoleRequest{RoleId: "people", Role: &identityv1.Role{Title: "People", Permissions: []string{"identity.write", "runs.read"}}}); err != nil {
+		t.Fatal(err)
+	}
+	hr := h.member(admin, "hr@example.com", "people")
+	bob := h.member(admin, "bob@example.com", "viewer")
+	refused := "MORE_THAN_YOURS"
+	for i, c := range []struct{ actor, role, reason string }{
+		{admin.caller.Actor, "admin", ""},
+		{hr.caller.Actor, "people", ""},
+		{hr.caller.Actor, "admin", refused},
+		{hr.caller.Actor, "operator", refused},
+		{"users/" + admin.caller.Organisation.String(), "viewer", refused}, // nobody, or who has left
+		{"clients/c", "member", ""},
+		{"clients/c", "admin", refused},
+		{"clients/c", "people", refused},
+		{"facts/1", "member", ""},
+		{"facts/1", "admin", refused},
+	} {
+		starter := admin
+		starter.caller.Actor = c.actor
+		run, _ := h.run(starter)
+		_, err := run.InviteUser(key(t.Context()), &identityv1.InviteUserRequest{Email: fmt.Sprintf("new%d@example.com", i), DisplayName: "New", Role: c.role})
+		if rpc.ReasonOf(err) != c.reason {
+			t.Errorf("%s invites as %s: %v", c.actor, c.role, err)
+		}
+		memberships, err := run.UpdateMembership(key(t.Context()), &identityv1.UpdateMembershipRequest{Membership: &identityv1.Membership{Name: h.membership(admin, bob), Roles: []string{c.role}}})
+		if c.reason != "" && rpc.ReasonOf(err) != c.reason {
+			t.Errorf("%s makes a member %s: %v, %v", c.actor, c.role, memberships, err)
+		}
+		if err == nil { // back to what it was
+			if _, err := admin.UpdateMembership(t.Context(), &identityv1.UpdateMembershipRequest{Membership: &identityv1.Membership{Name: memberships.GetName(), Roles: []string{"viewer"}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -73,30 +73,53 @@ func (s *Service) rolesNamed(ctx context.Context, tx pgx.Tx, field string, names
 		}
 		permissions = append(permissions, roles[i].Permissions...)
 	}
+	caller := auth.From(ctx)
+	if !strings.HasPrefix(caller.Actor, "users/") {
+		return slugs, machineMayGive(caller, permissions)
+	}
 	return slugs, s.mayGive(ctx, tx, permissions)
 }
 
-// mayGive: nobody gives more than they have. A person's own roles count, not what the token was cut down to. A machine
-// client has no roles: all but "*" is given by who may write identities. A run was allowed when it was started.
+// administrative permissions let their holder get all others.
+var administrative = []string{"*", "identity.*", "identity.write", "clients.*", "clients.write"}
+
+// machineMayGive: a machine has no roles of its own, so a client that may write identities, or a run that a client or a
+// fact started, gives any role that people made but an administrative one; that one only a client that has as much.
+func machineMayGive(caller auth.Caller, permissions []string) error {
+	for _, p := range permissions {
+		if !slices.Contains(administrative, p) || caller.Has(p) {
+			continue
+		}
+		if caller.Kind == auth.Run {
+			return rpc.Denied("MORE_THAN_YOURS", "a run that no person started can't give the permission %q; a person who has it must start it", p)
+		}
+		return rpc.Denied("MORE_THAN_YOURS", "this client can't give the permission %q because it doesn't have it; let a person give it, or grant the client the scope admin", p)
+	}
+	return nil
+}
+
+// mayGive: nobody gives more than they have. A person's own roles count, not what the token was cut down to; for a run
+// those of the person who started it, as they are now. A client has the permissions of its token.
 func (s *Service) mayGive(ctx context.Context, tx pgx.Tx, permissions []string) error {
 	caller := auth.From(ctx)
-	if caller.Kind == auth.Run {
-		return nil
-	}
-	if caller.Kind == auth.Client {
-		if slices.Contains(permissions, "*") && !caller.Has("*") {
-			return rpc.Denied("MORE_THAN_YOURS", "this client can't make administrators; it needs the scope admin")
+	own := caller.Permissions
+	if caller.Kind != auth.Client {
+		person, err := userID(caller.Actor)
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	own, err := s.q.PermissionsOf(ctx, tx, caller.User)
-	if err != nil {
-		return err
+		if own, err = s.q.PermissionsOf(ctx, tx, person); err != nil {
+			return err
+		}
 	}
 	for _, p := range permissions {
-		if !(auth.Caller{Permissions: own}).Has(p) {
-			return rpc.Denied("MORE_THAN_YOURS", "you can't give the permission %q because you don't have it yourself", p)
+		if (auth.Caller{Permissions: own}).Has(p) {
+			continue
 		}
+		if caller.Kind == auth.Run {
+			return rpc.Denied("MORE_THAN_YOURS", "this run can't give the permission %q because the person who started it doesn't have it", p)
+		}
+		return rpc.Denied("MORE_THAN_YOURS", "you can't give the permission %q because you don't have it yourself", p)
 	}
 	return nil
 }

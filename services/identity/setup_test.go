@@ -143,6 +143,22 @@ func (h *house) member(admin person, email, role string) person {
 	return h.signedIn(user, "organisations/"+admin.caller.Organisation.String())
 }
 
+// membership names somebody's membership in the administrator's organisation.
+func (h *house) membership(admin, of person) string {
+	h.t.Helper()
+	list, err := admin.ListMemberships(h.t.Context(), &identityv1.ListMembershipsRequest{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, m := range list.GetMemberships() {
+		if m.GetUser() == of.user.GetName() {
+			return m.GetName()
+		}
+	}
+	h.t.Fatalf("%s is no member", of.user.GetName())
+	return ""
+}
+
 // otherOrganisation is one that another person founds; its administrator is signed in to it.
 func (h *house) otherOrganisation(admin person, email string) person {
 	h.t.Helper()
