@@ -37,6 +37,9 @@ func pass(from *http.Request, to http.Header) {
 
 // fail answers with an error in Connect's JSON, the one body of errors everywhere.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if rpc.ReasonOf(err) == rpc.ReasonTooLarge {
+		w = &forced{w, http.StatusRequestEntityTooLarge}
+	}
 	auth.WriteError(connect.NewErrorWriter(), w, r, err)
 }
 

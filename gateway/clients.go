@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -65,11 +66,15 @@ type request struct {
 	http  *http.Request
 	users *dataloader.Loader[string, *identityv1.User]
 	runs  *dataloader.Loader[string, *runsv1.Run]
+	// rootFields counts what was run of Query; cancel ends the request when there are too many.
+	rootFields atomic.Int64
+	cancel     context.CancelFunc
 }
 
-func newRequest(r *http.Request, c *clients) *request {
+func newRequest(r *http.Request, c *clients, cancel context.CancelFunc) *request {
 	return &request{
-		http: r,
+		http:   r,
+		cancel: cancel,
 		users: loader(func(ctx context.Context, name string) (*identityv1.User, error) {
 			return c.identity.GetUser(ctx, &identityv1.GetUserRequest{Name: name})
 		}),

@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/graph-gophers/graphql-go"
 	gqlerrors "github.com/graph-gophers/graphql-go/errors"
+	"github.com/graph-gophers/graphql-go/trace/noop"
 
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -29,6 +30,7 @@ const (
 	maxQueryLength  = 16 << 10
 	maxDepth        = 8
 	maxSelections   = 1000
+	maxRootFields   = 20 // each is a call, whatever its alias
 	maxParallelism  = 8
 	graphqlDeadline = 15 * time.Second
 	// introspectionDepth is what tools ask; such a query reads the schema and nothing else.
@@ -45,7 +47,7 @@ func GraphQL(backends Backends, verifier *auth.Verifier, logger *slog.Logger) (h
 	parse := func(depth int) (*graphql.Schema, error) {
 		return graphql.ParseSchema(graphqlSchema, &resolver{clients: clients},
 			graphql.MaxDepth(depth), graphql.MaxQueryLength(maxQueryLength), graphql.MaxSelections(maxSelections),
-			graphql.MaxParallelism(maxParallelism), graphql.PanicHandler(panics{}), graphql.Logger(panicLog{logger}))
+			graphql.MaxParallelism(maxParallelism), graphql.Tracer(rootFields{}), graphql.PanicHandler(panics{}), graphql.Logger(panicLog{logger}))
 	}
 	g := &graphQL{verifier: verifier, clients: clients, logger: logger}
 	if g.schema, err = parse(maxDepth); err != nil {
@@ -84,7 +86,11 @@ func (g *graphQL) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), graphqlDeadline)
 	defer cancel()
-	response := g.schema.Exec(withRequest(ctx, newRequest(r, g.clients)), query.Query, query.OperationName, query.Variables)
+	request := newRequest(r, g.clients, cancel)
+	response := g.schema.Exec(withRequest(ctx, request), query.Query, query.OperationName, query.Variables)
+	if request.rootFields.Load() > maxRootFields {
+		response = &graphql.Response{Errors: []*gqlerrors.QueryError{gqlerrors.Errorf("the query has more than %d fields at its root; ask in several requests", maxRootFields)}}
+	}
 	if tooDeep(response) && strings.Contains(query.Query, "__schema") {
 		response = g.introspection.Exec(ctx, query.Query, query.OperationName, query.Variables)
 	}
@@ -109,7 +115,7 @@ func readQuery(w http.ResponseWriter, r *http.Request) (q graphqlQuery, err erro
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&q); err != nil {
 		if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return q, rpc.Exhausted(0, "the body is larger than %d bytes", large.Limit)
+			return q, rpc.TooLarge(large.Limit)
 		}
 		return q, rpc.Invalid("body", `must be one JSON object with "query", "operationName" and "variables"`)
 	}
@@ -166,6 +172,18 @@ func (g *graphQL) explain(ctx context.Context, e *gqlerrors.QueryError) {
 }
 
 func extensions(code connect.Code) map[string]any { return map[string]any{"code": code.String()} }
+
+// rootFields stops a request that has too many fields at its root. It counts what is run, behind fragments and aliases;
+// the schema alone may be asked for without counting.
+type rootFields struct{ noop.Tracer }
+
+// TraceField is called before each field is resolved.
+func (rootFields) TraceField(ctx context.Context, _, typeName, _ string, _ bool, _ map[string]any) (context.Context, func(*gqlerrors.QueryError)) {
+	if request := requestOf(ctx); request != nil && typeName == "Query" && request.rootFields.Add(1) > maxRootFields {
+		request.cancel()
+	}
+	return ctx, func(*gqlerrors.QueryError) {}
+}
 
 // panics says no more than that something broke.
 type panics struct{}

@@ -227,6 +227,8 @@ func TestGraphErrors(t *testing.T) {
 		{everything, deep, "invalid_argument", "depth"},
 		{everything, strings.Replace(deep, "{ run", "{ __schema { types { name } } run", 1), "invalid_argument", "levels"},
 		{everything, `{ runs { nodes { name } } ` + strings.Repeat("#", 20_000) + "\n}", "invalid_argument", "length"},
+		{everything, "{ " + aliases(21) + "}", "invalid_argument", "more than 20 fields"},
+		{everything, "{ ...F } fragment F on Query { " + aliases(21) + "}", "invalid_argument", "more than 20 fields"},
 		{everything, "{ " + strings.Repeat("me { permissions } ", 800) + "}", "", ""},
 	} {
 		answer := g.ask(t, c.token, c.query)
@@ -240,11 +242,23 @@ func TestGraphErrors(t *testing.T) {
 			t.Errorf("%.80s: a cause is shown", c.query)
 		}
 	}
+	if answer := g.ask(t, everything, "{ "+aliases(20)+"}"); answer.Errors != nil || len(answer.Data.(map[string]any)) != 20 {
+		t.Errorf("as many fields as are allowed: %+v", answer)
+	}
 	// A bystander's right costs the field alone.
 	answer := g.ask(t, viewer, `{ run(name: "runs/9") { name startedBy { name } } }`)
 	if diff := cmp.Diff(map[string]any{"run": map[string]any{"name": "runs/9", "startedBy": nil}}, answer.Data); diff != "" || answer.Errors != nil {
 		t.Errorf("%v %s", answer.Errors, diff)
 	}
+}
+
+// aliases are n fields of Query.
+func aliases(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "a%d: me { permissions } ", i)
+	}
+	return b.String()
 }
 
 func TestGraphDoor(t *testing.T) {
@@ -267,7 +281,7 @@ func TestGraphDoor(t *testing.T) {
 		"a batch":              {"[" + query + "]", asJSON, 400},
 		"no query":             {`{}`, asJSON, 400},
 		"a strange field":      {`{"query":"{me{permissions}}","mutation":1}`, asJSON, 400},
-		"too large":            {`{"query":"` + strings.Repeat(" ", 70<<10) + `"}`, asJSON, 429},
+		"too large":            {`{"query":"` + strings.Repeat(" ", 70<<10) + `"}`, asJSON, 413},
 		"the modern way":       {query, map[string]string{"Authorization": bearer, "Content-Type": "application/json", "Accept": "application/graphql-response+json"}, 200},
 		"the modern way, 400":  {`{"query":"{ nothing }"}`, map[string]string{"Authorization": bearer, "Content-Type": "application/json", "Accept": "application/graphql-response+json"}, 400},
 		"the old way is a 200": {`{"query":"{ nothing }"}`, asJSON, 200},

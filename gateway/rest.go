@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -125,7 +126,7 @@ func (g *rest) call(w http.ResponseWriter, r *http.Request, backend Backend, b *
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxRequestBytes))
 	if err != nil {
 		if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			err = rpc.Exhausted(0, "the body is larger than %d bytes", large.Limit)
+			err = rpc.TooLarge(large.Limit)
 		} else {
 			err = rpc.Invalid("body", "can't be read")
 		}
@@ -174,7 +175,7 @@ func (g *rest) noRoute(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marsh
 	if _, probing := ctx.Value(probeKey{}).(*bool); probing {
 		return
 	}
-	if status != http.StatusMethodNotAllowed {
+	if status != http.StatusMethodNotAllowed || r.Method == http.MethodPost && g.noAction(r.URL.Path) {
 		fail(w, r, rpc.NotFound("address", r.URL.Path))
 		return
 	}
@@ -189,6 +190,21 @@ func (g *rest) noRoute(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marsh
 		}
 	}
 	failMethod(w, r, allowed...)
+}
+
+// noAction knows a path that ends in an action, :explode, which no route has; without it the path would be a resource's.
+func (g *rest) noAction(path string) bool {
+	action := path[strings.LastIndexByte(path, '/')+1:]
+	colon := strings.LastIndexByte(action, ':')
+	if colon < 0 {
+		return false
+	}
+	for route := range g.routes {
+		if strings.HasSuffix(route, action[colon:]) {
+			return false
+		}
+	}
+	return true
 }
 
 // badPath answers for a path with broken escapes.

@@ -140,7 +140,8 @@ func TestRefusals(t *testing.T) {
 		{"GET /v1/nothing", "", 404, "not_found", "/v1/nothing"},
 		{"GET /v1/", "", 404, "not_found", ""},
 		{"GET /v1/runs/42/", "", 404, "not_found", ""},
-		{"POST /v1/runs/42:dance", "", 405, "unimplemented", ""},
+		{"POST /v1/runs/42:dance", "", 404, "not_found", "/v1/runs/42:dance"},
+		{"POST /v1/datasets/a/records:count", "", 405, "unimplemented", "Allow"},
 		{"PUT /v1/runs", "", 405, "unimplemented", "Allow"},
 		{"BREW /v1/runs", "", 405, "unimplemented", ""},
 		{"POST /v1/runs", `{"prozess":"x"}`, 400, "invalid_argument", "prozess:"},
@@ -154,9 +155,11 @@ func TestRefusals(t *testing.T) {
 		{"PATCH /v1/users/7?user.name=users/8", `{}`, 400, "invalid_argument", "user.name:"},
 		{"GET /v1/runs/42?name=runs/43", "", 400, "invalid_argument", "name:"},
 		{"GET /v1/runs?pagesize=5", "", 400, "invalid_argument", "pagesize:"},
-		{"GET /v1/runs?pageSize=many", "", 400, "invalid_argument", "pageSize:"},
+		{"GET /v1/runs?pageSize=many", "", 400, "invalid_argument", "pageSize: is not a whole number"},
+		{"GET /v1/runs?pageSize=99999999999", "", 400, "invalid_argument", "pageSize: is out of range"},
+		{"GET /v1/tasks?mine=x", "", 400, "invalid_argument", "mine: is not true or false"},
 		{"GET /v1/runs?access_token=secret", "", 400, "invalid_argument", "access_token:"},
-		{"POST /v1/runs", `{"process":"` + strings.Repeat("x", 5<<20) + `"}`, 429, "resource_exhausted", ""},
+		{"POST /v1/runs", `{"process":"` + strings.Repeat("x", 5<<20) + `"}`, 413, "invalid_argument", "4194304 bytes"},
 	} {
 		verb, target, _ := strings.Cut(c.request, " ")
 		w := do(handler, verb, target, c.body)

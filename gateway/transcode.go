@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -152,13 +154,31 @@ func (b *binding) fillQuery(message proto.Message, params map[string]string, que
 	}
 	for name, values := range query {
 		if err := runtime.PopulateQueryParameters(message, url.Values{name: values}, utilities.NewDoubleArray(bound)); err != nil {
-			return rpc.Invalid(name, "%s", clean(err))
+			return parameterError(name, err)
 		}
 	}
 	if mask := maskOf(message); mask != nil {
 		snakeCase(mask)
 	}
 	return nil
+}
+
+// parameterError says in the house's words what a parameter should have been.
+func parameterError(name string, err error) error {
+	if number, ok := errors.AsType[*strconv.NumError](err); ok {
+		switch number.Func {
+		case "ParseInt", "ParseUint":
+			if errors.Is(err, strconv.ErrRange) {
+				return rpc.Invalid(name, "is out of range")
+			}
+			return rpc.Invalid(name, "is not a whole number")
+		case "ParseFloat":
+			return rpc.Invalid(name, "is not a number")
+		case "ParseBool":
+			return rpc.Invalid(name, "is not true or false")
+		}
+	}
+	return rpc.Invalid(name, "%s", clean(err))
 }
 
 // fieldPath resolves a parameter's name, in JSON or proto spelling, to the names of its fields. A map's key follows in

@@ -14,6 +14,9 @@ import (
 // Domain is the `domain` of every ErrorInfo.
 const Domain = "mshub"
 
+// ReasonTooLarge is the reason of TooLarge.
+const ReasonTooLarge = "TOO_LARGE"
+
 // Invalid says which field of the request is wrong and what to do: code invalid_argument, with the field's path
 // ("input.email", "pageToken") as a BadRequest violation.
 func Invalid(field, format string, args ...any) error {
@@ -36,6 +39,11 @@ func InvalidFields(violations ...Violation) error {
 		message += fmt.Sprintf(" (and %d more)", n)
 	}
 	return build(connect.CodeInvalidArgument, "INVALID_FIELD", message, bad)
+}
+
+// TooLarge refuses a body, for good: sending it again changes nothing. Plain HTTP handlers answer it with 413.
+func TooLarge(limit int64) error {
+	return build(connect.CodeInvalidArgument, ReasonTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit))
 }
 
 // NotFound is also the answer for what exists in another organisation: no hint.
