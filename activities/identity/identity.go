@@ -65,3 +65,8 @@ func (a *Activities) GetOrganisation(ctx context.Context, in *identityv1.GetOrga
 func (a *Activities) ListUsers(ctx context.Context, in *identityv1.ListUsersRequest) (*identityv1.ListUsersResponse, error) {
 	return a.client.ListUsers(ctx, in)
 }
+
+// ListRoles shows the roles of the run's organisation.
+func (a *Activities) ListRoles(ctx context.Context, in *identityv1.ListRolesRequest) (*identityv1.ListRolesResponse, error) {
+	return a.client.ListRoles(ctx, in)
+}

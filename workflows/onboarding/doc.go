@@ -1,6 +1,6 @@
 // Package onboarding brings a person into the organisation.
 //
-//	approver    only if an address was given: who in the organisation that is
+//	approver    only if one was given: that the organisation has such a person or role
 //	invite      an account, if the address has none, and a one-time link    undo: both go
 //	mail        the link goes out                                           undo: a mail that says why not
 //	acceptance  the person answers; reminded, then the time is up

@@ -1,6 +1,8 @@
 package onboarding
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,26 +96,56 @@ func invite(ctx workflow.Context, in *onboardingv1.Input) (*identityv1.InviteUse
 	}, process.UndoBy(people.WithdrawInvitation, withdraw))
 }
 
-// approver turns what the form says into who decides.
+const unknownApprover = "UNKNOWN_APPROVER"
+
+// approver turns what the form says into who decides, and makes sure that there is such a one before anybody is invited.
 func approver(ctx workflow.Context, given string) (string, error) {
 	switch {
 	case given == "":
 		return "roles/admin", nil
-	case strings.HasPrefix(given, "users/"), strings.HasPrefix(given, "roles/"):
-		return given, nil
+	case strings.HasPrefix(given, "users/"):
+		return given, knownUser(ctx, given)
+	case strings.HasPrefix(given, "roles/"):
+		return given, knownRole(ctx, given)
 	case strings.ContainsAny(given, `"\`):
-		return "", process.Fail("UNKNOWN_APPROVER", "%s is no e-mail address", given)
+		return "", process.Fail(unknownApprover, "%s is no e-mail address", given)
 	}
 	found, err := process.Do(ctx, "approver", people.ListUsers, &identityv1.ListUsersRequest{
 		Filter: `email="` + strings.ToLower(given) + `" AND state="ACTIVE"`, PageSize: 1,
 	})
 	if err == nil && len(found.GetUsers()) == 0 {
-		err = process.Fail("UNKNOWN_APPROVER", "nobody in this organisation has the address %s", given)
+		err = process.Fail(unknownApprover, "nobody in this organisation has the address %s", given)
 	}
 	if err != nil {
 		return "", err
 	}
 	return found.GetUsers()[0].GetName(), nil
+}
+
+// knownUser refuses who is not there, and who can't sign in to this organisation to decide.
+func knownUser(ctx workflow.Context, name string) error {
+	user, err := process.Do(ctx, "approver", people.GetUser, &identityv1.GetUserRequest{Name: name})
+	switch {
+	case process.ReasonOf(err) == "NOT_FOUND":
+		// Joined, so that the run's error keeps its step.
+		return errors.Join(process.Fail(unknownApprover, "nobody in this organisation is %s", name), err)
+	case err != nil:
+		return err
+	case user.GetState() != identityv1.User_ACTIVE || len(user.GetRoles()) == 0:
+		return process.Fail(unknownApprover, "%s is no active member of this organisation", name)
+	}
+	return nil
+}
+
+func knownRole(ctx workflow.Context, name string) error {
+	roles, err := process.Do(ctx, "approver", people.ListRoles, &identityv1.ListRolesRequest{})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(roles.GetRoles(), func(r *identityv1.Role) bool { return r.GetName() == name }) {
+		return process.Fail(unknownApprover, "there is no role %s in this organisation", name)
+	}
+	return nil
 }
 
 func decide(ctx workflow.Context, in *onboardingv1.Input, assignee string) (*runsv1.Task, error) {

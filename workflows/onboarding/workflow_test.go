@@ -49,7 +49,21 @@ func (w *town) fake(env *processtest.Env) {
 		return &identityv1.ListUsersResponse{Users: []*identityv1.User{{Name: "users/boss"}}}, w.fails["ListUsers"]
 	})
 	processtest.On(env, people.GetUser, func(in *identityv1.GetUserRequest) (*identityv1.User, error) {
-		return &identityv1.User{Name: in.GetName(), Email: "boss@example.org", DisplayName: "Boss"}, nil
+		user := &identityv1.User{Name: in.GetName(), Email: "boss@example.org", DisplayName: "Boss", State: identityv1.User_ACTIVE, Roles: []string{"approver"}}
+		switch in.GetName() {
+		case "users/boss":
+			return user, nil
+		case "users/gone":
+			user.State = identityv1.User_DISABLED
+			return user, nil
+		case "users/guest":
+			user.Roles = nil
+			return user, nil
+		}
+		return nil, processtest.Refuse("not_found", "NOT_FOUND", "there is no user "+in.GetName())
+	})
+	processtest.On(env, people.ListRoles, func(*identityv1.ListRolesRequest) (*identityv1.ListRolesResponse, error) {
+		return &identityv1.ListRolesResponse{Roles: []*identityv1.Role{{Name: "roles/admin"}, {Name: "roles/approver"}}}, nil
 	})
 	processtest.On(env, people.GetOrganisation, func(in *identityv1.GetOrganisationRequest) (*identityv1.Organisation, error) {
 		return &identityv1.Organisation{Name: in.GetName(), DisplayName: "Acme"}, w.fails["GetOrganisation"]
@@ -128,6 +142,23 @@ func TestOnboarding(t *testing.T) {
 	}
 }
 
+func TestApproverByName(t *testing.T) {
+	t.Parallel()
+	for _, approver := range []string{"users/boss", "roles/approver"} {
+		t.Run(approver, func(t *testing.T) {
+			t.Parallel()
+			env := processtest.New(t, onboarding.Process)
+			(&town{}).fake(env)
+			accept(env, hour)
+			env.Decide(hour, runsv1.Task_APPROVE, "")
+			got := env.Run(input(approver))
+			if got.Err != nil || env.Tasks()["approval"].GetAssignee() != approver {
+				t.Errorf("%v, task %s", got.Err, env.Tasks()["approval"])
+			}
+		})
+	}
+}
+
 func TestOnboardingUndoesWhateverWasDone(t *testing.T) {
 	t.Parallel()
 	no := processtest.Refuse("failed_precondition", "NO", "no")
@@ -145,6 +176,10 @@ func TestOnboardingUndoesWhateverWasDone(t *testing.T) {
 		{name: "the role does not exist", fails: map[string]error{"InviteUser": no}, reason: "NO", step: "invite"},
 		{name: "the approver is unknown", approver: "nobody@example.org", reason: "UNKNOWN_APPROVER"},
 		{name: "the approver is nonsense", approver: `x" OR email="boss@example.org`, reason: "UNKNOWN_APPROVER"},
+		{name: "the approver is no user", approver: "users/zzz", reason: "UNKNOWN_APPROVER", step: "approver"},
+		{name: "the approver is disabled", approver: "users/gone", reason: "UNKNOWN_APPROVER"},
+		{name: "the approver is no member yet", approver: "users/guest", reason: "UNKNOWN_APPROVER"},
+		{name: "the approver is no role", approver: "roles/nope", reason: "UNKNOWN_APPROVER"},
 		{name: "no organisation", fails: map[string]error{"GetOrganisation": no}, reason: "NO", step: "mail"},
 		{name: "the mail is refused", fails: map[string]error{"invitation": no}, reason: "NO", step: "mail"},
 		{

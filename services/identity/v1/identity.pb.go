@@ -3495,7 +3495,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x18ListAccessChangesRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
 	"\x19ListAccessChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcd\x1d\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcf\x1d\n" +
 	"\x0fIdentityService\x12i\n" +
 	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x96\x01\n" +
 	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"8\xaa\xbb\x18 \n" +
@@ -3532,9 +3532,9 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x021:\n" +
 	"membership2#/v1/{membership.name=memberships/*}\x12\xb9\x01\n" +
 	"\x10DeleteMembership\x12-.services.identity.v1.DeleteMembershipRequest\x1a..services.identity.v1.DeleteMembershipResponse\"F\xaa\xbb\x18\"\n" +
-	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02\x1a*\x18/v1/{name=memberships/*}\x12\x94\x01\n" +
-	"\tListRoles\x12&.services.identity.v1.ListRolesRequest\x1a'.services.identity.v1.ListRolesResponse\"6\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\v\x12\t/v1/roles\x90\x02\x01\x12\x8e\x01\n" +
+	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02\x1a*\x18/v1/{name=memberships/*}\x12\x96\x01\n" +
+	"\tListRoles\x12&.services.identity.v1.ListRolesRequest\x1a'.services.identity.v1.ListRolesResponse\"8\xaa\xbb\x18 \n" +
+	"\ridentity.read\x12\ridentity:read(\x01\x82\xd3\xe4\x93\x02\v\x12\t/v1/roles\x90\x02\x01\x12\x8e\x01\n" +
 	"\n" +
 	"CreateRole\x12'.services.identity.v1.CreateRoleRequest\x1a\x1a.services.identity.v1.Role\";\xaa\xbb\x18 \n" +
 	"\x0eidentity.write\x12\x0eidentity:write\x82\xd3\xe4\x93\x02\x11:\x04role\"\t/v1/roles\x12\x9c\x01\n" +
