@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/validate"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel/trace"
@@ -25,7 +24,7 @@ func HandlerOptions(logger *slog.Logger, authenticate connect.Interceptor, telem
 	chain := append(append([]connect.Interceptor{}, telemetry...),
 		mapErrors(logger),
 		authenticate,
-		validate.NewInterceptor(),
+		validRequests(),
 	)
 	return []connect.HandlerOption{
 		connect.WithInterceptors(chain...),
@@ -94,7 +93,7 @@ func internalError(ctx context.Context) error {
 	return build(connect.CodeInternal, "INTERNAL", message, &errdetails.RequestInfo{RequestId: id.String()})
 }
 
-// withReason gives errors made elsewhere (protovalidate, connect itself) the ErrorInfo that every error carries.
+// withReason gives errors made elsewhere (connect itself) the ErrorInfo that every error carries.
 func withReason(err *connect.Error) error {
 	if infoOf(err) == nil {
 		reason := "PROTOCOL"

@@ -227,7 +227,7 @@ func requiredFields(message proto.Message) []any {
 	}
 	var names []any
 	for _, v := range invalid.Violations {
-		name := jsonPath(protovalidate.FieldPathString(v.Proto.GetField()))
+		name := rpc.FieldPath(v)
 		if name != "" && !slices.Contains(names, any(name)) {
 			names = append(names, name)
 		}

@@ -1,12 +1,10 @@
 package runs
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -35,22 +33,7 @@ func decodeInput(like proto.Message, input *structpb.Struct) (proto.Message, err
 }
 
 // validInput checks the rules that the door writes beside its fields.
-func validInput(message proto.Message) error {
-	err := protovalidate.Validate(message)
-	var invalid *protovalidate.ValidationError
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	var faults []rpc.Violation
-	for _, v := range invalid.Violations {
-		field := "input"
-		if path := jsonPath(protovalidate.FieldPathString(v.Proto.GetField())); path != "" {
-			field += "." + path
-		}
-		faults = append(faults, rpc.Violation{Field: field, Description: v.Proto.GetMessage()})
-	}
-	return rpc.InvalidFields(faults...)
-}
+func validInput(message proto.Message) error { return rpc.Valid("input", message) }
 
 // readable finds unknown fields and values of the wrong type, each under its own path; protojson alone would stop at the
 // first and name a line.
@@ -122,20 +105,6 @@ func kindName(field protoreflect.FieldDescriptor) string {
 		return "a list; each " + name
 	}
 	return name
-}
-
-// jsonPath turns a path of field names into one of JSON names: "display_name" -> "displayName".
-func jsonPath(path string) string {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		if path[i] == '_' && i+1 < len(path) && path[i+1] >= 'a' && path[i+1] <= 'z' {
-			i++
-			b.WriteByte(path[i] - 'a' + 'A')
-			continue
-		}
-		b.WriteByte(path[i])
-	}
-	return b.String()
 }
 
 // plain takes the parser's prefix off a message.
