@@ -301,9 +301,11 @@ func TestBadUploadsLeaveNothing(t *testing.T) {
 		method string
 		want   string
 	}{
-		"no name":          {"", strings.NewReader("x"), "POST", "name the file"},
+		"no name":          {"", strings.NewReader("x"), "POST", "add ?name="},
 		"a path as name":   {"?name=%2F", strings.NewReader("x"), "POST", "name the file"},
 		"control in name":  {"?name=a%0Ab", strings.NewReader("x"), "POST", "no file name"},
+		"text turned":      {"?name=a%E2%80%AEgpj.exe", strings.NewReader("x"), "POST", "no file name"},
+		"text isolated":    {"?name=a%E2%81%A6b", strings.NewReader("x"), "POST", "no file name"},
 		"oversize":         {"?name=x", strings.NewReader(long), "POST", "at most 1000"},
 		"oversize chunked": {"?name=x", struct{ io.Reader }{strings.NewReader(long)}, "POST", "1000 bytes"},
 		"another method":   {"?name=x", strings.NewReader("x"), "PUT", "use POST"},

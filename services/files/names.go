@@ -21,11 +21,14 @@ func cleanName(name string) (string, error) {
 		return "", errors.New("name the file, such as flights.csv.gz")
 	case len(name) > 255:
 		return "", fmt.Errorf("is %d bytes long; at most 255 are allowed", len(name))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.ContainsFunc(name, turnsText):
 		return "", errors.New("contains characters that no file name may have")
 	}
 	return name, nil
 }
+
+// turnsText knows the characters that write text backwards: "gpj.exe" would read as "exe.jpg".
+func turnsText(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 }
 
 // declaredType is what the uploader says, for the PUT's header only; the file gets the sniffed type.
 func declaredType(contentType string) string {

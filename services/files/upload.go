@@ -45,9 +45,12 @@ func (s *Service) uploads() http.Handler {
 
 func (s *Service) upload(r *http.Request) (*filesv1.File, error) {
 	ctx := r.Context()
+	if r.URL.Query().Get("name") == "" {
+		return nil, rpc.Invalid("name", "is missing: add ?name=flights.csv.gz to the address")
+	}
 	name, err := cleanName(r.URL.Query().Get("name"))
 	if err != nil {
-		return nil, rpc.Invalid("name", "%s; add ?name=… to the address", err)
+		return nil, rpc.Invalid("name", "%s", err)
 	}
 	if r.ContentLength > s.config.MaxBytes {
 		return nil, rpc.Invalid("body", "is %d bytes long; a file may have at most %d", r.ContentLength, s.config.MaxBytes)
