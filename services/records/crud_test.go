@@ -96,7 +96,7 @@ func TestRecordsThatDoNotFit(t *testing.T) {
 		`{}`: "record.data.country: is required (and 2 more)",
 		`{"country":"X","name":"Y","people":"many"}`:                   "record.data.people: must be a whole number",
 		`{"country":"X","name":"Y","people":1.5}`:                      "record.data.people: must be a whole number",
-		`{"country":"X","name":"Y","people":9007199254740993}`:         "record.data.people: must be a whole number",
+		`{"country":"X","name":"Y","people":9007199254740993}`:         "record.data.people: is beyond ±9007199254740991",
 		`{"country":"X","name":"Y","people":1,"area":"1"}`:             "record.data.area: must be a number",
 		`{"country":"X","name":"Y","people":1,"capital":"yes"}`:        "record.data.capital: must be true or false",
 		`{"country":"X","name":"Y","people":1,"founded":"2013-02-30"}`: "record.data.founded: must be a date",

@@ -143,6 +143,12 @@ func TestImportRefusesBadFiles(t *testing.T) {
 	if n := r.count("datasets/cities", ""); n != 0 {
 		t.Errorf("%d records", n)
 	}
+	for _, delimiter := range []string{"\n", "\r", "\""} {
+		_, err := r.PlanImport(run(r.ctx), &recordsv1.PlanImportRequest{
+			Dataset: "datasets/cities", SourceUrl: r.source([]byte(header+row), ""), Format: &recordsv1.Format{Delimiter: delimiter},
+		})
+		refused(t, "delimiter "+delimiter, err, connect.CodeInvalidArgument, "format.delimiter: can't be")
+	}
 	for link, want := range map[string]string{"ftp://x/y": "must be an http", "file:///etc/passwd": "must be an http", "": "must be an http"} {
 		_, err := r.PlanImport(run(r.ctx), &recordsv1.PlanImportRequest{Dataset: "datasets/cities", SourceUrl: link})
 		refused(t, link, err, connect.CodeInvalidArgument, want)

@@ -47,6 +47,9 @@ func (s *Service) PlanImport(ctx context.Context, in *recordsv1.PlanImportReques
 	} else if !errors.Is(err, pgx.ErrNoRows) {
 		return nil, err
 	}
+	if d := delimiter(in.GetFormat()); d == '"' || d == '\n' || d == '\r' {
+		return nil, rpc.Invalid("format.delimiter", "can't be %q, which quotes cells or ends lines; use a comma, semicolon, tab or bar", string(d))
+	}
 	shelf, _, err := s.shelf(ctx, in.GetDataset())
 	if err != nil {
 		return nil, err

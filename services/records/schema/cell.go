@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"net/mail"
 	"net/url"
@@ -73,6 +74,9 @@ func (c *Column) AppendCell(out, cell []byte, nulls Nulls) (_ []byte, null bool,
 		if n, ok := parseInteger(cell); ok {
 			return strconv.AppendInt(out, n, 10), false, ""
 		}
+		if wholeNumber(cell) {
+			return out, false, beyond
+		}
 	case Number:
 		if f, ok := parseNumber(cell); ok {
 			return AppendNumber(out, f), false, ""
@@ -113,6 +117,15 @@ func (k Kind) normal(cell []byte) ([]byte, bool) {
 		return cell, err == nil && u.IsAbs() && utf8.Valid(cell)
 	}
 	return cell, true
+}
+
+// beyond is the fault of a whole number that JSON can't carry exactly.
+var beyond = fmt.Sprintf("is beyond ±%d", MaxInteger)
+
+// wholeNumber knows digits with an optional sign, however many.
+func wholeNumber(cell []byte) bool {
+	digits := bytes.TrimLeft(cell, "+-")
+	return len(cell)-len(digits) <= 1 && len(digits) > 0 && len(bytes.Trim(digits, "0123456789")) == 0
 }
 
 // parseInteger reads decimal digits with an optional sign, within MaxInteger.

@@ -62,6 +62,11 @@ func TestCells(t *testing.T) {
 			t.Errorf("%s %q: got %s (null %v, %s), want %s", c.column, c.cell, got, null, fault, c.want)
 		}
 	}
+	for cell, want := range map[string]string{"9007199254740992": beyond, "-99999999999999999999": beyond, "+-7": "is not a whole number", "7x": "is not a whole number"} {
+		if _, _, fault := s.Columns[s.Index("i")].AppendCell(nil, []byte(cell), Nulls{}); fault != want {
+			t.Errorf("%s %s, want %s", cell, fault, want)
+		}
+	}
 	tokens := NewNulls([]string{"-", ""})
 	for cell, null := range map[string]bool{"-": true, "": true, "NA": false} {
 		if _, got, _ := s.Columns[s.Index("s")].AppendCell(nil, []byte(cell), tokens); got != null {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -61,6 +62,9 @@ func (c *Column) value(v *structpb.Value) (value []byte, fault string) {
 	case *structpb.Value_NumberValue:
 		if c.Kind == Number || c.Kind == Integer && v.NumberValue == float64(int64(v.NumberValue)) && v.NumberValue <= MaxInteger && v.NumberValue >= -MaxInteger {
 			return AppendNumber(nil, v.NumberValue), ""
+		}
+		if c.Kind == Integer && v.NumberValue == math.Trunc(v.NumberValue) {
+			return nil, beyond
 		}
 	case *structpb.Value_StringValue:
 		if c.Kind == Integer || c.Kind == Number || c.Kind == Boolean {
