@@ -289,8 +289,8 @@ func TestSessionTokenIsForTheConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if p := b.do(req); p.status != http.StatusUnauthorized {
-		t.Errorf("an RPC with the cookie: %d", p.status)
+	if p := b.do(req); p.status != http.StatusUnauthorized || p.header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("an RPC with the cookie: %d %v", p.status, p.header)
 	}
 }
 

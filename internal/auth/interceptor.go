@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -25,14 +26,23 @@ func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		caller, err := i.verifier.Authenticate(ctx, req.Header())
 		rule := RuleOf(method)
 		if err != nil && !rule.GetPublic() {
-			return nil, err
+			return nil, challenged(err)
 		}
 		caller.RemoteAddress = RemoteAddress(req.Peer().Addr)
 		if err := Check(rule, caller); err != nil {
-			return nil, err
+			return nil, challenged(err)
 		}
-		return next(With(ctx, caller), req)
+		res, err := next(With(ctx, caller), req)
+		return res, challenged(err)
 	}
+}
+
+// challenged gives an error that becomes a 401 the header that belongs to it; others stay as they are.
+func challenged(err error) error {
+	if failure, ok := errors.AsType[*connect.Error](err); ok && failure.Code() == connect.CodeUnauthenticated {
+		failure.Meta().Set("WWW-Authenticate", challenge)
+	}
+	return err
 }
 
 func (i interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
