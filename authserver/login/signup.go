@@ -10,7 +10,6 @@ import (
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
 
 	"github.com/microservicehub/mshub/authserver/page"
-	"github.com/microservicehub/mshub/internal/rpc"
 )
 
 type signUpView struct{ Name, Email string }
@@ -50,7 +49,7 @@ func (p *Pages) SubmitSignUp(w http.ResponseWriter, r *http.Request) {
 	}
 	res, err := p.Credentials.SignUp(r.Context(), &identityv1.SignUpRequest{Email: view.Email, DisplayName: view.Name})
 	if connect.CodeOf(err) == connect.CodeInvalidArgument {
-		p.signUp(w, r, http.StatusUnprocessableEntity, view, rpc.Message(err))
+		p.signUp(w, r, http.StatusUnprocessableEntity, view, sentence(err))
 		return
 	}
 	if err != nil {

@@ -145,11 +145,18 @@ func isDead(err error) bool {
 	return err != nil && (code == connect.CodeNotFound || code == connect.CodeFailedPrecondition)
 }
 
-// sentence turns a field's complaint ("password: is too short") into one for a person.
+// labels are the fields of the identity service as the pages call them.
+var labels = map[string]string{
+	"email": "E-mail", "displayName": "Name", "display_name": "Name", "password": "Password", "token": "The link",
+}
+
+// sentence turns a field's complaint ("displayName: must not be empty") into one for a person, about what the page shows.
 func sentence(err error) string {
-	text := rpc.Message(err)
-	if field, rest, ok := strings.Cut(text, ": "); ok && !strings.Contains(field, " ") {
-		text = strings.ToUpper(field[:1]) + field[1:] + " " + rest
+	text := strings.TrimPrefix(rpc.Message(err), "validation error: ") // protovalidate's
+	if field, rest, ok := strings.Cut(text, ": "); ok {
+		if label := labels[field]; label != "" {
+			text = label + " " + rest
+		}
 	}
 	return strings.TrimSuffix(text, ".") + "."
 }
