@@ -187,6 +187,9 @@ func (s *Server) furnish(d Deps, pages *page.Pages) {
 		{"POST /signout", http.HandlerFunc(out.Submit)},
 		{"POST /session/token", &session.TokenEndpoint{Sessions: sessions, Issuer: s.tokens, Log: s.log}},
 	}
+	for i := range s.mounts {
+		s.mounts[i].handler = textOnly(pages, s.mounts[i].handler)
+	}
 	s.clients = &clients.Service{DB: s.db, Book: s.book, Now: s.now}
 	s.sessions = session.Service{Sessions: sessions}
 	s.grants = consent.Service{DB: s.db, Book: s.book}

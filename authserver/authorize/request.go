@@ -49,6 +49,9 @@ const (
 
 // Read validates a request. An error of type unanswerableError must not be sent to the redirect URI.
 func (d *Reader) Read(ctx context.Context, query url.Values) (*Request, error) {
+	if !protocol.AreTexts(query) { // in a return address, where it is encoded twice
+		return nil, unanswerableError{fosite.ErrInvalidRequest.WithHint("A parameter is no valid text.")}
+	}
 	for name, values := range query {
 		if len(values) > 1 {
 			return nil, unanswerableError{fosite.ErrInvalidRequest.WithHintf("The parameter %q is there twice.", name)}
