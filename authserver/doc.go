@@ -12,6 +12,7 @@
 // A machine's: POST /oauth2/token with its secret.
 //
 //	server.go     New, Mount, Handlers, Run: where everything is put together
+//	text.go       what is no text is refused in front of every address
 //	provider.go   fosite: which handlers, which rules
 //	timeouts.go   every duration of the protocol
 //	config.go     settings

@@ -147,12 +147,12 @@ func isDead(err error) bool {
 
 // labels are the fields of the identity service as the pages call them.
 var labels = map[string]string{
-	"email": "E-mail", "displayName": "Name", "display_name": "Name", "password": "Password", "token": "The link",
+	"email": "E-mail", "displayName": "Name", "password": "Password", "token": "The link",
 }
 
 // sentence turns a field's complaint ("displayName: must not be empty") into one for a person, about what the page shows.
 func sentence(err error) string {
-	text := strings.TrimPrefix(rpc.Message(err), "validation error: ") // protovalidate's
+	text := rpc.Message(err)
 	if field, rest, ok := strings.Cut(text, ": "); ok {
 		if label := labels[field]; label != "" {
 			text = label + " " + rest

@@ -5,6 +5,7 @@
 //	client.go   Client: an OAuth2 client as fosite sees it
 //	scopes.go   the scopes there are, what they mean in words, and who may hand one on
 //	redirect.go which redirect URIs may be registered, and when one matches
+//	text.go     which values are text at all
 //	answer.go   JSON answers and errors
 //	prefix.go   prefixes of what we hand out, for secret scanners
 package protocol
