@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev build web temporal test test-go test-web test-e2e bench chaos generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
+.PHONY: help run dev build web temporal test test-go test-web test-e2e bench generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
 
 CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -64,9 +64,6 @@ test-e2e: build ## the built mshub driven by real clients and a browser
 
 bench: build ## measure everything, or one: make bench NAME=import
 	@go run ./bench -name '$(NAME)'
-
-chaos: build ## kill parts at random while work goes on: make chaos SEED=1 MINUTES=3
-	@go run ./bench/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),3)
 
 ## ---- its keeping
 

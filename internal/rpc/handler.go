@@ -67,6 +67,9 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 	case errors.Is(err, pgx.ErrNoRows):
 		return build(connect.CodeNotFound, "NOT_FOUND", "not found")
 	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "22021" {
+		return Invalid("request", "holds a character that is no text (a zero byte); leave it out")
+	}
 	if unavailable(err) {
 		logger.WarnContext(ctx, "call failed for now", "procedure", procedure, "error", err)
 		return Unavailable("a part of the system is restarting; try again")
