@@ -16,7 +16,7 @@ TEMPORAL := $(CACHE)/temporal-$(TEMPORAL_VERSION)
 P ?= 2
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## ---- the product
 
