@@ -109,7 +109,8 @@ export const Message_StateSchema: GenEnum<Message_State> = /*@__PURE__*/
  */
 export type SendMailRequest = Message$1<"services.notify.v1.SendMailRequest"> & {
   /**
-   * Name of a template: "invitation", "reminder", "task", "welcome", "rejection".
+   * Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
+   * (displayName, title), "welcome" (displayName, organisation), "rejection" (displayName, organisation, reason).
    *
    * @generated from field: string template = 1;
    */
@@ -123,7 +124,7 @@ export type SendMailRequest = Message$1<"services.notify.v1.SendMailRequest"> & 
   recipient: string;
 
   /**
-   * Values for the template; a missing one is `invalid_argument`.
+   * Values for the template; a missing one is `invalid_argument`, an empty one is not. A link must lead to this installation.
    *
    * @generated from field: map<string, string> values = 3;
    */
@@ -159,7 +160,7 @@ export const SendMailResponseSchema: GenMessage<SendMailResponse> = /*@__PURE__*
  */
 export type SendAccountMailRequest = Message$1<"services.notify.v1.SendAccountMailRequest"> & {
   /**
-   * "verification", "reset", "known-address".
+   * "verification", "reset", "known-address"; each needs displayName and link.
    *
    * @generated from field: string template = 1;
    */
