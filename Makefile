@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev build web temporal test test-go test-web test-e2e bench generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
+.PHONY: help run dev build compile web temporal test test-go test-web test-e2e bench generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
 
 CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -24,7 +24,8 @@ help: ## this list
 ## ---- the product
 
 run: ## build everything, start everything, print the addresses and the first administrator's link
-	@$(MAKE) --no-print-directory -j2 build temporal
+	@$(MAKE) --no-print-directory -j3 web compile temporal
+	@$(MAKE) --no-print-directory build
 	@exec bin/mshub up
 
 dev: temporal ## the house beside a console that reloads as you edit it (http://localhost:5173)
@@ -34,6 +35,10 @@ dev: temporal ## the house beside a console that reloads as you edit it (http://
 build: web ## bin/mshub, console included
 	@echo "building bin/mshub"
 	@$(GOBUILD) -ldflags '$(LDFLAGS)' -o bin/mshub ./cmd/mshub
+
+# Everything but the console into Go's build cache, while the console's packages are still on their way.
+compile:
+	@$(GOBUILD) -o /dev/null ./cmd/mshub
 
 web: webui/dist/index.html ## the console's bundle
 
