@@ -52,7 +52,9 @@ type Event struct {
 	// Who caused it, if a person or client did: "users/ID", "clients/ID".
 	Actor string `protobuf:"bytes,12,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Details by kind, for example {"task": "tasks/ID"}.
-	Data          *structpb.Struct `protobuf:"bytes,13,opt,name=data,proto3" json:"data,omitempty"`
+	Data *structpb.Struct `protobuf:"bytes,13,opt,name=data,proto3" json:"data,omitempty"`
+	// Commit of the worker that ran the step.
+	Build         string `protobuf:"bytes,14,opt,name=build,proto3" json:"build,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +178,13 @@ func (x *Event) GetData() *structpb.Struct {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *Event) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
 }
 
 // Progress counts units of work. A service's answer may carry one: the step's event then adds `done` to the run's
@@ -323,7 +332,7 @@ var File_events_v1_event_proto protoreflect.FileDescriptor
 
 const file_events_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15events/v1/event.proto\x12\tevents.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x02\n" +
+	"\x15events/v1/event.proto\x12\tevents.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x03\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x12\n" +
@@ -338,7 +347,8 @@ const file_events_v1_event_proto_rawDesc = "" +
 	" \x01(\tR\amessage\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x14\n" +
 	"\x05actor\x18\f \x01(\tR\x05actor\x12+\n" +
-	"\x04data\x18\r \x01(\v2\x17.google.protobuf.StructR\x04data\"H\n" +
+	"\x04data\x18\r \x01(\v2\x17.google.protobuf.StructR\x04data\x12\x14\n" +
+	"\x05build\x18\x0e \x01(\tR\x05build\"H\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x12\n" +

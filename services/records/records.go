@@ -21,12 +21,15 @@ import (
 	"github.com/microservicehub/mshub/services/records/schema"
 	"github.com/microservicehub/mshub/services/records/store"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
+	"github.com/microservicehub/mshub/services/records/v1/recordsv1connect"
 )
 
 const service = "services.records.v1.RecordsService/"
 
 // Service implements RecordsService.
 type Service struct {
+	recordsv1connect.UnimplementedRecordsServiceHandler
+
 	db        *postgres.DB
 	queries   *store.Queries
 	documents store.Documents

@@ -82,6 +82,61 @@ func (ImportMode) EnumDescriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{0}
 }
 
+type Reject_State int32
+
+const (
+	Reject_STATE_UNSPECIFIED Reject_State = 0
+	// As it was in the file.
+	Reject_REJECTED Reject_State = 1
+	// Its cells were corrected.
+	Reject_CORRECTED Reject_State = 2
+	// A later import has taken it in.
+	Reject_REPLAYED Reject_State = 3
+)
+
+// Enum value maps for Reject_State.
+var (
+	Reject_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "REJECTED",
+		2: "CORRECTED",
+		3: "REPLAYED",
+	}
+	Reject_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"REJECTED":          1,
+		"CORRECTED":         2,
+		"REPLAYED":          3,
+	}
+)
+
+func (x Reject_State) Enum() *Reject_State {
+	p := new(Reject_State)
+	*p = x
+	return p
+}
+
+func (x Reject_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reject_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_records_v1_records_proto_enumTypes[1].Descriptor()
+}
+
+func (Reject_State) Type() protoreflect.EnumType {
+	return &file_services_records_v1_records_proto_enumTypes[1]
+}
+
+func (x Reject_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reject_State.Descriptor instead.
+func (Reject_State) EnumDescriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{21, 0}
+}
+
 type Dataset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "datasets/flights".
@@ -1219,6 +1274,243 @@ func (*DeleteRecordResponse) Descriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
+// Reject is a row that was not imported, with every fault of it.
+type Reject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "imports/RUN/rejects/ROW".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// In the file, from 1; quoted newlines count.
+	Line   int64           `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	State  Reject_State    `protobuf:"varint,3,opt,name=state,proto3,enum=services.records.v1.Reject_State" json:"state,omitempty"`
+	Faults []*Reject_Fault `protobuf:"bytes,4,rep,name=faults,proto3" json:"faults,omitempty"`
+	// Column -> cell as text.
+	Cells         map[string]string `protobuf:"bytes,5,rep,name=cells,proto3" json:"cells,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reject) Reset() {
+	*x = Reject{}
+	mi := &file_services_records_v1_records_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reject) ProtoMessage() {}
+
+func (x *Reject) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reject.ProtoReflect.Descriptor instead.
+func (*Reject) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Reject) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reject) GetLine() int64 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Reject) GetState() Reject_State {
+	if x != nil {
+		return x.State
+	}
+	return Reject_STATE_UNSPECIFIED
+}
+
+func (x *Reject) GetFaults() []*Reject_Fault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *Reject) GetCells() map[string]string {
+	if x != nil {
+		return x.Cells
+	}
+	return nil
+}
+
+type ListRejectsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Parent        string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRejectsRequest) Reset() {
+	*x = ListRejectsRequest{}
+	mi := &file_services_records_v1_records_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRejectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRejectsRequest) ProtoMessage() {}
+
+func (x *ListRejectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRejectsRequest.ProtoReflect.Descriptor instead.
+func (*ListRejectsRequest) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListRejectsRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListRejectsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRejectsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListRejectsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rejects       []*Reject              `protobuf:"bytes,1,rep,name=rejects,proto3" json:"rejects,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRejectsResponse) Reset() {
+	*x = ListRejectsResponse{}
+	mi := &file_services_records_v1_records_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRejectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRejectsResponse) ProtoMessage() {}
+
+func (x *ListRejectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRejectsResponse.ProtoReflect.Descriptor instead.
+func (*ListRejectsResponse) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListRejectsResponse) GetRejects() []*Reject {
+	if x != nil {
+		return x.Rejects
+	}
+	return nil
+}
+
+func (x *ListRejectsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type UpdateRejectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name and cells; columns that are not named stay as they are.
+	Reject        *Reject `protobuf:"bytes,1,opt,name=reject,proto3" json:"reject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateRejectRequest) Reset() {
+	*x = UpdateRejectRequest{}
+	mi := &file_services_records_v1_records_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateRejectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateRejectRequest) ProtoMessage() {}
+
+func (x *UpdateRejectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateRejectRequest.ProtoReflect.Descriptor instead.
+func (*UpdateRejectRequest) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UpdateRejectRequest) GetReject() *Reject {
+	if x != nil {
+		return x.Reject
+	}
+	return nil
+}
+
 type PlanImportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "datasets/flights".
@@ -1235,7 +1527,7 @@ type PlanImportRequest struct {
 
 func (x *PlanImportRequest) Reset() {
 	*x = PlanImportRequest{}
-	mi := &file_services_records_v1_records_proto_msgTypes[21]
+	mi := &file_services_records_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1539,7 @@ func (x *PlanImportRequest) String() string {
 func (*PlanImportRequest) ProtoMessage() {}
 
 func (x *PlanImportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[21]
+	mi := &file_services_records_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1552,7 @@ func (x *PlanImportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanImportRequest.ProtoReflect.Descriptor instead.
 func (*PlanImportRequest) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PlanImportRequest) GetDataset() string {
@@ -1311,7 +1603,7 @@ type PlanImportResponse struct {
 
 func (x *PlanImportResponse) Reset() {
 	*x = PlanImportResponse{}
-	mi := &file_services_records_v1_records_proto_msgTypes[22]
+	mi := &file_services_records_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1615,7 @@ func (x *PlanImportResponse) String() string {
 func (*PlanImportResponse) ProtoMessage() {}
 
 func (x *PlanImportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[22]
+	mi := &file_services_records_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1628,7 @@ func (x *PlanImportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanImportResponse.ProtoReflect.Descriptor instead.
 func (*PlanImportResponse) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PlanImportResponse) GetChunks() int32 {
@@ -1369,7 +1661,7 @@ type ImportChunkRequest struct {
 
 func (x *ImportChunkRequest) Reset() {
 	*x = ImportChunkRequest{}
-	mi := &file_services_records_v1_records_proto_msgTypes[23]
+	mi := &file_services_records_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1673,7 @@ func (x *ImportChunkRequest) String() string {
 func (*ImportChunkRequest) ProtoMessage() {}
 
 func (x *ImportChunkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[23]
+	mi := &file_services_records_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1686,7 @@ func (x *ImportChunkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportChunkRequest.ProtoReflect.Descriptor instead.
 func (*ImportChunkRequest) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImportChunkRequest) GetChunk() int32 {
@@ -1419,7 +1711,7 @@ type ImportChunkResponse struct {
 
 func (x *ImportChunkResponse) Reset() {
 	*x = ImportChunkResponse{}
-	mi := &file_services_records_v1_records_proto_msgTypes[24]
+	mi := &file_services_records_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1723,7 @@ func (x *ImportChunkResponse) String() string {
 func (*ImportChunkResponse) ProtoMessage() {}
 
 func (x *ImportChunkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[24]
+	mi := &file_services_records_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1736,7 @@ func (x *ImportChunkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportChunkResponse.ProtoReflect.Descriptor instead.
 func (*ImportChunkResponse) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ImportChunkResponse) GetRead() int64 {
@@ -1499,7 +1791,7 @@ type FinishImportRequest struct {
 
 func (x *FinishImportRequest) Reset() {
 	*x = FinishImportRequest{}
-	mi := &file_services_records_v1_records_proto_msgTypes[25]
+	mi := &file_services_records_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1803,7 @@ func (x *FinishImportRequest) String() string {
 func (*FinishImportRequest) ProtoMessage() {}
 
 func (x *FinishImportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[25]
+	mi := &file_services_records_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1816,7 @@ func (x *FinishImportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishImportRequest.ProtoReflect.Descriptor instead.
 func (*FinishImportRequest) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FinishImportRequest) GetRejectsUrl() string {
@@ -1550,7 +1842,7 @@ type FinishImportResponse struct {
 
 func (x *FinishImportResponse) Reset() {
 	*x = FinishImportResponse{}
-	mi := &file_services_records_v1_records_proto_msgTypes[26]
+	mi := &file_services_records_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1854,7 @@ func (x *FinishImportResponse) String() string {
 func (*FinishImportResponse) ProtoMessage() {}
 
 func (x *FinishImportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[26]
+	mi := &file_services_records_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1867,7 @@ func (x *FinishImportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishImportResponse.ProtoReflect.Descriptor instead.
 func (*FinishImportResponse) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FinishImportResponse) GetRead() int64 {
@@ -1635,7 +1927,7 @@ type AbortImportRequest struct {
 
 func (x *AbortImportRequest) Reset() {
 	*x = AbortImportRequest{}
-	mi := &file_services_records_v1_records_proto_msgTypes[27]
+	mi := &file_services_records_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1939,7 @@ func (x *AbortImportRequest) String() string {
 func (*AbortImportRequest) ProtoMessage() {}
 
 func (x *AbortImportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[27]
+	mi := &file_services_records_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1952,7 @@ func (x *AbortImportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortImportRequest.ProtoReflect.Descriptor instead.
 func (*AbortImportRequest) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 type AbortImportResponse struct {
@@ -1671,7 +1963,7 @@ type AbortImportResponse struct {
 
 func (x *AbortImportResponse) Reset() {
 	*x = AbortImportResponse{}
-	mi := &file_services_records_v1_records_proto_msgTypes[28]
+	mi := &file_services_records_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1975,7 @@ func (x *AbortImportResponse) String() string {
 func (*AbortImportResponse) ProtoMessage() {}
 
 func (x *AbortImportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[28]
+	mi := &file_services_records_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1988,7 @@ func (x *AbortImportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortImportResponse.ProtoReflect.Descriptor instead.
 func (*AbortImportResponse) Descriptor() ([]byte, []int) {
-	return file_services_records_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 type ProposeSchemaResponse_Column struct {
@@ -1714,7 +2006,7 @@ type ProposeSchemaResponse_Column struct {
 
 func (x *ProposeSchemaResponse_Column) Reset() {
 	*x = ProposeSchemaResponse_Column{}
-	mi := &file_services_records_v1_records_proto_msgTypes[29]
+	mi := &file_services_records_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +2018,7 @@ func (x *ProposeSchemaResponse_Column) String() string {
 func (*ProposeSchemaResponse_Column) ProtoMessage() {}
 
 func (x *ProposeSchemaResponse_Column) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[29]
+	mi := &file_services_records_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,6 +2067,66 @@ func (x *ProposeSchemaResponse_Column) GetExamples() []string {
 		return x.Examples
 	}
 	return nil
+}
+
+type Reject_Fault struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Column        string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reject_Fault) Reset() {
+	*x = Reject_Fault{}
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reject_Fault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reject_Fault) ProtoMessage() {}
+
+func (x *Reject_Fault) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reject_Fault.ProtoReflect.Descriptor instead.
+func (*Reject_Fault) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{21, 0}
+}
+
+func (x *Reject_Fault) GetColumn() string {
+	if x != nil {
+		return x.Column
+	}
+	return ""
+}
+
+func (x *Reject_Fault) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Reject_Fault) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 var File_services_records_v1_records_proto protoreflect.FileDescriptor
@@ -1867,7 +2219,37 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"updateMask\"2\n" +
 	"\x13DeleteRecordRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x16\n" +
-	"\x14DeleteRecordResponse\"\xf4\x01\n" +
+	"\x14DeleteRecordResponse\"\xb6\x03\n" +
+	"\x06Reject\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\x03R\x04line\x127\n" +
+	"\x05state\x18\x03 \x01(\x0e2!.services.records.v1.Reject.StateR\x05state\x129\n" +
+	"\x06faults\x18\x04 \x03(\v2!.services.records.v1.Reject.FaultR\x06faults\x12<\n" +
+	"\x05cells\x18\x05 \x03(\v2&.services.records.v1.Reject.CellsEntryR\x05cells\x1aM\n" +
+	"\x05Fault\x12\x16\n" +
+	"\x06column\x18\x01 \x01(\tR\x06column\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x1a8\n" +
+	"\n" +
+	"CellsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"I\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bREJECTED\x10\x01\x12\r\n" +
+	"\tCORRECTED\x10\x02\x12\f\n" +
+	"\bREPLAYED\x10\x03\"}\n" +
+	"\x12ListRejectsRequest\x12\x1f\n" +
+	"\x06parent\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06parent\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"t\n" +
+	"\x13ListRejectsResponse\x125\n" +
+	"\arejects\x18\x01 \x03(\v2\x1b.services.records.v1.RejectR\arejects\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"R\n" +
+	"\x13UpdateRejectRequest\x12;\n" +
+	"\x06reject\x18\x01 \x01(\v2\x1b.services.records.v1.RejectB\x06\xbaH\x03\xc8\x01\x01R\x06reject\"\xf4\x01\n" +
 	"\x11PlanImportRequest\x12!\n" +
 	"\adataset\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adataset\x12&\n" +
 	"\n" +
@@ -1908,7 +2290,7 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"\x06INSERT\x10\x01\x12\n" +
 	"\n" +
-	"\x06UPSERT\x10\x022\xd8\x13\n" +
+	"\x06UPSERT\x10\x022\xb7\x16\n" +
 	"\x0eRecordsService\x12\x99\x01\n" +
 	"\rCreateDataset\x12).services.records.v1.CreateDatasetRequest\x1a\x1c.services.records.v1.Dataset\"?\xaa\xbb\x18\x1e\n" +
 	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02\x17:\adataset\"\f/v1/datasets\x12\x96\x01\n" +
@@ -1934,7 +2316,11 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\fUpdateRecord\x12(.services.records.v1.UpdateRecordRequest\x1a\x1b.services.records.v1.Record\"X\xaa\xbb\x18\x1e\n" +
 	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x020:\x06record2&/v1/{record.name=datasets/*/records/*}\x12\xae\x01\n" +
 	"\fDeleteRecord\x12(.services.records.v1.DeleteRecordRequest\x1a).services.records.v1.DeleteRecordResponse\"I\xaa\xbb\x18\x1e\n" +
-	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=datasets/*/records/*}\x12s\n" +
+	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=datasets/*/records/*}\x12\xab\x01\n" +
+	"\vListRejects\x12'.services.records.v1.ListRejectsRequest\x1a(.services.records.v1.ListRejectsResponse\"I\xaa\xbb\x18\x1c\n" +
+	"\frecords.read\x12\frecords:read\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=imports/*}/rejects\x90\x02\x01\x12\xae\x01\n" +
+	"\fUpdateReject\x12(.services.records.v1.UpdateRejectRequest\x1a\x1b.services.records.v1.Reject\"W\xaa\xbb\x18\x1e\n" +
+	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02/:\x06reject2%/v1/{reject.name=imports/*/rejects/*}\x12s\n" +
 	"\n" +
 	"PlanImport\x12&.services.records.v1.PlanImportRequest\x1a'.services.records.v1.PlanImportResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12v\n" +
 	"\vImportChunk\x12'.services.records.v1.ImportChunkRequest\x1a(.services.records.v1.ImportChunkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12y\n" +
@@ -1953,105 +2339,121 @@ func file_services_records_v1_records_proto_rawDescGZIP() []byte {
 	return file_services_records_v1_records_proto_rawDescData
 }
 
-var file_services_records_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_services_records_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_services_records_v1_records_proto_goTypes = []any{
 	(ImportMode)(0),                      // 0: services.records.v1.ImportMode
-	(*Dataset)(nil),                      // 1: services.records.v1.Dataset
-	(*Record)(nil),                       // 2: services.records.v1.Record
-	(*CreateDatasetRequest)(nil),         // 3: services.records.v1.CreateDatasetRequest
-	(*GetDatasetRequest)(nil),            // 4: services.records.v1.GetDatasetRequest
-	(*ListDatasetsRequest)(nil),          // 5: services.records.v1.ListDatasetsRequest
-	(*ListDatasetsResponse)(nil),         // 6: services.records.v1.ListDatasetsResponse
-	(*UpdateDatasetRequest)(nil),         // 7: services.records.v1.UpdateDatasetRequest
-	(*DeleteDatasetRequest)(nil),         // 8: services.records.v1.DeleteDatasetRequest
-	(*DeleteDatasetResponse)(nil),        // 9: services.records.v1.DeleteDatasetResponse
-	(*ProposeSchemaRequest)(nil),         // 10: services.records.v1.ProposeSchemaRequest
-	(*ProposeSchemaResponse)(nil),        // 11: services.records.v1.ProposeSchemaResponse
-	(*Format)(nil),                       // 12: services.records.v1.Format
-	(*ListRecordsRequest)(nil),           // 13: services.records.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),          // 14: services.records.v1.ListRecordsResponse
-	(*CountRecordsRequest)(nil),          // 15: services.records.v1.CountRecordsRequest
-	(*CountRecordsResponse)(nil),         // 16: services.records.v1.CountRecordsResponse
-	(*GetRecordRequest)(nil),             // 17: services.records.v1.GetRecordRequest
-	(*CreateRecordRequest)(nil),          // 18: services.records.v1.CreateRecordRequest
-	(*UpdateRecordRequest)(nil),          // 19: services.records.v1.UpdateRecordRequest
-	(*DeleteRecordRequest)(nil),          // 20: services.records.v1.DeleteRecordRequest
-	(*DeleteRecordResponse)(nil),         // 21: services.records.v1.DeleteRecordResponse
-	(*PlanImportRequest)(nil),            // 22: services.records.v1.PlanImportRequest
-	(*PlanImportResponse)(nil),           // 23: services.records.v1.PlanImportResponse
-	(*ImportChunkRequest)(nil),           // 24: services.records.v1.ImportChunkRequest
-	(*ImportChunkResponse)(nil),          // 25: services.records.v1.ImportChunkResponse
-	(*FinishImportRequest)(nil),          // 26: services.records.v1.FinishImportRequest
-	(*FinishImportResponse)(nil),         // 27: services.records.v1.FinishImportResponse
-	(*AbortImportRequest)(nil),           // 28: services.records.v1.AbortImportRequest
-	(*AbortImportResponse)(nil),          // 29: services.records.v1.AbortImportResponse
-	(*ProposeSchemaResponse_Column)(nil), // 30: services.records.v1.ProposeSchemaResponse.Column
-	(*structpb.Struct)(nil),              // 31: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 32: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),        // 33: google.protobuf.FieldMask
-	(*v1.Progress)(nil),                  // 34: events.v1.Progress
+	(Reject_State)(0),                    // 1: services.records.v1.Reject.State
+	(*Dataset)(nil),                      // 2: services.records.v1.Dataset
+	(*Record)(nil),                       // 3: services.records.v1.Record
+	(*CreateDatasetRequest)(nil),         // 4: services.records.v1.CreateDatasetRequest
+	(*GetDatasetRequest)(nil),            // 5: services.records.v1.GetDatasetRequest
+	(*ListDatasetsRequest)(nil),          // 6: services.records.v1.ListDatasetsRequest
+	(*ListDatasetsResponse)(nil),         // 7: services.records.v1.ListDatasetsResponse
+	(*UpdateDatasetRequest)(nil),         // 8: services.records.v1.UpdateDatasetRequest
+	(*DeleteDatasetRequest)(nil),         // 9: services.records.v1.DeleteDatasetRequest
+	(*DeleteDatasetResponse)(nil),        // 10: services.records.v1.DeleteDatasetResponse
+	(*ProposeSchemaRequest)(nil),         // 11: services.records.v1.ProposeSchemaRequest
+	(*ProposeSchemaResponse)(nil),        // 12: services.records.v1.ProposeSchemaResponse
+	(*Format)(nil),                       // 13: services.records.v1.Format
+	(*ListRecordsRequest)(nil),           // 14: services.records.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),          // 15: services.records.v1.ListRecordsResponse
+	(*CountRecordsRequest)(nil),          // 16: services.records.v1.CountRecordsRequest
+	(*CountRecordsResponse)(nil),         // 17: services.records.v1.CountRecordsResponse
+	(*GetRecordRequest)(nil),             // 18: services.records.v1.GetRecordRequest
+	(*CreateRecordRequest)(nil),          // 19: services.records.v1.CreateRecordRequest
+	(*UpdateRecordRequest)(nil),          // 20: services.records.v1.UpdateRecordRequest
+	(*DeleteRecordRequest)(nil),          // 21: services.records.v1.DeleteRecordRequest
+	(*DeleteRecordResponse)(nil),         // 22: services.records.v1.DeleteRecordResponse
+	(*Reject)(nil),                       // 23: services.records.v1.Reject
+	(*ListRejectsRequest)(nil),           // 24: services.records.v1.ListRejectsRequest
+	(*ListRejectsResponse)(nil),          // 25: services.records.v1.ListRejectsResponse
+	(*UpdateRejectRequest)(nil),          // 26: services.records.v1.UpdateRejectRequest
+	(*PlanImportRequest)(nil),            // 27: services.records.v1.PlanImportRequest
+	(*PlanImportResponse)(nil),           // 28: services.records.v1.PlanImportResponse
+	(*ImportChunkRequest)(nil),           // 29: services.records.v1.ImportChunkRequest
+	(*ImportChunkResponse)(nil),          // 30: services.records.v1.ImportChunkResponse
+	(*FinishImportRequest)(nil),          // 31: services.records.v1.FinishImportRequest
+	(*FinishImportResponse)(nil),         // 32: services.records.v1.FinishImportResponse
+	(*AbortImportRequest)(nil),           // 33: services.records.v1.AbortImportRequest
+	(*AbortImportResponse)(nil),          // 34: services.records.v1.AbortImportResponse
+	(*ProposeSchemaResponse_Column)(nil), // 35: services.records.v1.ProposeSchemaResponse.Column
+	(*Reject_Fault)(nil),                 // 36: services.records.v1.Reject.Fault
+	nil,                                  // 37: services.records.v1.Reject.CellsEntry
+	(*structpb.Struct)(nil),              // 38: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 40: google.protobuf.FieldMask
+	(*v1.Progress)(nil),                  // 41: events.v1.Progress
 }
 var file_services_records_v1_records_proto_depIdxs = []int32{
-	31, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
-	32, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
-	32, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
-	31, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
-	32, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
-	32, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
-	1,  // 6: services.records.v1.CreateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
-	1,  // 7: services.records.v1.ListDatasetsResponse.datasets:type_name -> services.records.v1.Dataset
-	1,  // 8: services.records.v1.UpdateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
-	33, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	12, // 10: services.records.v1.ProposeSchemaRequest.format:type_name -> services.records.v1.Format
-	31, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
-	30, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
-	12, // 13: services.records.v1.ProposeSchemaResponse.format:type_name -> services.records.v1.Format
-	2,  // 14: services.records.v1.ListRecordsResponse.records:type_name -> services.records.v1.Record
-	2,  // 15: services.records.v1.CreateRecordRequest.record:type_name -> services.records.v1.Record
-	2,  // 16: services.records.v1.UpdateRecordRequest.record:type_name -> services.records.v1.Record
-	33, // 17: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 18: services.records.v1.PlanImportRequest.mode:type_name -> services.records.v1.ImportMode
-	12, // 19: services.records.v1.PlanImportRequest.format:type_name -> services.records.v1.Format
-	34, // 20: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
-	34, // 21: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
-	3,  // 22: services.records.v1.RecordsService.CreateDataset:input_type -> services.records.v1.CreateDatasetRequest
-	4,  // 23: services.records.v1.RecordsService.GetDataset:input_type -> services.records.v1.GetDatasetRequest
-	5,  // 24: services.records.v1.RecordsService.ListDatasets:input_type -> services.records.v1.ListDatasetsRequest
-	7,  // 25: services.records.v1.RecordsService.UpdateDataset:input_type -> services.records.v1.UpdateDatasetRequest
-	8,  // 26: services.records.v1.RecordsService.DeleteDataset:input_type -> services.records.v1.DeleteDatasetRequest
-	10, // 27: services.records.v1.RecordsService.ProposeSchema:input_type -> services.records.v1.ProposeSchemaRequest
-	13, // 28: services.records.v1.RecordsService.ListRecords:input_type -> services.records.v1.ListRecordsRequest
-	15, // 29: services.records.v1.RecordsService.CountRecords:input_type -> services.records.v1.CountRecordsRequest
-	17, // 30: services.records.v1.RecordsService.GetRecord:input_type -> services.records.v1.GetRecordRequest
-	18, // 31: services.records.v1.RecordsService.CreateRecord:input_type -> services.records.v1.CreateRecordRequest
-	19, // 32: services.records.v1.RecordsService.UpdateRecord:input_type -> services.records.v1.UpdateRecordRequest
-	20, // 33: services.records.v1.RecordsService.DeleteRecord:input_type -> services.records.v1.DeleteRecordRequest
-	22, // 34: services.records.v1.RecordsService.PlanImport:input_type -> services.records.v1.PlanImportRequest
-	24, // 35: services.records.v1.RecordsService.ImportChunk:input_type -> services.records.v1.ImportChunkRequest
-	26, // 36: services.records.v1.RecordsService.FinishImport:input_type -> services.records.v1.FinishImportRequest
-	28, // 37: services.records.v1.RecordsService.AbortImport:input_type -> services.records.v1.AbortImportRequest
-	1,  // 38: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
-	1,  // 39: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
-	6,  // 40: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
-	1,  // 41: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
-	9,  // 42: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
-	11, // 43: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
-	14, // 44: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
-	16, // 45: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
-	2,  // 46: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
-	2,  // 47: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
-	2,  // 48: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
-	21, // 49: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
-	23, // 50: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
-	25, // 51: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
-	27, // 52: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
-	29, // 53: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
-	38, // [38:54] is the sub-list for method output_type
-	22, // [22:38] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	38, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
+	39, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
+	39, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
+	38, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
+	39, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
+	39, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 6: services.records.v1.CreateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
+	2,  // 7: services.records.v1.ListDatasetsResponse.datasets:type_name -> services.records.v1.Dataset
+	2,  // 8: services.records.v1.UpdateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
+	40, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	13, // 10: services.records.v1.ProposeSchemaRequest.format:type_name -> services.records.v1.Format
+	38, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
+	35, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
+	13, // 13: services.records.v1.ProposeSchemaResponse.format:type_name -> services.records.v1.Format
+	3,  // 14: services.records.v1.ListRecordsResponse.records:type_name -> services.records.v1.Record
+	3,  // 15: services.records.v1.CreateRecordRequest.record:type_name -> services.records.v1.Record
+	3,  // 16: services.records.v1.UpdateRecordRequest.record:type_name -> services.records.v1.Record
+	40, // 17: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 18: services.records.v1.Reject.state:type_name -> services.records.v1.Reject.State
+	36, // 19: services.records.v1.Reject.faults:type_name -> services.records.v1.Reject.Fault
+	37, // 20: services.records.v1.Reject.cells:type_name -> services.records.v1.Reject.CellsEntry
+	23, // 21: services.records.v1.ListRejectsResponse.rejects:type_name -> services.records.v1.Reject
+	23, // 22: services.records.v1.UpdateRejectRequest.reject:type_name -> services.records.v1.Reject
+	0,  // 23: services.records.v1.PlanImportRequest.mode:type_name -> services.records.v1.ImportMode
+	13, // 24: services.records.v1.PlanImportRequest.format:type_name -> services.records.v1.Format
+	41, // 25: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
+	41, // 26: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
+	4,  // 27: services.records.v1.RecordsService.CreateDataset:input_type -> services.records.v1.CreateDatasetRequest
+	5,  // 28: services.records.v1.RecordsService.GetDataset:input_type -> services.records.v1.GetDatasetRequest
+	6,  // 29: services.records.v1.RecordsService.ListDatasets:input_type -> services.records.v1.ListDatasetsRequest
+	8,  // 30: services.records.v1.RecordsService.UpdateDataset:input_type -> services.records.v1.UpdateDatasetRequest
+	9,  // 31: services.records.v1.RecordsService.DeleteDataset:input_type -> services.records.v1.DeleteDatasetRequest
+	11, // 32: services.records.v1.RecordsService.ProposeSchema:input_type -> services.records.v1.ProposeSchemaRequest
+	14, // 33: services.records.v1.RecordsService.ListRecords:input_type -> services.records.v1.ListRecordsRequest
+	16, // 34: services.records.v1.RecordsService.CountRecords:input_type -> services.records.v1.CountRecordsRequest
+	18, // 35: services.records.v1.RecordsService.GetRecord:input_type -> services.records.v1.GetRecordRequest
+	19, // 36: services.records.v1.RecordsService.CreateRecord:input_type -> services.records.v1.CreateRecordRequest
+	20, // 37: services.records.v1.RecordsService.UpdateRecord:input_type -> services.records.v1.UpdateRecordRequest
+	21, // 38: services.records.v1.RecordsService.DeleteRecord:input_type -> services.records.v1.DeleteRecordRequest
+	24, // 39: services.records.v1.RecordsService.ListRejects:input_type -> services.records.v1.ListRejectsRequest
+	26, // 40: services.records.v1.RecordsService.UpdateReject:input_type -> services.records.v1.UpdateRejectRequest
+	27, // 41: services.records.v1.RecordsService.PlanImport:input_type -> services.records.v1.PlanImportRequest
+	29, // 42: services.records.v1.RecordsService.ImportChunk:input_type -> services.records.v1.ImportChunkRequest
+	31, // 43: services.records.v1.RecordsService.FinishImport:input_type -> services.records.v1.FinishImportRequest
+	33, // 44: services.records.v1.RecordsService.AbortImport:input_type -> services.records.v1.AbortImportRequest
+	2,  // 45: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
+	2,  // 46: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
+	7,  // 47: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
+	2,  // 48: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
+	10, // 49: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
+	12, // 50: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
+	15, // 51: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
+	17, // 52: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
+	3,  // 53: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
+	3,  // 54: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
+	3,  // 55: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
+	22, // 56: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
+	25, // 57: services.records.v1.RecordsService.ListRejects:output_type -> services.records.v1.ListRejectsResponse
+	23, // 58: services.records.v1.RecordsService.UpdateReject:output_type -> services.records.v1.Reject
+	28, // 59: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
+	30, // 60: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
+	32, // 61: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
+	34, // 62: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
+	45, // [45:63] is the sub-list for method output_type
+	27, // [27:45] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_services_records_v1_records_proto_init() }
@@ -2064,8 +2466,8 @@ func file_services_records_v1_records_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_records_v1_records_proto_rawDesc), len(file_services_records_v1_records_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   30,
+			NumEnums:      2,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -15,6 +15,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -157,6 +158,77 @@ func (Step_State) EnumDescriptor() ([]byte, []int) {
 	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{1, 1}
 }
 
+// What a person may do with a run: by its state, the process and the caller's rights.
+type Run_Command int32
+
+const (
+	Run_COMMAND_UNSPECIFIED Run_Command = 0
+	Run_PAUSE               Run_Command = 1
+	Run_RESUME              Run_Command = 2
+	Run_CANCEL              Run_Command = 3
+	Run_RETRY               Run_Command = 4
+	Run_RETRY_STEP          Run_Command = 5
+	Run_SKIP_STEP           Run_Command = 6
+	Run_RESET               Run_Command = 7
+	Run_TERMINATE           Run_Command = 8
+	Run_PRIORITISE          Run_Command = 9
+)
+
+// Enum value maps for Run_Command.
+var (
+	Run_Command_name = map[int32]string{
+		0: "COMMAND_UNSPECIFIED",
+		1: "PAUSE",
+		2: "RESUME",
+		3: "CANCEL",
+		4: "RETRY",
+		5: "RETRY_STEP",
+		6: "SKIP_STEP",
+		7: "RESET",
+		8: "TERMINATE",
+		9: "PRIORITISE",
+	}
+	Run_Command_value = map[string]int32{
+		"COMMAND_UNSPECIFIED": 0,
+		"PAUSE":               1,
+		"RESUME":              2,
+		"CANCEL":              3,
+		"RETRY":               4,
+		"RETRY_STEP":          5,
+		"SKIP_STEP":           6,
+		"RESET":               7,
+		"TERMINATE":           8,
+		"PRIORITISE":          9,
+	}
+)
+
+func (x Run_Command) Enum() *Run_Command {
+	p := new(Run_Command)
+	*p = x
+	return p
+}
+
+func (x Run_Command) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Run_Command) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_runs_v1_runs_proto_enumTypes[2].Descriptor()
+}
+
+func (Run_Command) Type() protoreflect.EnumType {
+	return &file_services_runs_v1_runs_proto_enumTypes[2]
+}
+
+func (x Run_Command) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Run_Command.Descriptor instead.
+func (Run_Command) EnumDescriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{2, 0}
+}
+
 type Run_State int32
 
 const (
@@ -220,11 +292,11 @@ func (x Run_State) String() string {
 }
 
 func (Run_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_runs_v1_runs_proto_enumTypes[2].Descriptor()
+	return file_services_runs_v1_runs_proto_enumTypes[3].Descriptor()
 }
 
 func (Run_State) Type() protoreflect.EnumType {
-	return &file_services_runs_v1_runs_proto_enumTypes[2]
+	return &file_services_runs_v1_runs_proto_enumTypes[3]
 }
 
 func (x Run_State) Number() protoreflect.EnumNumber {
@@ -233,7 +305,66 @@ func (x Run_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Run_State.Descriptor instead.
 func (Run_State) EnumDescriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{2, 0}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{2, 1}
+}
+
+type Schedule_Overlap int32
+
+const (
+	Schedule_OVERLAP_UNSPECIFIED Schedule_Overlap = 0
+	// While the last run is open, the time is passed over. The default.
+	Schedule_SKIP Schedule_Overlap = 1
+	// While the last run is open, one run waits for its end.
+	Schedule_BUFFER_ONE Schedule_Overlap = 2
+	// Runs start beside each other.
+	Schedule_ALLOW Schedule_Overlap = 3
+	// The open run is cancelled (and undoes), the new one starts.
+	Schedule_CANCEL_OTHER Schedule_Overlap = 4
+)
+
+// Enum value maps for Schedule_Overlap.
+var (
+	Schedule_Overlap_name = map[int32]string{
+		0: "OVERLAP_UNSPECIFIED",
+		1: "SKIP",
+		2: "BUFFER_ONE",
+		3: "ALLOW",
+		4: "CANCEL_OTHER",
+	}
+	Schedule_Overlap_value = map[string]int32{
+		"OVERLAP_UNSPECIFIED": 0,
+		"SKIP":                1,
+		"BUFFER_ONE":          2,
+		"ALLOW":               3,
+		"CANCEL_OTHER":        4,
+	}
+)
+
+func (x Schedule_Overlap) Enum() *Schedule_Overlap {
+	p := new(Schedule_Overlap)
+	*p = x
+	return p
+}
+
+func (x Schedule_Overlap) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Schedule_Overlap) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_runs_v1_runs_proto_enumTypes[4].Descriptor()
+}
+
+func (Schedule_Overlap) Type() protoreflect.EnumType {
+	return &file_services_runs_v1_runs_proto_enumTypes[4]
+}
+
+func (x Schedule_Overlap) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Schedule_Overlap.Descriptor instead.
+func (Schedule_Overlap) EnumDescriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{24, 0}
 }
 
 type Task_State int32
@@ -275,11 +406,11 @@ func (x Task_State) String() string {
 }
 
 func (Task_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_runs_v1_runs_proto_enumTypes[3].Descriptor()
+	return file_services_runs_v1_runs_proto_enumTypes[5].Descriptor()
 }
 
 func (Task_State) Type() protoreflect.EnumType {
-	return &file_services_runs_v1_runs_proto_enumTypes[3]
+	return &file_services_runs_v1_runs_proto_enumTypes[5]
 }
 
 func (x Task_State) Number() protoreflect.EnumNumber {
@@ -288,7 +419,7 @@ func (x Task_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Task_State.Descriptor instead.
 func (Task_State) EnumDescriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{17, 0}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type Task_Decision int32
@@ -324,11 +455,11 @@ func (x Task_Decision) String() string {
 }
 
 func (Task_Decision) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_runs_v1_runs_proto_enumTypes[4].Descriptor()
+	return file_services_runs_v1_runs_proto_enumTypes[6].Descriptor()
 }
 
 func (Task_Decision) Type() protoreflect.EnumType {
-	return &file_services_runs_v1_runs_proto_enumTypes[4]
+	return &file_services_runs_v1_runs_proto_enumTypes[6]
 }
 
 func (x Task_Decision) Number() protoreflect.EnumNumber {
@@ -337,7 +468,7 @@ func (x Task_Decision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Task_Decision.Descriptor instead.
 func (Task_Decision) EnumDescriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{17, 1}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{37, 1}
 }
 
 // Process is a definition as data: what the start form, the diagram and the command line are drawn from.
@@ -354,7 +485,21 @@ type Process struct {
 	// Needed beside `runs.write`; empty = nothing more.
 	Permission string `protobuf:"bytes,7,opt,name=permission,proto3" json:"permission,omitempty"`
 	// True if the caller may start it.
-	Startable     bool `protobuf:"varint,8,opt,name=startable,proto3" json:"startable,omitempty"`
+	Startable bool `protobuf:"varint,8,opt,name=startable,proto3" json:"startable,omitempty"`
+	// Open runs at most at once in the installation; 0 = no limit.
+	Concurrency int32 `protobuf:"varint,9,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	// Open runs at most at once of one organisation; 0 = no limit.
+	OrganisationConcurrency int32 `protobuf:"varint,10,opt,name=organisation_concurrency,json=organisationConcurrency,proto3" json:"organisation_concurrency,omitempty"`
+	// Open runs at most at once with the same key (StartRun.key); 1 = one after the other, 0 = no limit.
+	KeyConcurrency int32 `protobuf:"varint,11,opt,name=key_concurrency,json=keyConcurrency,proto3" json:"key_concurrency,omitempty"`
+	// Cron line of the schedule that every organisation gets by itself; empty = none.
+	Schedule string `protobuf:"bytes,12,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// What happens when a step fails for good: compensates, or parks until an operator decides.
+	Parks bool `protobuf:"varint,13,opt,name=parks,proto3" json:"parks,omitempty"`
+	// A cancel may keep what was done: the rows of an import.
+	Keepable bool `protobuf:"varint,14,opt,name=keepable,proto3" json:"keepable,omitempty"`
+	// While one run of an organisation is open, another start is refused with reason SINGLETON.
+	Singleton     bool `protobuf:"varint,15,opt,name=singleton,proto3" json:"singleton,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +590,55 @@ func (x *Process) GetStartable() bool {
 	return false
 }
 
+func (x *Process) GetConcurrency() int32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *Process) GetOrganisationConcurrency() int32 {
+	if x != nil {
+		return x.OrganisationConcurrency
+	}
+	return 0
+}
+
+func (x *Process) GetKeyConcurrency() int32 {
+	if x != nil {
+		return x.KeyConcurrency
+	}
+	return 0
+}
+
+func (x *Process) GetSchedule() string {
+	if x != nil {
+		return x.Schedule
+	}
+	return ""
+}
+
+func (x *Process) GetParks() bool {
+	if x != nil {
+		return x.Parks
+	}
+	return false
+}
+
+func (x *Process) GetKeepable() bool {
+	if x != nil {
+		return x.Keepable
+	}
+	return false
+}
+
+func (x *Process) GetSingleton() bool {
+	if x != nil {
+		return x.Singleton
+	}
+	return false
+}
+
 type Step struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -454,11 +648,13 @@ type Step struct {
 	After    []string `protobuf:"bytes,4,rep,name=after,proto3" json:"after,omitempty"`
 	Optional bool     `protobuf:"varint,5,opt,name=optional,proto3" json:"optional,omitempty"`
 	// In a run:
-	State         Step_State             `protobuf:"varint,6,opt,name=state,proto3,enum=services.runs.v1.Step_State" json:"state,omitempty"`
-	Attempt       int32                  `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Message       string                 `protobuf:"bytes,8,opt,name=message,proto3" json:"message,omitempty"`
-	StartTime     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	State     Step_State             `protobuf:"varint,6,opt,name=state,proto3,enum=services.runs.v1.Step_State" json:"state,omitempty"`
+	Attempt   int32                  `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Message   string                 `protobuf:"bytes,8,opt,name=message,proto3" json:"message,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	EndTime   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// An operator may skip it when it fails.
+	Skippable     bool `protobuf:"varint,11,opt,name=skippable,proto3" json:"skippable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -563,6 +759,13 @@ func (x *Step) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Step) GetSkippable() bool {
+	if x != nil {
+		return x.Skippable
+	}
+	return false
+}
+
 type Run struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "runs/ID".
@@ -587,7 +790,21 @@ type Run struct {
 	// The step now under way or waited for.
 	Step string `protobuf:"bytes,14,opt,name=step,proto3" json:"step,omitempty"`
 	// What people call it: the file's name, the person's address.
-	Title         string `protobuf:"bytes,15,opt,name=title,proto3" json:"title,omitempty"`
+	Title string `protobuf:"bytes,15,opt,name=title,proto3" json:"title,omitempty"`
+	// The business key: runs with the same one are limited together, and found together.
+	Key string `protobuf:"bytes,16,opt,name=key,proto3" json:"key,omitempty"`
+	// 1 (first) to 5.
+	Priority int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Place in the queue, from 1; 0 = not queued.
+	QueuePosition int64 `protobuf:"varint,18,opt,name=queue_position,json=queuePosition,proto3" json:"queue_position,omitempty"`
+	// Commit of the worker that ran it last.
+	Build string `protobuf:"bytes,19,opt,name=build,proto3" json:"build,omitempty"`
+	// True while a failed step waits for an operator.
+	Parked bool `protobuf:"varint,20,opt,name=parked,proto3" json:"parked,omitempty"`
+	// "schedules/NAME" that started it.
+	Schedule string `protobuf:"bytes,21,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// What the caller may do now. Only from GetRun and the commands.
+	Commands      []Run_Command `protobuf:"varint,22,rep,packed,name=commands,proto3,enum=services.runs.v1.Run_Command" json:"commands,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -725,6 +942,55 @@ func (x *Run) GetTitle() string {
 		return x.Title
 	}
 	return ""
+}
+
+func (x *Run) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Run) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *Run) GetQueuePosition() int64 {
+	if x != nil {
+		return x.QueuePosition
+	}
+	return 0
+}
+
+func (x *Run) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *Run) GetParked() bool {
+	if x != nil {
+		return x.Parked
+	}
+	return false
+}
+
+func (x *Run) GetSchedule() string {
+	if x != nil {
+		return x.Schedule
+	}
+	return ""
+}
+
+func (x *Run) GetCommands() []Run_Command {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
 }
 
 type RunError struct {
@@ -929,8 +1195,12 @@ type StartRunRequest struct {
 	// In place of the header Idempotency-Key.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	Title          string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Business key: the order's number, the customer's id. See Process.key_concurrency.
+	Key string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
+	// 1 (first) to 5; 0 = the process's own.
+	Priority      int32 `protobuf:"varint,6,opt,name=priority,proto3" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRunRequest) Reset() {
@@ -991,6 +1261,20 @@ func (x *StartRunRequest) GetTitle() string {
 	return ""
 }
 
+func (x *StartRunRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *StartRunRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
 type GetRunRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1039,8 +1323,11 @@ type ListRunsRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// `state="RUNNING" AND process="recordimport"`; fields: state, process, actor, startTime, endTime, title.
-	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// `state="RUNNING" AND process="recordimport"`; fields: state, process, actor, startTime, endTime, title, key, build,
+	// parked, schedule.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Words of the title, the key or the process; each may be cut short at its end.
+	Search        string `protobuf:"bytes,4,opt,name=search,proto3" json:"search,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1092,6 +1379,13 @@ func (x *ListRunsRequest) GetPageToken() string {
 func (x *ListRunsRequest) GetFilter() string {
 	if x != nil {
 		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListRunsRequest) GetSearch() string {
+	if x != nil {
+		return x.Search
 	}
 	return ""
 }
@@ -1366,9 +1660,11 @@ func (x *ResumeRunRequest) GetReason() string {
 }
 
 type CancelRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Keeps what was done so far in place of undoing it; only for processes that say so (Process.keepable).
+	Keep          bool `protobuf:"varint,3,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1415,6 +1711,13 @@ func (x *CancelRunRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *CancelRunRequest) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
 }
 
 type RetryRunRequest struct {
@@ -1469,6 +1772,1166 @@ func (x *RetryRunRequest) GetReason() string {
 	return ""
 }
 
+type RetryStepRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Empty = the one that has failed.
+	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryStepRequest) Reset() {
+	*x = RetryStepRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryStepRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryStepRequest) ProtoMessage() {}
+
+func (x *RetryStepRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryStepRequest.ProtoReflect.Descriptor instead.
+func (*RetryStepRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RetryStepRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RetryStepRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RetryStepRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+type SkipStepRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Empty = the one that has failed.
+	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkipStepRequest) Reset() {
+	*x = SkipStepRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkipStepRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkipStepRequest) ProtoMessage() {}
+
+func (x *SkipStepRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkipStepRequest.ProtoReflect.Descriptor instead.
+func (*SkipStepRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SkipStepRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SkipStepRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SkipStepRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+type ResetRunRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The first step that is done again.
+	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetRunRequest) Reset() {
+	*x = ResetRunRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetRunRequest) ProtoMessage() {}
+
+func (x *ResetRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetRunRequest.ProtoReflect.Descriptor instead.
+func (*ResetRunRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ResetRunRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResetRunRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ResetRunRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+type TerminateRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TerminateRunRequest) Reset() {
+	*x = TerminateRunRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TerminateRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TerminateRunRequest) ProtoMessage() {}
+
+func (x *TerminateRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TerminateRunRequest.ProtoReflect.Descriptor instead.
+func (*TerminateRunRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TerminateRunRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TerminateRunRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type PrioritiseRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Priority      int32                  `protobuf:"varint,3,opt,name=priority,proto3" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrioritiseRunRequest) Reset() {
+	*x = PrioritiseRunRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrioritiseRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrioritiseRunRequest) ProtoMessage() {}
+
+func (x *PrioritiseRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrioritiseRunRequest.ProtoReflect.Descriptor instead.
+func (*PrioritiseRunRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PrioritiseRunRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PrioritiseRunRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PrioritiseRunRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+type GetLoadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLoadRequest) Reset() {
+	*x = GetLoadRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLoadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLoadRequest) ProtoMessage() {}
+
+func (x *GetLoadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLoadRequest.ProtoReflect.Descriptor instead.
+func (*GetLoadRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{22}
+}
+
+type Load struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Open runs of the organisation.
+	Builds []*Load_Build `protobuf:"bytes,1,rep,name=builds,proto3" json:"builds,omitempty"`
+	// Processes with a limit; running and queued count the organisation's own.
+	Limits        []*Load_Limit `protobuf:"bytes,2,rep,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load) Reset() {
+	*x = Load{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load) ProtoMessage() {}
+
+func (x *Load) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load.ProtoReflect.Descriptor instead.
+func (*Load) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Load) GetBuilds() []*Load_Build {
+	if x != nil {
+		return x.Builds
+	}
+	return nil
+}
+
+func (x *Load) GetLimits() []*Load_Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type Schedule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import".
+	Name    string           `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Title   string           `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Process string           `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	Input   *structpb.Struct `protobuf:"bytes,4,opt,name=input,proto3" json:"input,omitempty"`
+	// Five fields, or @hourly, @daily, @weekly, @monthly: "30 6 * * 1-5".
+	Cron string `protobuf:"bytes,5,opt,name=cron,proto3" json:"cron,omitempty"`
+	// IANA name: "Europe/Berlin". Empty = UTC.
+	TimeZone string           `protobuf:"bytes,6,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	Overlap  Schedule_Overlap `protobuf:"varint,7,opt,name=overlap,proto3,enum=services.runs.v1.Schedule_Overlap" json:"overlap,omitempty"`
+	// Times missed longer ago than this (the house was down) are passed over. 0 = an hour; at most 30 days.
+	CatchupSeconds int64  `protobuf:"varint,8,opt,name=catchup_seconds,json=catchupSeconds,proto3" json:"catchup_seconds,omitempty"`
+	Paused         bool   `protobuf:"varint,9,opt,name=paused,proto3" json:"paused,omitempty"`
+	PauseReason    string `protobuf:"bytes,10,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// Who made it, in whose name its runs act: "users/ID", "clients/ID"; "processes/NAME" = the process's own schedule.
+	Actor      string                 `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// The next five times; empty while paused.
+	NextTimes []*timestamppb.Timestamp `protobuf:"bytes,14,rep,name=next_times,json=nextTimes,proto3" json:"next_times,omitempty"`
+	// "runs/ID", newest first, at most ten.
+	RecentRuns []string `protobuf:"bytes,15,rep,name=recent_runs,json=recentRuns,proto3" json:"recent_runs,omitempty"`
+	// Times passed over since it was made, because of overlap or the catch-up window.
+	Skipped       int64 `protobuf:"varint,16,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Schedule) Reset() {
+	*x = Schedule{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Schedule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Schedule) ProtoMessage() {}
+
+func (x *Schedule) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
+func (*Schedule) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Schedule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Schedule) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Schedule) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
+func (x *Schedule) GetInput() *structpb.Struct {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *Schedule) GetCron() string {
+	if x != nil {
+		return x.Cron
+	}
+	return ""
+}
+
+func (x *Schedule) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *Schedule) GetOverlap() Schedule_Overlap {
+	if x != nil {
+		return x.Overlap
+	}
+	return Schedule_OVERLAP_UNSPECIFIED
+}
+
+func (x *Schedule) GetCatchupSeconds() int64 {
+	if x != nil {
+		return x.CatchupSeconds
+	}
+	return 0
+}
+
+func (x *Schedule) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *Schedule) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+func (x *Schedule) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Schedule) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Schedule) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *Schedule) GetNextTimes() []*timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTimes
+	}
+	return nil
+}
+
+func (x *Schedule) GetRecentRuns() []string {
+	if x != nil {
+		return x.RecentRuns
+	}
+	return nil
+}
+
+func (x *Schedule) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+type CreateScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ScheduleId    string                 `protobuf:"bytes,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
+	Schedule      *Schedule              `protobuf:"bytes,2,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateScheduleRequest) Reset() {
+	*x = CreateScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateScheduleRequest) ProtoMessage() {}
+
+func (x *CreateScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateScheduleRequest.ProtoReflect.Descriptor instead.
+func (*CreateScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *CreateScheduleRequest) GetScheduleId() string {
+	if x != nil {
+		return x.ScheduleId
+	}
+	return ""
+}
+
+func (x *CreateScheduleRequest) GetSchedule() *Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+type GetScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetScheduleRequest) Reset() {
+	*x = GetScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetScheduleRequest) ProtoMessage() {}
+
+func (x *GetScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetScheduleRequest.ProtoReflect.Descriptor instead.
+func (*GetScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ListSchedulesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSchedulesRequest) Reset() {
+	*x = ListSchedulesRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSchedulesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSchedulesRequest) ProtoMessage() {}
+
+func (x *ListSchedulesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSchedulesRequest.ProtoReflect.Descriptor instead.
+func (*ListSchedulesRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListSchedulesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSchedulesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListSchedulesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schedules     []*Schedule            `protobuf:"bytes,1,rep,name=schedules,proto3" json:"schedules,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSchedulesResponse) Reset() {
+	*x = ListSchedulesResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSchedulesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSchedulesResponse) ProtoMessage() {}
+
+func (x *ListSchedulesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSchedulesResponse.ProtoReflect.Descriptor instead.
+func (*ListSchedulesResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListSchedulesResponse) GetSchedules() []*Schedule {
+	if x != nil {
+		return x.Schedules
+	}
+	return nil
+}
+
+func (x *ListSchedulesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type UpdateScheduleRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Schedule *Schedule              `protobuf:"bytes,1,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// title, input, cron, timeZone, overlap, catchupSeconds.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateScheduleRequest) Reset() {
+	*x = UpdateScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateScheduleRequest) ProtoMessage() {}
+
+func (x *UpdateScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateScheduleRequest.ProtoReflect.Descriptor instead.
+func (*UpdateScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *UpdateScheduleRequest) GetSchedule() *Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+func (x *UpdateScheduleRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+type DeleteScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteScheduleRequest) Reset() {
+	*x = DeleteScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteScheduleRequest) ProtoMessage() {}
+
+func (x *DeleteScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteScheduleRequest.ProtoReflect.Descriptor instead.
+func (*DeleteScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DeleteScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteScheduleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteScheduleResponse) Reset() {
+	*x = DeleteScheduleResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteScheduleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteScheduleResponse) ProtoMessage() {}
+
+func (x *DeleteScheduleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteScheduleResponse.ProtoReflect.Descriptor instead.
+func (*DeleteScheduleResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{31}
+}
+
+type PauseScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseScheduleRequest) Reset() {
+	*x = PauseScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseScheduleRequest) ProtoMessage() {}
+
+func (x *PauseScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseScheduleRequest.ProtoReflect.Descriptor instead.
+func (*PauseScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *PauseScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PauseScheduleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type ResumeScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeScheduleRequest) Reset() {
+	*x = ResumeScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeScheduleRequest) ProtoMessage() {}
+
+func (x *ResumeScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeScheduleRequest.ProtoReflect.Descriptor instead.
+func (*ResumeScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ResumeScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResumeScheduleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type TriggerScheduleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TriggerScheduleRequest) Reset() {
+	*x = TriggerScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TriggerScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TriggerScheduleRequest) ProtoMessage() {}
+
+func (x *TriggerScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TriggerScheduleRequest.ProtoReflect.Descriptor instead.
+func (*TriggerScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TriggerScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TriggerScheduleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type BackfillScheduleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// Exclusive, not in the future.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillScheduleRequest) Reset() {
+	*x = BackfillScheduleRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillScheduleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillScheduleRequest) ProtoMessage() {}
+
+func (x *BackfillScheduleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillScheduleRequest.ProtoReflect.Descriptor instead.
+func (*BackfillScheduleRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *BackfillScheduleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BackfillScheduleRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *BackfillScheduleRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *BackfillScheduleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type BackfillScheduleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID" in the order of their times; at most 1,000, else the request is refused.
+	Runs          []string `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillScheduleResponse) Reset() {
+	*x = BackfillScheduleResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillScheduleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillScheduleResponse) ProtoMessage() {}
+
+func (x *BackfillScheduleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillScheduleResponse.ProtoReflect.Descriptor instead.
+func (*BackfillScheduleResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *BackfillScheduleResponse) GetRuns() []string {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
 type Task struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "tasks/ID".
@@ -1498,14 +2961,29 @@ type Task struct {
 	// True if the caller may decide it now.
 	Decidable bool `protobuf:"varint,19,opt,name=decidable,proto3" json:"decidable,omitempty"`
 	// Facts for the person who decides: name, address, amount.
-	Context       *structpb.Struct `protobuf:"bytes,20,opt,name=context,proto3" json:"context,omitempty"`
+	Context *structpb.Struct `protobuf:"bytes,20,opt,name=context,proto3" json:"context,omitempty"`
+	// How many people must approve; 1 rejection rejects. 0 and 1 = one.
+	Quorum int32 `protobuf:"varint,21,opt,name=quorum,proto3" json:"quorum,omitempty"`
+	// Who started the run may not decide.
+	FourEyes bool `protobuf:"varint,22,opt,name=four_eyes,json=fourEyes,proto3" json:"four_eyes,omitempty"`
+	// Votes so far, in order; the last of a decided task is the deciding one.
+	Votes []*Task_Vote `protobuf:"bytes,23,rep,name=votes,proto3" json:"votes,omitempty"`
+	// What the two decisions are called: "Approve" and "Reject" if empty.
+	ApproveLabel string `protobuf:"bytes,24,opt,name=approve_label,json=approveLabel,proto3" json:"approve_label,omitempty"`
+	RejectLabel  string `protobuf:"bytes,25,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
+	// "users/ID" who gave it to the assignee, if it was delegated.
+	DelegatedBy string `protobuf:"bytes,26,opt,name=delegated_by,json=delegatedBy,proto3" json:"delegated_by,omitempty"`
+	// It was given to others because nobody decided in time.
+	Escalated bool `protobuf:"varint,27,opt,name=escalated,proto3" json:"escalated,omitempty"`
+	// files/ID that belong to the decision: documents to look at.
+	Files         []string `protobuf:"bytes,28,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[17]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +2995,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[17]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +3008,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{17}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Task) GetName() string {
@@ -1673,6 +3151,176 @@ func (x *Task) GetContext() *structpb.Struct {
 	return nil
 }
 
+func (x *Task) GetQuorum() int32 {
+	if x != nil {
+		return x.Quorum
+	}
+	return 0
+}
+
+func (x *Task) GetFourEyes() bool {
+	if x != nil {
+		return x.FourEyes
+	}
+	return false
+}
+
+func (x *Task) GetVotes() []*Task_Vote {
+	if x != nil {
+		return x.Votes
+	}
+	return nil
+}
+
+func (x *Task) GetApproveLabel() string {
+	if x != nil {
+		return x.ApproveLabel
+	}
+	return ""
+}
+
+func (x *Task) GetRejectLabel() string {
+	if x != nil {
+		return x.RejectLabel
+	}
+	return ""
+}
+
+func (x *Task) GetDelegatedBy() string {
+	if x != nil {
+		return x.DelegatedBy
+	}
+	return ""
+}
+
+func (x *Task) GetEscalated() bool {
+	if x != nil {
+		return x.Escalated
+	}
+	return false
+}
+
+func (x *Task) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+type DelegateTaskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "users/ID" or "roles/NAME".
+	Assignee      string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DelegateTaskRequest) Reset() {
+	*x = DelegateTaskRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DelegateTaskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DelegateTaskRequest) ProtoMessage() {}
+
+func (x *DelegateTaskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DelegateTaskRequest.ProtoReflect.Descriptor instead.
+func (*DelegateTaskRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *DelegateTaskRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DelegateTaskRequest) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *DelegateTaskRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type EscalateTaskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "users/ID" or "roles/NAME".
+	Assignee      string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EscalateTaskRequest) Reset() {
+	*x = EscalateTaskRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EscalateTaskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EscalateTaskRequest) ProtoMessage() {}
+
+func (x *EscalateTaskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EscalateTaskRequest.ProtoReflect.Descriptor instead.
+func (*EscalateTaskRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *EscalateTaskRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EscalateTaskRequest) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
 type ListTasksRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1686,7 +3334,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[18]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +3346,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[18]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +3359,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{18}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListTasksRequest) GetPageSize() int32 {
@@ -1752,7 +3400,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[19]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +3412,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[19]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +3425,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{19}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -1803,7 +3451,7 @@ type GetTaskRequest struct {
 
 func (x *GetTaskRequest) Reset() {
 	*x = GetTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[20]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +3463,7 @@ func (x *GetTaskRequest) String() string {
 func (*GetTaskRequest) ProtoMessage() {}
 
 func (x *GetTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[20]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +3476,7 @@ func (x *GetTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{20}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetTaskRequest) GetName() string {
@@ -1847,7 +3495,7 @@ type ClaimTaskRequest struct {
 
 func (x *ClaimTaskRequest) Reset() {
 	*x = ClaimTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[21]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +3507,7 @@ func (x *ClaimTaskRequest) String() string {
 func (*ClaimTaskRequest) ProtoMessage() {}
 
 func (x *ClaimTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[21]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +3520,7 @@ func (x *ClaimTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimTaskRequest.ProtoReflect.Descriptor instead.
 func (*ClaimTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{21}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ClaimTaskRequest) GetName() string {
@@ -1891,7 +3539,7 @@ type ReleaseTaskRequest struct {
 
 func (x *ReleaseTaskRequest) Reset() {
 	*x = ReleaseTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[22]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +3551,7 @@ func (x *ReleaseTaskRequest) String() string {
 func (*ReleaseTaskRequest) ProtoMessage() {}
 
 func (x *ReleaseTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[22]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +3564,7 @@ func (x *ReleaseTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTaskRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{22}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReleaseTaskRequest) GetName() string {
@@ -1941,7 +3589,7 @@ type DecideTaskRequest struct {
 
 func (x *DecideTaskRequest) Reset() {
 	*x = DecideTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[23]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +3601,7 @@ func (x *DecideTaskRequest) String() string {
 func (*DecideTaskRequest) ProtoMessage() {}
 
 func (x *DecideTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[23]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +3614,7 @@ func (x *DecideTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideTaskRequest.ProtoReflect.Descriptor instead.
 func (*DecideTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{23}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DecideTaskRequest) GetName() string {
@@ -2015,7 +3663,7 @@ type FinishRunRequest struct {
 
 func (x *FinishRunRequest) Reset() {
 	*x = FinishRunRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[24]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +3675,7 @@ func (x *FinishRunRequest) String() string {
 func (*FinishRunRequest) ProtoMessage() {}
 
 func (x *FinishRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[24]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +3688,7 @@ func (x *FinishRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRunRequest.ProtoReflect.Descriptor instead.
 func (*FinishRunRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{24}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *FinishRunRequest) GetState() Run_State {
@@ -2072,7 +3720,7 @@ type FinishRunResponse struct {
 
 func (x *FinishRunResponse) Reset() {
 	*x = FinishRunResponse{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[25]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +3732,7 @@ func (x *FinishRunResponse) String() string {
 func (*FinishRunResponse) ProtoMessage() {}
 
 func (x *FinishRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[25]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +3745,7 @@ func (x *FinishRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRunResponse.ProtoReflect.Descriptor instead.
 func (*FinishRunResponse) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{25}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{47}
 }
 
 type RecordEventsRequest struct {
@@ -2111,7 +3759,7 @@ type RecordEventsRequest struct {
 
 func (x *RecordEventsRequest) Reset() {
 	*x = RecordEventsRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[26]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +3771,7 @@ func (x *RecordEventsRequest) String() string {
 func (*RecordEventsRequest) ProtoMessage() {}
 
 func (x *RecordEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[26]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +3784,7 @@ func (x *RecordEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordEventsRequest.ProtoReflect.Descriptor instead.
 func (*RecordEventsRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{26}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RecordEventsRequest) GetEntries() []*RecordEventsRequest_Entry {
@@ -2161,7 +3809,7 @@ type RecordEventsResponse struct {
 
 func (x *RecordEventsResponse) Reset() {
 	*x = RecordEventsResponse{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[27]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +3821,7 @@ func (x *RecordEventsResponse) String() string {
 func (*RecordEventsResponse) ProtoMessage() {}
 
 func (x *RecordEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[27]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +3834,7 @@ func (x *RecordEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordEventsResponse.ProtoReflect.Descriptor instead.
 func (*RecordEventsResponse) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{27}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{49}
 }
 
 type CreateTaskRequest struct {
@@ -2196,17 +3844,26 @@ type CreateTaskRequest struct {
 	Title       string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
 	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// "users/ID" or "roles/NAME".
-	Assignee      string                 `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
-	FormSchema    *structpb.Struct       `protobuf:"bytes,6,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
-	Context       *structpb.Struct       `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
-	DueTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	Assignee     string                 `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	FormSchema   *structpb.Struct       `protobuf:"bytes,6,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
+	Context      *structpb.Struct       `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
+	DueTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	Quorum       int32                  `protobuf:"varint,9,opt,name=quorum,proto3" json:"quorum,omitempty"`
+	FourEyes     bool                   `protobuf:"varint,10,opt,name=four_eyes,json=fourEyes,proto3" json:"four_eyes,omitempty"`
+	ApproveLabel string                 `protobuf:"bytes,11,opt,name=approve_label,json=approveLabel,proto3" json:"approve_label,omitempty"`
+	RejectLabel  string                 `protobuf:"bytes,12,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
+	// Full name of the message whose form the decision fills ("workflows.onboarding.v1.Approval"); in place of form_schema.
+	FormMessage string   `protobuf:"bytes,13,opt,name=form_message,json=formMessage,proto3" json:"form_message,omitempty"`
+	Files       []string `protobuf:"bytes,14,rep,name=files,proto3" json:"files,omitempty"`
+	// "users/ID" who may not decide, beside the starter under four eyes: the one who decided before.
+	Excluded      []string `protobuf:"bytes,15,rep,name=excluded,proto3" json:"excluded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateTaskRequest) Reset() {
 	*x = CreateTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[28]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +3875,7 @@ func (x *CreateTaskRequest) String() string {
 func (*CreateTaskRequest) ProtoMessage() {}
 
 func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[28]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +3888,7 @@ func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTaskRequest.ProtoReflect.Descriptor instead.
 func (*CreateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{28}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateTaskRequest) GetStep() string {
@@ -2290,6 +3947,55 @@ func (x *CreateTaskRequest) GetDueTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *CreateTaskRequest) GetQuorum() int32 {
+	if x != nil {
+		return x.Quorum
+	}
+	return 0
+}
+
+func (x *CreateTaskRequest) GetFourEyes() bool {
+	if x != nil {
+		return x.FourEyes
+	}
+	return false
+}
+
+func (x *CreateTaskRequest) GetApproveLabel() string {
+	if x != nil {
+		return x.ApproveLabel
+	}
+	return ""
+}
+
+func (x *CreateTaskRequest) GetRejectLabel() string {
+	if x != nil {
+		return x.RejectLabel
+	}
+	return ""
+}
+
+func (x *CreateTaskRequest) GetFormMessage() string {
+	if x != nil {
+		return x.FormMessage
+	}
+	return ""
+}
+
+func (x *CreateTaskRequest) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *CreateTaskRequest) GetExcluded() []string {
+	if x != nil {
+		return x.Excluded
+	}
+	return nil
+}
+
 type ExpireTaskRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2299,7 +4005,7 @@ type ExpireTaskRequest struct {
 
 func (x *ExpireTaskRequest) Reset() {
 	*x = ExpireTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[29]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +4017,7 @@ func (x *ExpireTaskRequest) String() string {
 func (*ExpireTaskRequest) ProtoMessage() {}
 
 func (x *ExpireTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[29]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +4030,7 @@ func (x *ExpireTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpireTaskRequest.ProtoReflect.Descriptor instead.
 func (*ExpireTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{29}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExpireTaskRequest) GetName() string {
@@ -2343,7 +4049,7 @@ type WithdrawTaskRequest struct {
 
 func (x *WithdrawTaskRequest) Reset() {
 	*x = WithdrawTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[30]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +4061,7 @@ func (x *WithdrawTaskRequest) String() string {
 func (*WithdrawTaskRequest) ProtoMessage() {}
 
 func (x *WithdrawTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[30]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +4074,7 @@ func (x *WithdrawTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawTaskRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{30}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WithdrawTaskRequest) GetName() string {
@@ -2387,7 +4093,7 @@ type AcknowledgeTaskRequest struct {
 
 func (x *AcknowledgeTaskRequest) Reset() {
 	*x = AcknowledgeTaskRequest{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[31]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2399,7 +4105,7 @@ func (x *AcknowledgeTaskRequest) String() string {
 func (*AcknowledgeTaskRequest) ProtoMessage() {}
 
 func (x *AcknowledgeTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[31]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2412,7 +4118,7 @@ func (x *AcknowledgeTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeTaskRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeTaskRequest) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{31}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AcknowledgeTaskRequest) GetName() string {
@@ -2430,7 +4136,7 @@ type AcknowledgeTaskResponse struct {
 
 func (x *AcknowledgeTaskResponse) Reset() {
 	*x = AcknowledgeTaskResponse{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[32]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +4148,7 @@ func (x *AcknowledgeTaskResponse) String() string {
 func (*AcknowledgeTaskResponse) ProtoMessage() {}
 
 func (x *AcknowledgeTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[32]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +4161,906 @@ func (x *AcknowledgeTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeTaskResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeTaskResponse) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{32}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{54}
+}
+
+type ReserveRateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the system: "crm". The line is the organisation's.
+	Rate string `protobuf:"bytes,1,opt,name=rate,proto3" json:"rate,omitempty"`
+	// Calls a second on average, and at once.
+	PerSecond     float64 `protobuf:"fixed64,2,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	Burst         int32   `protobuf:"varint,3,opt,name=burst,proto3" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveRateRequest) Reset() {
+	*x = ReserveRateRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveRateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveRateRequest) ProtoMessage() {}
+
+func (x *ReserveRateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveRateRequest.ProtoReflect.Descriptor instead.
+func (*ReserveRateRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ReserveRateRequest) GetRate() string {
+	if x != nil {
+		return x.Rate
+	}
+	return ""
+}
+
+func (x *ReserveRateRequest) GetPerSecond() float64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *ReserveRateRequest) GetBurst() int32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
+type ReserveRateResponse struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	WaitMilliseconds int64                  `protobuf:"varint,1,opt,name=wait_milliseconds,json=waitMilliseconds,proto3" json:"wait_milliseconds,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ReserveRateResponse) Reset() {
+	*x = ReserveRateResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveRateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveRateResponse) ProtoMessage() {}
+
+func (x *ReserveRateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveRateResponse.ProtoReflect.Descriptor instead.
+func (*ReserveRateResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ReserveRateResponse) GetWaitMilliseconds() int64 {
+	if x != nil {
+		return x.WaitMilliseconds
+	}
+	return 0
+}
+
+type PlanBulkRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Command Run_Command            `protobuf:"varint,1,opt,name=command,proto3,enum=services.runs.v1.Run_Command" json:"command,omitempty"`
+	Reason  string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// As for ListRuns. The calling run is never part of it.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Says what would be done, does nothing.
+	DryRun        bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanBulkRequest) Reset() {
+	*x = PlanBulkRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanBulkRequest) ProtoMessage() {}
+
+func (x *PlanBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanBulkRequest.ProtoReflect.Descriptor instead.
+func (*PlanBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *PlanBulkRequest) GetCommand() Run_Command {
+	if x != nil {
+		return x.Command
+	}
+	return Run_COMMAND_UNSPECIFIED
+}
+
+func (x *PlanBulkRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PlanBulkRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *PlanBulkRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type PlanBulkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Batches are numbered 1..batches.
+	Batches int32 `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
+	Runs    int64 `protobuf:"varint,2,opt,name=runs,proto3" json:"runs,omitempty"`
+	// total = runs.
+	Progress      *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanBulkResponse) Reset() {
+	*x = PlanBulkResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanBulkResponse) ProtoMessage() {}
+
+func (x *PlanBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanBulkResponse.ProtoReflect.Descriptor instead.
+func (*PlanBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *PlanBulkResponse) GetBatches() int32 {
+	if x != nil {
+		return x.Batches
+	}
+	return 0
+}
+
+func (x *PlanBulkResponse) GetRuns() int64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+func (x *PlanBulkResponse) GetProgress() *v1.Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+type ApplyBulkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batch         int32                  `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyBulkRequest) Reset() {
+	*x = ApplyBulkRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyBulkRequest) ProtoMessage() {}
+
+func (x *ApplyBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyBulkRequest.ProtoReflect.Descriptor instead.
+func (*ApplyBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ApplyBulkRequest) GetBatch() int32 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+type ApplyBulkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	Failed        int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	Progress      *v1.Progress           `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyBulkResponse) Reset() {
+	*x = ApplyBulkResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyBulkResponse) ProtoMessage() {}
+
+func (x *ApplyBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyBulkResponse.ProtoReflect.Descriptor instead.
+func (*ApplyBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *ApplyBulkResponse) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *ApplyBulkResponse) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *ApplyBulkResponse) GetProgress() *v1.Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+type FinishBulkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Signed link for a PUT; used only if there are failures.
+	FailuresUrl   string `protobuf:"bytes,1,opt,name=failures_url,json=failuresUrl,proto3" json:"failures_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishBulkRequest) Reset() {
+	*x = FinishBulkRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishBulkRequest) ProtoMessage() {}
+
+func (x *FinishBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishBulkRequest.ProtoReflect.Descriptor instead.
+func (*FinishBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *FinishBulkRequest) GetFailuresUrl() string {
+	if x != nil {
+		return x.FailuresUrl
+	}
+	return ""
+}
+
+type FinishBulkResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Done   int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	Failed int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Of the CSV file (run, reason, message), if one was written; for files.CompleteUpload.
+	FailuresSize   int64  `protobuf:"varint,3,opt,name=failures_size,json=failuresSize,proto3" json:"failures_size,omitempty"`
+	FailuresSha256 string `protobuf:"bytes,4,opt,name=failures_sha256,json=failuresSha256,proto3" json:"failures_sha256,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *FinishBulkResponse) Reset() {
+	*x = FinishBulkResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishBulkResponse) ProtoMessage() {}
+
+func (x *FinishBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishBulkResponse.ProtoReflect.Descriptor instead.
+func (*FinishBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *FinishBulkResponse) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *FinishBulkResponse) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *FinishBulkResponse) GetFailuresSize() int64 {
+	if x != nil {
+		return x.FailuresSize
+	}
+	return 0
+}
+
+func (x *FinishBulkResponse) GetFailuresSha256() string {
+	if x != nil {
+		return x.FailuresSha256
+	}
+	return ""
+}
+
+type SummariseWorkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Failed runs since then.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummariseWorkRequest) Reset() {
+	*x = SummariseWorkRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummariseWorkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummariseWorkRequest) ProtoMessage() {}
+
+func (x *SummariseWorkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummariseWorkRequest.ProtoReflect.Descriptor instead.
+func (*SummariseWorkRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SummariseWorkRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type SummariseWorkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 200 each; the counts are of all.
+	Tasks         []*SummariseWorkResponse_Line `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	FailedRuns    []*SummariseWorkResponse_Line `protobuf:"bytes,2,rep,name=failed_runs,json=failedRuns,proto3" json:"failed_runs,omitempty"`
+	TaskCount     int64                         `protobuf:"varint,3,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
+	FailedCount   int64                         `protobuf:"varint,4,opt,name=failed_count,json=failedCount,proto3" json:"failed_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummariseWorkResponse) Reset() {
+	*x = SummariseWorkResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummariseWorkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummariseWorkResponse) ProtoMessage() {}
+
+func (x *SummariseWorkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummariseWorkResponse.ProtoReflect.Descriptor instead.
+func (*SummariseWorkResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SummariseWorkResponse) GetTasks() []*SummariseWorkResponse_Line {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *SummariseWorkResponse) GetFailedRuns() []*SummariseWorkResponse_Line {
+	if x != nil {
+		return x.FailedRuns
+	}
+	return nil
+}
+
+func (x *SummariseWorkResponse) GetTaskCount() int64 {
+	if x != nil {
+		return x.TaskCount
+	}
+	return 0
+}
+
+func (x *SummariseWorkResponse) GetFailedCount() int64 {
+	if x != nil {
+		return x.FailedCount
+	}
+	return 0
+}
+
+type EraseSubjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The person's address, as it may stand in inputs, titles and reasons.
+	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	// Counts what would be erased, does nothing.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseSubjectRequest) Reset() {
+	*x = EraseSubjectRequest{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseSubjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseSubjectRequest) ProtoMessage() {}
+
+func (x *EraseSubjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseSubjectRequest.ProtoReflect.Descriptor instead.
+func (*EraseSubjectRequest) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *EraseSubjectRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *EraseSubjectRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *EraseSubjectRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type EraseSubjectResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Runs   int64                  `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
+	Tasks  int64                  `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Events int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
+	// Open runs about the person: erased only after they have ended.
+	OpenRuns      []string `protobuf:"bytes,4,rep,name=open_runs,json=openRuns,proto3" json:"open_runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseSubjectResponse) Reset() {
+	*x = EraseSubjectResponse{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseSubjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseSubjectResponse) ProtoMessage() {}
+
+func (x *EraseSubjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseSubjectResponse.ProtoReflect.Descriptor instead.
+func (*EraseSubjectResponse) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *EraseSubjectResponse) GetRuns() int64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+func (x *EraseSubjectResponse) GetTasks() int64 {
+	if x != nil {
+		return x.Tasks
+	}
+	return 0
+}
+
+func (x *EraseSubjectResponse) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *EraseSubjectResponse) GetOpenRuns() []string {
+	if x != nil {
+		return x.OpenRuns
+	}
+	return nil
+}
+
+type Load_Build struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Commit of the worker; empty = not started yet.
+	Build         string `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`
+	Process       string `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
+	Runs          int64  `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load_Build) Reset() {
+	*x = Load_Build{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load_Build) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load_Build) ProtoMessage() {}
+
+func (x *Load_Build) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load_Build.ProtoReflect.Descriptor instead.
+func (*Load_Build) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{23, 0}
+}
+
+func (x *Load_Build) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *Load_Build) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
+func (x *Load_Build) GetRuns() int64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+type Load_Limit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Process       string                 `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
+	Limit         int32                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Running       int64                  `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
+	Queued        int64                  `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load_Limit) Reset() {
+	*x = Load_Limit{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load_Limit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load_Limit) ProtoMessage() {}
+
+func (x *Load_Limit) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load_Limit.ProtoReflect.Descriptor instead.
+func (*Load_Limit) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{23, 1}
+}
+
+func (x *Load_Limit) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
+func (x *Load_Limit) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Load_Limit) GetRunning() int64 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *Load_Limit) GetQueued() int64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+type Task_Vote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Decision      Task_Decision          `protobuf:"varint,1,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
+	Actor         string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Task_Vote) Reset() {
+	*x = Task_Vote{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Task_Vote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Task_Vote) ProtoMessage() {}
+
+func (x *Task_Vote) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Task_Vote.ProtoReflect.Descriptor instead.
+func (*Task_Vote) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{37, 0}
+}
+
+func (x *Task_Vote) GetDecision() Task_Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return Task_DECISION_UNSPECIFIED
+}
+
+func (x *Task_Vote) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Task_Vote) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Task_Vote) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
 }
 
 type RecordEventsRequest_Entry struct {
@@ -2468,7 +5073,7 @@ type RecordEventsRequest_Entry struct {
 
 func (x *RecordEventsRequest_Entry) Reset() {
 	*x = RecordEventsRequest_Entry{}
-	mi := &file_services_runs_v1_runs_proto_msgTypes[33]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +5085,7 @@ func (x *RecordEventsRequest_Entry) String() string {
 func (*RecordEventsRequest_Entry) ProtoMessage() {}
 
 func (x *RecordEventsRequest_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_services_runs_v1_runs_proto_msgTypes[33]
+	mi := &file_services_runs_v1_runs_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +5098,7 @@ func (x *RecordEventsRequest_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordEventsRequest_Entry.ProtoReflect.Descriptor instead.
 func (*RecordEventsRequest_Entry) Descriptor() ([]byte, []int) {
-	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{26, 0}
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{48, 0}
 }
 
 func (x *RecordEventsRequest_Entry) GetEventId() string {
@@ -2510,11 +5115,97 @@ func (x *RecordEventsRequest_Entry) GetEvent() *v1.Event {
 	return nil
 }
 
+type SummariseWorkResponse_Line struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// Of a task: when it is due; of a run: when it failed.
+	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// "users/ID" or "roles/NAME" for a task, "users/ID" who started for a run.
+	Concerns      string `protobuf:"bytes,4,opt,name=concerns,proto3" json:"concerns,omitempty"`
+	Process       string `protobuf:"bytes,5,opt,name=process,proto3" json:"process,omitempty"`
+	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummariseWorkResponse_Line) Reset() {
+	*x = SummariseWorkResponse_Line{}
+	mi := &file_services_runs_v1_runs_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummariseWorkResponse_Line) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummariseWorkResponse_Line) ProtoMessage() {}
+
+func (x *SummariseWorkResponse_Line) ProtoReflect() protoreflect.Message {
+	mi := &file_services_runs_v1_runs_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummariseWorkResponse_Line.ProtoReflect.Descriptor instead.
+func (*SummariseWorkResponse_Line) Descriptor() ([]byte, []int) {
+	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{64, 0}
+}
+
+func (x *SummariseWorkResponse_Line) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SummariseWorkResponse_Line) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SummariseWorkResponse_Line) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *SummariseWorkResponse_Line) GetConcerns() string {
+	if x != nil {
+		return x.Concerns
+	}
+	return ""
+}
+
+func (x *SummariseWorkResponse_Line) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
+func (x *SummariseWorkResponse_Line) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_services_runs_v1_runs_proto protoreflect.FileDescriptor
 
 const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\n" +
-	"\x1bservices/runs/v1/runs.proto\x12\x10services.runs.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15events/v1/event.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\xbb\x02\n" +
+	"\x1bservices/runs/v1/runs.proto\x12\x10services.runs.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15events/v1/event.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\xad\x04\n" +
 	"\aProcess\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
@@ -2525,7 +5216,15 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\n" +
 	"permission\x18\a \x01(\tR\n" +
 	"permission\x12\x1c\n" +
-	"\tstartable\x18\b \x01(\bR\tstartable\"\xe5\x04\n" +
+	"\tstartable\x18\b \x01(\bR\tstartable\x12 \n" +
+	"\vconcurrency\x18\t \x01(\x05R\vconcurrency\x129\n" +
+	"\x18organisation_concurrency\x18\n" +
+	" \x01(\x05R\x17organisationConcurrency\x12'\n" +
+	"\x0fkey_concurrency\x18\v \x01(\x05R\x0ekeyConcurrency\x12\x1a\n" +
+	"\bschedule\x18\f \x01(\tR\bschedule\x12\x14\n" +
+	"\x05parks\x18\r \x01(\bR\x05parks\x12\x1a\n" +
+	"\bkeepable\x18\x0e \x01(\bR\bkeepable\x12\x1c\n" +
+	"\tsingleton\x18\x0f \x01(\bR\tsingleton\"\x83\x05\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12/\n" +
@@ -2538,7 +5237,8 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"T\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x1c\n" +
+	"\tskippable\x18\v \x01(\bR\tskippable\"T\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACTIVITY\x10\x01\x12\b\n" +
@@ -2557,7 +5257,7 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\aSKIPPED\x10\x06\x12\x10\n" +
 	"\fCOMPENSATING\x10\a\x12\x0f\n" +
 	"\vCOMPENSATED\x10\b\x12\r\n" +
-	"\tTIMED_OUT\x10\t\"\x84\x06\n" +
+	"\tTIMED_OUT\x10\t\"\xfa\b\n" +
 	"\x03Run\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aprocess\x18\x02 \x01(\tR\aprocess\x121\n" +
@@ -2575,7 +5275,29 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\fretried_from\x18\f \x01(\tR\vretriedFrom\x12\x10\n" +
 	"\x03seq\x18\r \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04step\x18\x0e \x01(\tR\x04step\x12\x14\n" +
-	"\x05title\x18\x0f \x01(\tR\x05title\"\xc3\x01\n" +
+	"\x05title\x18\x0f \x01(\tR\x05title\x12\x10\n" +
+	"\x03key\x18\x10 \x01(\tR\x03key\x12\x1a\n" +
+	"\bpriority\x18\x11 \x01(\x05R\bpriority\x12%\n" +
+	"\x0equeue_position\x18\x12 \x01(\x03R\rqueuePosition\x12\x14\n" +
+	"\x05build\x18\x13 \x01(\tR\x05build\x12\x16\n" +
+	"\x06parked\x18\x14 \x01(\bR\x06parked\x12\x1a\n" +
+	"\bschedule\x18\x15 \x01(\tR\bschedule\x129\n" +
+	"\bcommands\x18\x16 \x03(\x0e2\x1d.services.runs.v1.Run.CommandR\bcommands\"\x99\x01\n" +
+	"\aCommand\x12\x17\n" +
+	"\x13COMMAND_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05PAUSE\x10\x01\x12\n" +
+	"\n" +
+	"\x06RESUME\x10\x02\x12\n" +
+	"\n" +
+	"\x06CANCEL\x10\x03\x12\t\n" +
+	"\x05RETRY\x10\x04\x12\x0e\n" +
+	"\n" +
+	"RETRY_STEP\x10\x05\x12\r\n" +
+	"\tSKIP_STEP\x10\x06\x12\t\n" +
+	"\x05RESET\x10\a\x12\r\n" +
+	"\tTERMINATE\x10\b\x12\x0e\n" +
+	"\n" +
+	"PRIORITISE\x10\t\"\xc3\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bSTARTING\x10\x01\x12\n" +
@@ -2604,20 +5326,23 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\x15ListProcessesResponse\x127\n" +
 	"\tprocesses\x18\x01 \x03(\v2\x19.services.runs.v1.ProcessR\tprocesses\"0\n" +
 	"\x11GetProcessRequest\x12\x1b\n" +
-	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\xb8\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\xfb\x01\n" +
 	"\x0fStartRunRequest\x12#\n" +
 	"\aprocess\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aprocess\x12-\n" +
 	"\x05input\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x05input\x121\n" +
 	"\x0fidempotency_key\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x0eidempotencyKey\x12\x1e\n" +
-	"\x05title\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\",\n" +
+	"\x05title\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x12\x1a\n" +
+	"\x03key\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x03key\x12%\n" +
+	"\bpriority\x18\x06 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x05(\x00R\bpriority\",\n" +
 	"\rGetRunRequest\x12\x1b\n" +
-	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"{\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x9d\x01\n" +
 	"\x0fListRunsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12 \n" +
-	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x06filter\"e\n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x06filter\x12 \n" +
+	"\x06search\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06search\"e\n" +
 	"\x10ListRunsResponse\x12)\n" +
 	"\x04runs\x18\x01 \x03(\v2\x15.services.runs.v1.RunR\x04runs\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"v\n" +
@@ -2634,13 +5359,116 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"Q\n" +
 	"\x10ResumeRunRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
-	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"Q\n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"e\n" +
 	"\x10CancelRunRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
-	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"P\n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\x12\x12\n" +
+	"\x04keep\x18\x03 \x01(\bR\x04keep\"P\n" +
 	"\x0fRetryRunRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
-	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"\x8a\a\n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"n\n" +
+	"\x10RetryStepRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\x12\x1b\n" +
+	"\x04step\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x182R\x04step\"o\n" +
+	"\x0fSkipStepRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\x12\x1b\n" +
+	"\x04step\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x182R\x04step\"q\n" +
+	"\x0fResetRunRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\x12\x1d\n" +
+	"\x04step\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x182R\x04step\"V\n" +
+	"\x13TerminateRunRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\"|\n" +
+	"\x14PrioritiseRunRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\x12%\n" +
+	"\bpriority\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x05(\x01R\bpriority\"\x10\n" +
+	"\x0eGetLoadRequest\"\xaa\x02\n" +
+	"\x04Load\x124\n" +
+	"\x06builds\x18\x01 \x03(\v2\x1c.services.runs.v1.Load.BuildR\x06builds\x124\n" +
+	"\x06limits\x18\x02 \x03(\v2\x1c.services.runs.v1.Load.LimitR\x06limits\x1aK\n" +
+	"\x05Build\x12\x14\n" +
+	"\x05build\x18\x01 \x01(\tR\x05build\x12\x18\n" +
+	"\aprocess\x18\x02 \x01(\tR\aprocess\x12\x12\n" +
+	"\x04runs\x18\x03 \x01(\x03R\x04runs\x1ai\n" +
+	"\x05Limit\x12\x18\n" +
+	"\aprocess\x18\x01 \x01(\tR\aprocess\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x18\n" +
+	"\arunning\x18\x03 \x01(\x03R\arunning\x12\x16\n" +
+	"\x06queued\x18\x04 \x01(\x03R\x06queued\"\xe8\x05\n" +
+	"\bSchedule\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x12#\n" +
+	"\aprocess\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aprocess\x12-\n" +
+	"\x05input\x18\x04 \x01(\v2\x17.google.protobuf.StructR\x05input\x12\x1d\n" +
+	"\x04cron\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x04cron\x12$\n" +
+	"\ttime_zone\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\btimeZone\x12<\n" +
+	"\aoverlap\x18\a \x01(\x0e2\".services.runs.v1.Schedule.OverlapR\aoverlap\x125\n" +
+	"\x0fcatchup_seconds\x18\b \x01(\x03B\f\xbaH\t\"\a\x18\x80\x9a\x9e\x01(\x00R\x0ecatchupSeconds\x12\x16\n" +
+	"\x06paused\x18\t \x01(\bR\x06paused\x12!\n" +
+	"\fpause_reason\x18\n" +
+	" \x01(\tR\vpauseReason\x12\x14\n" +
+	"\x05actor\x18\v \x01(\tR\x05actor\x12;\n" +
+	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x129\n" +
+	"\n" +
+	"next_times\x18\x0e \x03(\v2\x1a.google.protobuf.TimestampR\tnextTimes\x12\x1f\n" +
+	"\vrecent_runs\x18\x0f \x03(\tR\n" +
+	"recentRuns\x12\x18\n" +
+	"\askipped\x18\x10 \x01(\x03R\askipped\"Y\n" +
+	"\aOverlap\x12\x17\n" +
+	"\x13OVERLAP_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04SKIP\x10\x01\x12\x0e\n" +
+	"\n" +
+	"BUFFER_ONE\x10\x02\x12\t\n" +
+	"\x05ALLOW\x10\x03\x12\x10\n" +
+	"\fCANCEL_OTHER\x10\x04\"\x97\x01\n" +
+	"\x15CreateScheduleRequest\x12>\n" +
+	"\vschedule_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,62}$R\n" +
+	"scheduleId\x12>\n" +
+	"\bschedule\x18\x02 \x01(\v2\x1a.services.runs.v1.ScheduleB\x06\xbaH\x03\xc8\x01\x01R\bschedule\"1\n" +
+	"\x12GetScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"^\n" +
+	"\x14ListSchedulesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"y\n" +
+	"\x15ListSchedulesResponse\x128\n" +
+	"\tschedules\x18\x01 \x03(\v2\x1a.services.runs.v1.ScheduleR\tschedules\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x94\x01\n" +
+	"\x15UpdateScheduleRequest\x12>\n" +
+	"\bschedule\x18\x01 \x01(\v2\x1a.services.runs.v1.ScheduleB\x06\xbaH\x03\xd8\x01\x03R\bschedule\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"4\n" +
+	"\x15DeleteScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x18\n" +
+	"\x16DeleteScheduleResponse\"U\n" +
+	"\x14PauseScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"V\n" +
+	"\x15ResumeScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"W\n" +
+	"\x16TriggerScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"\xca\x01\n" +
+	"\x17BackfillScheduleRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x126\n" +
+	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x04from\x128\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05until\x12 \n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\".\n" +
+	"\x18BackfillScheduleResponse\x12\x12\n" +
+	"\x04runs\x18\x01 \x03(\tR\x04runs\"\xb5\n" +
+	"\n" +
 	"\x04Task\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03run\x18\x02 \x01(\tR\x03run\x12\x18\n" +
@@ -2667,7 +5495,20 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"decideTime\x12\x18\n" +
 	"\aversion\x18\x12 \x01(\x03R\aversion\x12\x1c\n" +
 	"\tdecidable\x18\x13 \x01(\bR\tdecidable\x121\n" +
-	"\acontext\x18\x14 \x01(\v2\x17.google.protobuf.StructR\acontext\"Q\n" +
+	"\acontext\x18\x14 \x01(\v2\x17.google.protobuf.StructR\acontext\x12\x16\n" +
+	"\x06quorum\x18\x15 \x01(\x05R\x06quorum\x12\x1b\n" +
+	"\tfour_eyes\x18\x16 \x01(\bR\bfourEyes\x121\n" +
+	"\x05votes\x18\x17 \x03(\v2\x1b.services.runs.v1.Task.VoteR\x05votes\x12#\n" +
+	"\rapprove_label\x18\x18 \x01(\tR\fapproveLabel\x12!\n" +
+	"\freject_label\x18\x19 \x01(\tR\vrejectLabel\x12!\n" +
+	"\fdelegated_by\x18\x1a \x01(\tR\vdelegatedBy\x12\x1c\n" +
+	"\tescalated\x18\x1b \x01(\bR\tescalated\x12\x14\n" +
+	"\x05files\x18\x1c \x03(\tR\x05files\x1a\xa1\x01\n" +
+	"\x04Vote\x12;\n" +
+	"\bdecision\x18\x01 \x01(\x0e2\x1f.services.runs.v1.Task.DecisionR\bdecision\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"Q\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04OPEN\x10\x01\x12\v\n" +
@@ -2678,7 +5519,14 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aAPPROVE\x10\x01\x12\n" +
 	"\n" +
-	"\x06REJECT\x10\x02\"\x90\x01\n" +
+	"\x06REJECT\x10\x02\"\xab\x01\n" +
+	"\x13DelegateTaskRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12U\n" +
+	"\bassignee\x18\x02 \x01(\tB9\xbaH6r422^(users/[0-9a-f-]{36}|roles/[a-z][a-z0-9-]{1,39})$R\bassignee\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x06reason\"\x89\x01\n" +
+	"\x13EscalateTaskRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12U\n" +
+	"\bassignee\x18\x02 \x01(\tB9\xbaH6r422^(users/[0-9a-f-]{36}|roles/[a-z][a-z0-9-]{1,39})$R\bassignee\"\x90\x01\n" +
 	"\x10ListTasksRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
@@ -2714,7 +5562,7 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\bevent_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\aeventId\x12.\n" +
 	"\x05event\x18\x02 \x01(\v2\x10.events.v1.EventB\x06\xbaH\x03\xc8\x01\x01R\x05event\"\x16\n" +
-	"\x14RecordEventsResponse\"\x8d\x03\n" +
+	"\x14RecordEventsResponse\"\x9a\x05\n" +
 	"\x11CreateTaskRequest\x12\x1b\n" +
 	"\x04step\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04step\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\x05R\x04item\x12 \n" +
@@ -2725,14 +5573,78 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\vform_schema\x18\x06 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"formSchema\x121\n" +
 	"\acontext\x18\a \x01(\v2\x17.google.protobuf.StructR\acontext\x125\n" +
-	"\bdue_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\"0\n" +
+	"\bdue_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12!\n" +
+	"\x06quorum\x18\t \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x14(\x00R\x06quorum\x12\x1b\n" +
+	"\tfour_eyes\x18\n" +
+	" \x01(\bR\bfourEyes\x12,\n" +
+	"\rapprove_label\x18\v \x01(\tB\a\xbaH\x04r\x02\x18(R\fapproveLabel\x12*\n" +
+	"\freject_label\x18\f \x01(\tB\a\xbaH\x04r\x02\x18(R\vrejectLabel\x12+\n" +
+	"\fform_message\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vformMessage\x12\x1e\n" +
+	"\x05files\x18\x0e \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05files\x12$\n" +
+	"\bexcluded\x18\x0f \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\bexcluded\"0\n" +
 	"\x11ExpireTaskRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"2\n" +
 	"\x13WithdrawTaskRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"5\n" +
 	"\x16AcknowledgeTaskRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x19\n" +
-	"\x17AcknowledgeTaskResponse2\x9b\x15\n" +
+	"\x17AcknowledgeTaskResponse\"\xa2\x01\n" +
+	"\x12ReserveRateRequest\x121\n" +
+	"\x04rate\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,49}$R\x04rate\x126\n" +
+	"\n" +
+	"per_second\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@!\x00\x00\x00\x00\x00\x00\x00\x00R\tperSecond\x12!\n" +
+	"\x05burst\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x05burst\"B\n" +
+	"\x13ReserveRateResponse\x12+\n" +
+	"\x11wait_milliseconds\x18\x01 \x01(\x03R\x10waitMilliseconds\"\xc1\x01\n" +
+	"\x0fPlanBulkRequest\x12M\n" +
+	"\acommand\x18\x01 \x01(\x0e2\x1d.services.runs.v1.Run.CommandB\x14\xbaH\x11\x82\x01\x0e\x18\x01\x18\x02\x18\x03\x18\x04\x18\x05\x18\x06\x18\bR\acommand\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\x12\"\n" +
+	"\x06filter\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x06filter\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"q\n" +
+	"\x10PlanBulkResponse\x12\x18\n" +
+	"\abatches\x18\x01 \x01(\x05R\abatches\x12\x12\n" +
+	"\x04runs\x18\x02 \x01(\x03R\x04runs\x12/\n" +
+	"\bprogress\x18\x03 \x01(\v2\x13.events.v1.ProgressR\bprogress\"1\n" +
+	"\x10ApplyBulkRequest\x12\x1d\n" +
+	"\x05batch\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x05batch\"p\n" +
+	"\x11ApplyBulkResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\x03R\x04done\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x03R\x06failed\x12/\n" +
+	"\bprogress\x18\x03 \x01(\v2\x13.events.v1.ProgressR\bprogress\"6\n" +
+	"\x11FinishBulkRequest\x12!\n" +
+	"\ffailures_url\x18\x01 \x01(\tR\vfailuresUrl\"\x8e\x01\n" +
+	"\x12FinishBulkResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\x03R\x04done\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x03R\x06failed\x12#\n" +
+	"\rfailures_size\x18\x03 \x01(\x03R\ffailuresSize\x12'\n" +
+	"\x0ffailures_sha256\x18\x04 \x01(\tR\x0efailuresSha256\"H\n" +
+	"\x14SummariseWorkRequest\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x9f\x03\n" +
+	"\x15SummariseWorkResponse\x12B\n" +
+	"\x05tasks\x18\x01 \x03(\v2,.services.runs.v1.SummariseWorkResponse.LineR\x05tasks\x12M\n" +
+	"\vfailed_runs\x18\x02 \x03(\v2,.services.runs.v1.SummariseWorkResponse.LineR\n" +
+	"failedRuns\x12\x1d\n" +
+	"\n" +
+	"task_count\x18\x03 \x01(\x03R\ttaskCount\x12!\n" +
+	"\ffailed_count\x18\x04 \x01(\x03R\vfailedCount\x1a\xb0\x01\n" +
+	"\x04Line\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1a\n" +
+	"\bconcerns\x18\x04 \x01(\tR\bconcerns\x12\x18\n" +
+	"\aprocess\x18\x05 \x01(\tR\aprocess\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"k\n" +
+	"\x13EraseSubjectRequest\x12\x1b\n" +
+	"\x04user\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04user\x12\x1e\n" +
+	"\x05email\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"u\n" +
+	"\x14EraseSubjectResponse\x12\x12\n" +
+	"\x04runs\x18\x01 \x01(\x03R\x04runs\x12\x14\n" +
+	"\x05tasks\x18\x02 \x01(\x03R\x05tasks\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\x12\x1b\n" +
+	"\topen_runs\x18\x04 \x03(\tR\bopenRuns2\x81.\n" +
 	"\vRunsService\x12\x94\x01\n" +
 	"\rListProcesses\x12&.services.runs.v1.ListProcessesRequest\x1a'.services.runs.v1.ListProcessesResponse\"2\xaa\xbb\x18\x16\n" +
 	"\truns.read\x12\truns:read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/processes\x90\x02\x01\x12\x89\x01\n" +
@@ -2766,7 +5678,62 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\bRetryRun\x12!.services.runs.v1.RetryRunRequest\x1a\x15.services.runs.v1.Run\">\xaa\xbb\x18\x18\n" +
 	"\n" +
 	"runs.write\x12\n" +
-	"runs:write\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/{name=runs/*}:retry\x12\x85\x01\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/{name=runs/*}:retry\x12\x8a\x01\n" +
+	"\tRetryStep\x12\".services.runs.v1.RetryStepRequest\x1a\x15.services.runs.v1.Run\"B\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/{name=runs/*}:retryStep\x12\x87\x01\n" +
+	"\bSkipStep\x12!.services.runs.v1.SkipStepRequest\x1a\x15.services.runs.v1.Run\"A\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/{name=runs/*}:skipStep\x12\x84\x01\n" +
+	"\bResetRun\x12!.services.runs.v1.ResetRunRequest\x1a\x15.services.runs.v1.Run\">\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/{name=runs/*}:reset\x12\x90\x01\n" +
+	"\fTerminateRun\x12%.services.runs.v1.TerminateRunRequest\x1a\x15.services.runs.v1.Run\"B\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/{name=runs/*}:terminate\x12\x93\x01\n" +
+	"\rPrioritiseRun\x12&.services.runs.v1.PrioritiseRunRequest\x1a\x15.services.runs.v1.Run\"C\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/{name=runs/*}:prioritise\x12r\n" +
+	"\aGetLoad\x12 .services.runs.v1.GetLoadRequest\x1a\x16.services.runs.v1.Load\"-\xaa\xbb\x18\x16\n" +
+	"\truns.read\x12\truns:read\x82\xd3\xe4\x93\x02\n" +
+	"\x12\b/v1/load\x90\x02\x01\x12\x92\x01\n" +
+	"\x0eCreateSchedule\x12'.services.runs.v1.CreateScheduleRequest\x1a\x1a.services.runs.v1.Schedule\";\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x19:\bschedule\"\r/v1/schedules\x12\x8c\x01\n" +
+	"\vGetSchedule\x12$.services.runs.v1.GetScheduleRequest\x1a\x1a.services.runs.v1.Schedule\";\xaa\xbb\x18\x16\n" +
+	"\truns.read\x12\truns:read\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/{name=schedules/*}\x90\x02\x01\x12\x94\x01\n" +
+	"\rListSchedules\x12&.services.runs.v1.ListSchedulesRequest\x1a'.services.runs.v1.ListSchedulesResponse\"2\xaa\xbb\x18\x16\n" +
+	"\truns.read\x12\truns:read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/schedules\x90\x02\x01\x12\xa4\x01\n" +
+	"\x0eUpdateSchedule\x12'.services.runs.v1.UpdateScheduleRequest\x1a\x1a.services.runs.v1.Schedule\"M\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02+:\bschedule2\x1f/v1/{schedule.name=schedules/*}\x12\x9f\x01\n" +
+	"\x0eDeleteSchedule\x12'.services.runs.v1.DeleteScheduleRequest\x1a(.services.runs.v1.DeleteScheduleResponse\":\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x18*\x16/v1/{name=schedules/*}\x12\x98\x01\n" +
+	"\rPauseSchedule\x12&.services.runs.v1.PauseScheduleRequest\x1a\x1a.services.runs.v1.Schedule\"C\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/{name=schedules/*}:pause\x12\x9b\x01\n" +
+	"\x0eResumeSchedule\x12'.services.runs.v1.ResumeScheduleRequest\x1a\x1a.services.runs.v1.Schedule\"D\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/v1/{name=schedules/*}:resume\x12\x99\x01\n" +
+	"\x0fTriggerSchedule\x12(.services.runs.v1.TriggerScheduleRequest\x1a\x15.services.runs.v1.Run\"E\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/{name=schedules/*}:trigger\x12\xb1\x01\n" +
+	"\x10BackfillSchedule\x12).services.runs.v1.BackfillScheduleRequest\x1a*.services.runs.v1.BackfillScheduleResponse\"F\xaa\xbb\x18\x18\n" +
+	"\n" +
+	"runs.write\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/{name=schedules/*}:backfill\x12\x85\x01\n" +
 	"\tListTasks\x12\".services.runs.v1.ListTasksRequest\x1a#.services.runs.v1.ListTasksResponse\"/\xaa\xbb\x18\x17\n" +
 	"\n" +
 	"tasks.read\x12\truns:read\x82\xd3\xe4\x93\x02\v\x12\t/v1/tasks\x90\x02\x01\x12}\n" +
@@ -2778,7 +5745,10 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"runs:write\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/{name=tasks/*}:claim\x12\x90\x01\n" +
 	"\vReleaseTask\x12$.services.runs.v1.ReleaseTaskRequest\x1a\x16.services.runs.v1.Task\"C\xaa\xbb\x18\x1a\n" +
 	"\ftasks.decide\x12\n" +
-	"runs:write\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/{name=tasks/*}:release\x12\x8d\x01\n" +
+	"runs:write\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/{name=tasks/*}:release\x12\x93\x01\n" +
+	"\fDelegateTask\x12%.services.runs.v1.DelegateTaskRequest\x1a\x16.services.runs.v1.Task\"D\xaa\xbb\x18\x1a\n" +
+	"\ftasks.decide\x12\n" +
+	"runs:write\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/{name=tasks/*}:delegate\x12\x8d\x01\n" +
 	"\n" +
 	"DecideTask\x12#.services.runs.v1.DecideTaskRequest\x1a\x16.services.runs.v1.Task\"B\xaa\xbb\x18\x1a\n" +
 	"\ftasks.decide\x12\n" +
@@ -2789,7 +5759,15 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"CreateTask\x12#.services.runs.v1.CreateTaskRequest\x1a\x16.services.runs.v1.Task\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12_\n" +
 	"\n" +
 	"ExpireTask\x12#.services.runs.v1.ExpireTaskRequest\x1a\x16.services.runs.v1.Task\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12c\n" +
-	"\fWithdrawTask\x12%.services.runs.v1.WithdrawTaskRequest\x1a\x16.services.runs.v1.Task\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12|\n" +
+	"\fWithdrawTask\x12%.services.runs.v1.WithdrawTaskRequest\x1a\x16.services.runs.v1.Task\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12p\n" +
+	"\vReserveRate\x12$.services.runs.v1.ReserveRateRequest\x1a%.services.runs.v1.ReserveRateResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12c\n" +
+	"\fEscalateTask\x12%.services.runs.v1.EscalateTaskRequest\x1a\x16.services.runs.v1.Task\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12g\n" +
+	"\bPlanBulk\x12!.services.runs.v1.PlanBulkRequest\x1a\".services.runs.v1.PlanBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12j\n" +
+	"\tApplyBulk\x12\".services.runs.v1.ApplyBulkRequest\x1a#.services.runs.v1.ApplyBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12m\n" +
+	"\n" +
+	"FinishBulk\x12#.services.runs.v1.FinishBulkRequest\x1a$.services.runs.v1.FinishBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12v\n" +
+	"\rSummariseWork\x12&.services.runs.v1.SummariseWorkRequest\x1a'.services.runs.v1.SummariseWorkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12s\n" +
+	"\fEraseSubject\x12%.services.runs.v1.EraseSubjectRequest\x1a&.services.runs.v1.EraseSubjectResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12|\n" +
 	"\x0fAcknowledgeTask\x12(.services.runs.v1.AcknowledgeTaskRequest\x1a).services.runs.v1.AcknowledgeTaskResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.workerB:Z8github.com/microservicehub/mshub/services/runs/v1;runsv1b\x06proto3"
 
 var (
@@ -2804,139 +5782,250 @@ func file_services_runs_v1_runs_proto_rawDescGZIP() []byte {
 	return file_services_runs_v1_runs_proto_rawDescData
 }
 
-var file_services_runs_v1_runs_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_services_runs_v1_runs_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_services_runs_v1_runs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_services_runs_v1_runs_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_services_runs_v1_runs_proto_goTypes = []any{
-	(Step_Kind)(0),                    // 0: services.runs.v1.Step.Kind
-	(Step_State)(0),                   // 1: services.runs.v1.Step.State
-	(Run_State)(0),                    // 2: services.runs.v1.Run.State
-	(Task_State)(0),                   // 3: services.runs.v1.Task.State
-	(Task_Decision)(0),                // 4: services.runs.v1.Task.Decision
-	(*Process)(nil),                   // 5: services.runs.v1.Process
-	(*Step)(nil),                      // 6: services.runs.v1.Step
-	(*Run)(nil),                       // 7: services.runs.v1.Run
-	(*RunError)(nil),                  // 8: services.runs.v1.RunError
-	(*ListProcessesRequest)(nil),      // 9: services.runs.v1.ListProcessesRequest
-	(*ListProcessesResponse)(nil),     // 10: services.runs.v1.ListProcessesResponse
-	(*GetProcessRequest)(nil),         // 11: services.runs.v1.GetProcessRequest
-	(*StartRunRequest)(nil),           // 12: services.runs.v1.StartRunRequest
-	(*GetRunRequest)(nil),             // 13: services.runs.v1.GetRunRequest
-	(*ListRunsRequest)(nil),           // 14: services.runs.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),          // 15: services.runs.v1.ListRunsResponse
-	(*ListEventsRequest)(nil),         // 16: services.runs.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 17: services.runs.v1.ListEventsResponse
-	(*PauseRunRequest)(nil),           // 18: services.runs.v1.PauseRunRequest
-	(*ResumeRunRequest)(nil),          // 19: services.runs.v1.ResumeRunRequest
-	(*CancelRunRequest)(nil),          // 20: services.runs.v1.CancelRunRequest
-	(*RetryRunRequest)(nil),           // 21: services.runs.v1.RetryRunRequest
-	(*Task)(nil),                      // 22: services.runs.v1.Task
-	(*ListTasksRequest)(nil),          // 23: services.runs.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),         // 24: services.runs.v1.ListTasksResponse
-	(*GetTaskRequest)(nil),            // 25: services.runs.v1.GetTaskRequest
-	(*ClaimTaskRequest)(nil),          // 26: services.runs.v1.ClaimTaskRequest
-	(*ReleaseTaskRequest)(nil),        // 27: services.runs.v1.ReleaseTaskRequest
-	(*DecideTaskRequest)(nil),         // 28: services.runs.v1.DecideTaskRequest
-	(*FinishRunRequest)(nil),          // 29: services.runs.v1.FinishRunRequest
-	(*FinishRunResponse)(nil),         // 30: services.runs.v1.FinishRunResponse
-	(*RecordEventsRequest)(nil),       // 31: services.runs.v1.RecordEventsRequest
-	(*RecordEventsResponse)(nil),      // 32: services.runs.v1.RecordEventsResponse
-	(*CreateTaskRequest)(nil),         // 33: services.runs.v1.CreateTaskRequest
-	(*ExpireTaskRequest)(nil),         // 34: services.runs.v1.ExpireTaskRequest
-	(*WithdrawTaskRequest)(nil),       // 35: services.runs.v1.WithdrawTaskRequest
-	(*AcknowledgeTaskRequest)(nil),    // 36: services.runs.v1.AcknowledgeTaskRequest
-	(*AcknowledgeTaskResponse)(nil),   // 37: services.runs.v1.AcknowledgeTaskResponse
-	(*RecordEventsRequest_Entry)(nil), // 38: services.runs.v1.RecordEventsRequest.Entry
-	(*structpb.Struct)(nil),           // 39: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),     // 40: google.protobuf.Timestamp
-	(*v1.Progress)(nil),               // 41: events.v1.Progress
-	(*v1.Event)(nil),                  // 42: events.v1.Event
+	(Step_Kind)(0),                     // 0: services.runs.v1.Step.Kind
+	(Step_State)(0),                    // 1: services.runs.v1.Step.State
+	(Run_Command)(0),                   // 2: services.runs.v1.Run.Command
+	(Run_State)(0),                     // 3: services.runs.v1.Run.State
+	(Schedule_Overlap)(0),              // 4: services.runs.v1.Schedule.Overlap
+	(Task_State)(0),                    // 5: services.runs.v1.Task.State
+	(Task_Decision)(0),                 // 6: services.runs.v1.Task.Decision
+	(*Process)(nil),                    // 7: services.runs.v1.Process
+	(*Step)(nil),                       // 8: services.runs.v1.Step
+	(*Run)(nil),                        // 9: services.runs.v1.Run
+	(*RunError)(nil),                   // 10: services.runs.v1.RunError
+	(*ListProcessesRequest)(nil),       // 11: services.runs.v1.ListProcessesRequest
+	(*ListProcessesResponse)(nil),      // 12: services.runs.v1.ListProcessesResponse
+	(*GetProcessRequest)(nil),          // 13: services.runs.v1.GetProcessRequest
+	(*StartRunRequest)(nil),            // 14: services.runs.v1.StartRunRequest
+	(*GetRunRequest)(nil),              // 15: services.runs.v1.GetRunRequest
+	(*ListRunsRequest)(nil),            // 16: services.runs.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),           // 17: services.runs.v1.ListRunsResponse
+	(*ListEventsRequest)(nil),          // 18: services.runs.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 19: services.runs.v1.ListEventsResponse
+	(*PauseRunRequest)(nil),            // 20: services.runs.v1.PauseRunRequest
+	(*ResumeRunRequest)(nil),           // 21: services.runs.v1.ResumeRunRequest
+	(*CancelRunRequest)(nil),           // 22: services.runs.v1.CancelRunRequest
+	(*RetryRunRequest)(nil),            // 23: services.runs.v1.RetryRunRequest
+	(*RetryStepRequest)(nil),           // 24: services.runs.v1.RetryStepRequest
+	(*SkipStepRequest)(nil),            // 25: services.runs.v1.SkipStepRequest
+	(*ResetRunRequest)(nil),            // 26: services.runs.v1.ResetRunRequest
+	(*TerminateRunRequest)(nil),        // 27: services.runs.v1.TerminateRunRequest
+	(*PrioritiseRunRequest)(nil),       // 28: services.runs.v1.PrioritiseRunRequest
+	(*GetLoadRequest)(nil),             // 29: services.runs.v1.GetLoadRequest
+	(*Load)(nil),                       // 30: services.runs.v1.Load
+	(*Schedule)(nil),                   // 31: services.runs.v1.Schedule
+	(*CreateScheduleRequest)(nil),      // 32: services.runs.v1.CreateScheduleRequest
+	(*GetScheduleRequest)(nil),         // 33: services.runs.v1.GetScheduleRequest
+	(*ListSchedulesRequest)(nil),       // 34: services.runs.v1.ListSchedulesRequest
+	(*ListSchedulesResponse)(nil),      // 35: services.runs.v1.ListSchedulesResponse
+	(*UpdateScheduleRequest)(nil),      // 36: services.runs.v1.UpdateScheduleRequest
+	(*DeleteScheduleRequest)(nil),      // 37: services.runs.v1.DeleteScheduleRequest
+	(*DeleteScheduleResponse)(nil),     // 38: services.runs.v1.DeleteScheduleResponse
+	(*PauseScheduleRequest)(nil),       // 39: services.runs.v1.PauseScheduleRequest
+	(*ResumeScheduleRequest)(nil),      // 40: services.runs.v1.ResumeScheduleRequest
+	(*TriggerScheduleRequest)(nil),     // 41: services.runs.v1.TriggerScheduleRequest
+	(*BackfillScheduleRequest)(nil),    // 42: services.runs.v1.BackfillScheduleRequest
+	(*BackfillScheduleResponse)(nil),   // 43: services.runs.v1.BackfillScheduleResponse
+	(*Task)(nil),                       // 44: services.runs.v1.Task
+	(*DelegateTaskRequest)(nil),        // 45: services.runs.v1.DelegateTaskRequest
+	(*EscalateTaskRequest)(nil),        // 46: services.runs.v1.EscalateTaskRequest
+	(*ListTasksRequest)(nil),           // 47: services.runs.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),          // 48: services.runs.v1.ListTasksResponse
+	(*GetTaskRequest)(nil),             // 49: services.runs.v1.GetTaskRequest
+	(*ClaimTaskRequest)(nil),           // 50: services.runs.v1.ClaimTaskRequest
+	(*ReleaseTaskRequest)(nil),         // 51: services.runs.v1.ReleaseTaskRequest
+	(*DecideTaskRequest)(nil),          // 52: services.runs.v1.DecideTaskRequest
+	(*FinishRunRequest)(nil),           // 53: services.runs.v1.FinishRunRequest
+	(*FinishRunResponse)(nil),          // 54: services.runs.v1.FinishRunResponse
+	(*RecordEventsRequest)(nil),        // 55: services.runs.v1.RecordEventsRequest
+	(*RecordEventsResponse)(nil),       // 56: services.runs.v1.RecordEventsResponse
+	(*CreateTaskRequest)(nil),          // 57: services.runs.v1.CreateTaskRequest
+	(*ExpireTaskRequest)(nil),          // 58: services.runs.v1.ExpireTaskRequest
+	(*WithdrawTaskRequest)(nil),        // 59: services.runs.v1.WithdrawTaskRequest
+	(*AcknowledgeTaskRequest)(nil),     // 60: services.runs.v1.AcknowledgeTaskRequest
+	(*AcknowledgeTaskResponse)(nil),    // 61: services.runs.v1.AcknowledgeTaskResponse
+	(*ReserveRateRequest)(nil),         // 62: services.runs.v1.ReserveRateRequest
+	(*ReserveRateResponse)(nil),        // 63: services.runs.v1.ReserveRateResponse
+	(*PlanBulkRequest)(nil),            // 64: services.runs.v1.PlanBulkRequest
+	(*PlanBulkResponse)(nil),           // 65: services.runs.v1.PlanBulkResponse
+	(*ApplyBulkRequest)(nil),           // 66: services.runs.v1.ApplyBulkRequest
+	(*ApplyBulkResponse)(nil),          // 67: services.runs.v1.ApplyBulkResponse
+	(*FinishBulkRequest)(nil),          // 68: services.runs.v1.FinishBulkRequest
+	(*FinishBulkResponse)(nil),         // 69: services.runs.v1.FinishBulkResponse
+	(*SummariseWorkRequest)(nil),       // 70: services.runs.v1.SummariseWorkRequest
+	(*SummariseWorkResponse)(nil),      // 71: services.runs.v1.SummariseWorkResponse
+	(*EraseSubjectRequest)(nil),        // 72: services.runs.v1.EraseSubjectRequest
+	(*EraseSubjectResponse)(nil),       // 73: services.runs.v1.EraseSubjectResponse
+	(*Load_Build)(nil),                 // 74: services.runs.v1.Load.Build
+	(*Load_Limit)(nil),                 // 75: services.runs.v1.Load.Limit
+	(*Task_Vote)(nil),                  // 76: services.runs.v1.Task.Vote
+	(*RecordEventsRequest_Entry)(nil),  // 77: services.runs.v1.RecordEventsRequest.Entry
+	(*SummariseWorkResponse_Line)(nil), // 78: services.runs.v1.SummariseWorkResponse.Line
+	(*structpb.Struct)(nil),            // 79: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),      // 80: google.protobuf.Timestamp
+	(*v1.Progress)(nil),                // 81: events.v1.Progress
+	(*v1.Event)(nil),                   // 82: events.v1.Event
+	(*fieldmaskpb.FieldMask)(nil),      // 83: google.protobuf.FieldMask
 }
 var file_services_runs_v1_runs_proto_depIdxs = []int32{
-	39, // 0: services.runs.v1.Process.input_schema:type_name -> google.protobuf.Struct
-	39, // 1: services.runs.v1.Process.result_schema:type_name -> google.protobuf.Struct
-	6,  // 2: services.runs.v1.Process.steps:type_name -> services.runs.v1.Step
-	0,  // 3: services.runs.v1.Step.kind:type_name -> services.runs.v1.Step.Kind
-	1,  // 4: services.runs.v1.Step.state:type_name -> services.runs.v1.Step.State
-	40, // 5: services.runs.v1.Step.start_time:type_name -> google.protobuf.Timestamp
-	40, // 6: services.runs.v1.Step.end_time:type_name -> google.protobuf.Timestamp
-	2,  // 7: services.runs.v1.Run.state:type_name -> services.runs.v1.Run.State
-	41, // 8: services.runs.v1.Run.progress:type_name -> events.v1.Progress
-	6,  // 9: services.runs.v1.Run.steps:type_name -> services.runs.v1.Step
-	39, // 10: services.runs.v1.Run.input:type_name -> google.protobuf.Struct
-	39, // 11: services.runs.v1.Run.result:type_name -> google.protobuf.Struct
-	8,  // 12: services.runs.v1.Run.error:type_name -> services.runs.v1.RunError
-	40, // 13: services.runs.v1.Run.start_time:type_name -> google.protobuf.Timestamp
-	40, // 14: services.runs.v1.Run.end_time:type_name -> google.protobuf.Timestamp
-	5,  // 15: services.runs.v1.ListProcessesResponse.processes:type_name -> services.runs.v1.Process
-	39, // 16: services.runs.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
-	7,  // 17: services.runs.v1.ListRunsResponse.runs:type_name -> services.runs.v1.Run
-	42, // 18: services.runs.v1.ListEventsResponse.events:type_name -> events.v1.Event
-	3,  // 19: services.runs.v1.Task.state:type_name -> services.runs.v1.Task.State
-	4,  // 20: services.runs.v1.Task.decision:type_name -> services.runs.v1.Task.Decision
-	39, // 21: services.runs.v1.Task.form:type_name -> google.protobuf.Struct
-	39, // 22: services.runs.v1.Task.form_schema:type_name -> google.protobuf.Struct
-	40, // 23: services.runs.v1.Task.create_time:type_name -> google.protobuf.Timestamp
-	40, // 24: services.runs.v1.Task.due_time:type_name -> google.protobuf.Timestamp
-	40, // 25: services.runs.v1.Task.decide_time:type_name -> google.protobuf.Timestamp
-	39, // 26: services.runs.v1.Task.context:type_name -> google.protobuf.Struct
-	22, // 27: services.runs.v1.ListTasksResponse.tasks:type_name -> services.runs.v1.Task
-	4,  // 28: services.runs.v1.DecideTaskRequest.decision:type_name -> services.runs.v1.Task.Decision
-	39, // 29: services.runs.v1.DecideTaskRequest.form:type_name -> google.protobuf.Struct
-	2,  // 30: services.runs.v1.FinishRunRequest.state:type_name -> services.runs.v1.Run.State
-	39, // 31: services.runs.v1.FinishRunRequest.result:type_name -> google.protobuf.Struct
-	8,  // 32: services.runs.v1.FinishRunRequest.error:type_name -> services.runs.v1.RunError
-	38, // 33: services.runs.v1.RecordEventsRequest.entries:type_name -> services.runs.v1.RecordEventsRequest.Entry
-	39, // 34: services.runs.v1.CreateTaskRequest.form_schema:type_name -> google.protobuf.Struct
-	39, // 35: services.runs.v1.CreateTaskRequest.context:type_name -> google.protobuf.Struct
-	40, // 36: services.runs.v1.CreateTaskRequest.due_time:type_name -> google.protobuf.Timestamp
-	42, // 37: services.runs.v1.RecordEventsRequest.Entry.event:type_name -> events.v1.Event
-	9,  // 38: services.runs.v1.RunsService.ListProcesses:input_type -> services.runs.v1.ListProcessesRequest
-	11, // 39: services.runs.v1.RunsService.GetProcess:input_type -> services.runs.v1.GetProcessRequest
-	12, // 40: services.runs.v1.RunsService.StartRun:input_type -> services.runs.v1.StartRunRequest
-	13, // 41: services.runs.v1.RunsService.GetRun:input_type -> services.runs.v1.GetRunRequest
-	14, // 42: services.runs.v1.RunsService.ListRuns:input_type -> services.runs.v1.ListRunsRequest
-	16, // 43: services.runs.v1.RunsService.ListEvents:input_type -> services.runs.v1.ListEventsRequest
-	18, // 44: services.runs.v1.RunsService.PauseRun:input_type -> services.runs.v1.PauseRunRequest
-	19, // 45: services.runs.v1.RunsService.ResumeRun:input_type -> services.runs.v1.ResumeRunRequest
-	20, // 46: services.runs.v1.RunsService.CancelRun:input_type -> services.runs.v1.CancelRunRequest
-	21, // 47: services.runs.v1.RunsService.RetryRun:input_type -> services.runs.v1.RetryRunRequest
-	23, // 48: services.runs.v1.RunsService.ListTasks:input_type -> services.runs.v1.ListTasksRequest
-	25, // 49: services.runs.v1.RunsService.GetTask:input_type -> services.runs.v1.GetTaskRequest
-	26, // 50: services.runs.v1.RunsService.ClaimTask:input_type -> services.runs.v1.ClaimTaskRequest
-	27, // 51: services.runs.v1.RunsService.ReleaseTask:input_type -> services.runs.v1.ReleaseTaskRequest
-	28, // 52: services.runs.v1.RunsService.DecideTask:input_type -> services.runs.v1.DecideTaskRequest
-	29, // 53: services.runs.v1.RunsService.FinishRun:input_type -> services.runs.v1.FinishRunRequest
-	31, // 54: services.runs.v1.RunsService.RecordEvents:input_type -> services.runs.v1.RecordEventsRequest
-	33, // 55: services.runs.v1.RunsService.CreateTask:input_type -> services.runs.v1.CreateTaskRequest
-	34, // 56: services.runs.v1.RunsService.ExpireTask:input_type -> services.runs.v1.ExpireTaskRequest
-	35, // 57: services.runs.v1.RunsService.WithdrawTask:input_type -> services.runs.v1.WithdrawTaskRequest
-	36, // 58: services.runs.v1.RunsService.AcknowledgeTask:input_type -> services.runs.v1.AcknowledgeTaskRequest
-	10, // 59: services.runs.v1.RunsService.ListProcesses:output_type -> services.runs.v1.ListProcessesResponse
-	5,  // 60: services.runs.v1.RunsService.GetProcess:output_type -> services.runs.v1.Process
-	7,  // 61: services.runs.v1.RunsService.StartRun:output_type -> services.runs.v1.Run
-	7,  // 62: services.runs.v1.RunsService.GetRun:output_type -> services.runs.v1.Run
-	15, // 63: services.runs.v1.RunsService.ListRuns:output_type -> services.runs.v1.ListRunsResponse
-	17, // 64: services.runs.v1.RunsService.ListEvents:output_type -> services.runs.v1.ListEventsResponse
-	7,  // 65: services.runs.v1.RunsService.PauseRun:output_type -> services.runs.v1.Run
-	7,  // 66: services.runs.v1.RunsService.ResumeRun:output_type -> services.runs.v1.Run
-	7,  // 67: services.runs.v1.RunsService.CancelRun:output_type -> services.runs.v1.Run
-	7,  // 68: services.runs.v1.RunsService.RetryRun:output_type -> services.runs.v1.Run
-	24, // 69: services.runs.v1.RunsService.ListTasks:output_type -> services.runs.v1.ListTasksResponse
-	22, // 70: services.runs.v1.RunsService.GetTask:output_type -> services.runs.v1.Task
-	22, // 71: services.runs.v1.RunsService.ClaimTask:output_type -> services.runs.v1.Task
-	22, // 72: services.runs.v1.RunsService.ReleaseTask:output_type -> services.runs.v1.Task
-	22, // 73: services.runs.v1.RunsService.DecideTask:output_type -> services.runs.v1.Task
-	30, // 74: services.runs.v1.RunsService.FinishRun:output_type -> services.runs.v1.FinishRunResponse
-	32, // 75: services.runs.v1.RunsService.RecordEvents:output_type -> services.runs.v1.RecordEventsResponse
-	22, // 76: services.runs.v1.RunsService.CreateTask:output_type -> services.runs.v1.Task
-	22, // 77: services.runs.v1.RunsService.ExpireTask:output_type -> services.runs.v1.Task
-	22, // 78: services.runs.v1.RunsService.WithdrawTask:output_type -> services.runs.v1.Task
-	37, // 79: services.runs.v1.RunsService.AcknowledgeTask:output_type -> services.runs.v1.AcknowledgeTaskResponse
-	59, // [59:80] is the sub-list for method output_type
-	38, // [38:59] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	79,  // 0: services.runs.v1.Process.input_schema:type_name -> google.protobuf.Struct
+	79,  // 1: services.runs.v1.Process.result_schema:type_name -> google.protobuf.Struct
+	8,   // 2: services.runs.v1.Process.steps:type_name -> services.runs.v1.Step
+	0,   // 3: services.runs.v1.Step.kind:type_name -> services.runs.v1.Step.Kind
+	1,   // 4: services.runs.v1.Step.state:type_name -> services.runs.v1.Step.State
+	80,  // 5: services.runs.v1.Step.start_time:type_name -> google.protobuf.Timestamp
+	80,  // 6: services.runs.v1.Step.end_time:type_name -> google.protobuf.Timestamp
+	3,   // 7: services.runs.v1.Run.state:type_name -> services.runs.v1.Run.State
+	81,  // 8: services.runs.v1.Run.progress:type_name -> events.v1.Progress
+	8,   // 9: services.runs.v1.Run.steps:type_name -> services.runs.v1.Step
+	79,  // 10: services.runs.v1.Run.input:type_name -> google.protobuf.Struct
+	79,  // 11: services.runs.v1.Run.result:type_name -> google.protobuf.Struct
+	10,  // 12: services.runs.v1.Run.error:type_name -> services.runs.v1.RunError
+	80,  // 13: services.runs.v1.Run.start_time:type_name -> google.protobuf.Timestamp
+	80,  // 14: services.runs.v1.Run.end_time:type_name -> google.protobuf.Timestamp
+	2,   // 15: services.runs.v1.Run.commands:type_name -> services.runs.v1.Run.Command
+	7,   // 16: services.runs.v1.ListProcessesResponse.processes:type_name -> services.runs.v1.Process
+	79,  // 17: services.runs.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
+	9,   // 18: services.runs.v1.ListRunsResponse.runs:type_name -> services.runs.v1.Run
+	82,  // 19: services.runs.v1.ListEventsResponse.events:type_name -> events.v1.Event
+	74,  // 20: services.runs.v1.Load.builds:type_name -> services.runs.v1.Load.Build
+	75,  // 21: services.runs.v1.Load.limits:type_name -> services.runs.v1.Load.Limit
+	79,  // 22: services.runs.v1.Schedule.input:type_name -> google.protobuf.Struct
+	4,   // 23: services.runs.v1.Schedule.overlap:type_name -> services.runs.v1.Schedule.Overlap
+	80,  // 24: services.runs.v1.Schedule.create_time:type_name -> google.protobuf.Timestamp
+	80,  // 25: services.runs.v1.Schedule.update_time:type_name -> google.protobuf.Timestamp
+	80,  // 26: services.runs.v1.Schedule.next_times:type_name -> google.protobuf.Timestamp
+	31,  // 27: services.runs.v1.CreateScheduleRequest.schedule:type_name -> services.runs.v1.Schedule
+	31,  // 28: services.runs.v1.ListSchedulesResponse.schedules:type_name -> services.runs.v1.Schedule
+	31,  // 29: services.runs.v1.UpdateScheduleRequest.schedule:type_name -> services.runs.v1.Schedule
+	83,  // 30: services.runs.v1.UpdateScheduleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	80,  // 31: services.runs.v1.BackfillScheduleRequest.from:type_name -> google.protobuf.Timestamp
+	80,  // 32: services.runs.v1.BackfillScheduleRequest.until:type_name -> google.protobuf.Timestamp
+	5,   // 33: services.runs.v1.Task.state:type_name -> services.runs.v1.Task.State
+	6,   // 34: services.runs.v1.Task.decision:type_name -> services.runs.v1.Task.Decision
+	79,  // 35: services.runs.v1.Task.form:type_name -> google.protobuf.Struct
+	79,  // 36: services.runs.v1.Task.form_schema:type_name -> google.protobuf.Struct
+	80,  // 37: services.runs.v1.Task.create_time:type_name -> google.protobuf.Timestamp
+	80,  // 38: services.runs.v1.Task.due_time:type_name -> google.protobuf.Timestamp
+	80,  // 39: services.runs.v1.Task.decide_time:type_name -> google.protobuf.Timestamp
+	79,  // 40: services.runs.v1.Task.context:type_name -> google.protobuf.Struct
+	76,  // 41: services.runs.v1.Task.votes:type_name -> services.runs.v1.Task.Vote
+	44,  // 42: services.runs.v1.ListTasksResponse.tasks:type_name -> services.runs.v1.Task
+	6,   // 43: services.runs.v1.DecideTaskRequest.decision:type_name -> services.runs.v1.Task.Decision
+	79,  // 44: services.runs.v1.DecideTaskRequest.form:type_name -> google.protobuf.Struct
+	3,   // 45: services.runs.v1.FinishRunRequest.state:type_name -> services.runs.v1.Run.State
+	79,  // 46: services.runs.v1.FinishRunRequest.result:type_name -> google.protobuf.Struct
+	10,  // 47: services.runs.v1.FinishRunRequest.error:type_name -> services.runs.v1.RunError
+	77,  // 48: services.runs.v1.RecordEventsRequest.entries:type_name -> services.runs.v1.RecordEventsRequest.Entry
+	79,  // 49: services.runs.v1.CreateTaskRequest.form_schema:type_name -> google.protobuf.Struct
+	79,  // 50: services.runs.v1.CreateTaskRequest.context:type_name -> google.protobuf.Struct
+	80,  // 51: services.runs.v1.CreateTaskRequest.due_time:type_name -> google.protobuf.Timestamp
+	2,   // 52: services.runs.v1.PlanBulkRequest.command:type_name -> services.runs.v1.Run.Command
+	81,  // 53: services.runs.v1.PlanBulkResponse.progress:type_name -> events.v1.Progress
+	81,  // 54: services.runs.v1.ApplyBulkResponse.progress:type_name -> events.v1.Progress
+	80,  // 55: services.runs.v1.SummariseWorkRequest.since:type_name -> google.protobuf.Timestamp
+	78,  // 56: services.runs.v1.SummariseWorkResponse.tasks:type_name -> services.runs.v1.SummariseWorkResponse.Line
+	78,  // 57: services.runs.v1.SummariseWorkResponse.failed_runs:type_name -> services.runs.v1.SummariseWorkResponse.Line
+	6,   // 58: services.runs.v1.Task.Vote.decision:type_name -> services.runs.v1.Task.Decision
+	80,  // 59: services.runs.v1.Task.Vote.time:type_name -> google.protobuf.Timestamp
+	82,  // 60: services.runs.v1.RecordEventsRequest.Entry.event:type_name -> events.v1.Event
+	80,  // 61: services.runs.v1.SummariseWorkResponse.Line.time:type_name -> google.protobuf.Timestamp
+	11,  // 62: services.runs.v1.RunsService.ListProcesses:input_type -> services.runs.v1.ListProcessesRequest
+	13,  // 63: services.runs.v1.RunsService.GetProcess:input_type -> services.runs.v1.GetProcessRequest
+	14,  // 64: services.runs.v1.RunsService.StartRun:input_type -> services.runs.v1.StartRunRequest
+	15,  // 65: services.runs.v1.RunsService.GetRun:input_type -> services.runs.v1.GetRunRequest
+	16,  // 66: services.runs.v1.RunsService.ListRuns:input_type -> services.runs.v1.ListRunsRequest
+	18,  // 67: services.runs.v1.RunsService.ListEvents:input_type -> services.runs.v1.ListEventsRequest
+	20,  // 68: services.runs.v1.RunsService.PauseRun:input_type -> services.runs.v1.PauseRunRequest
+	21,  // 69: services.runs.v1.RunsService.ResumeRun:input_type -> services.runs.v1.ResumeRunRequest
+	22,  // 70: services.runs.v1.RunsService.CancelRun:input_type -> services.runs.v1.CancelRunRequest
+	23,  // 71: services.runs.v1.RunsService.RetryRun:input_type -> services.runs.v1.RetryRunRequest
+	24,  // 72: services.runs.v1.RunsService.RetryStep:input_type -> services.runs.v1.RetryStepRequest
+	25,  // 73: services.runs.v1.RunsService.SkipStep:input_type -> services.runs.v1.SkipStepRequest
+	26,  // 74: services.runs.v1.RunsService.ResetRun:input_type -> services.runs.v1.ResetRunRequest
+	27,  // 75: services.runs.v1.RunsService.TerminateRun:input_type -> services.runs.v1.TerminateRunRequest
+	28,  // 76: services.runs.v1.RunsService.PrioritiseRun:input_type -> services.runs.v1.PrioritiseRunRequest
+	29,  // 77: services.runs.v1.RunsService.GetLoad:input_type -> services.runs.v1.GetLoadRequest
+	32,  // 78: services.runs.v1.RunsService.CreateSchedule:input_type -> services.runs.v1.CreateScheduleRequest
+	33,  // 79: services.runs.v1.RunsService.GetSchedule:input_type -> services.runs.v1.GetScheduleRequest
+	34,  // 80: services.runs.v1.RunsService.ListSchedules:input_type -> services.runs.v1.ListSchedulesRequest
+	36,  // 81: services.runs.v1.RunsService.UpdateSchedule:input_type -> services.runs.v1.UpdateScheduleRequest
+	37,  // 82: services.runs.v1.RunsService.DeleteSchedule:input_type -> services.runs.v1.DeleteScheduleRequest
+	39,  // 83: services.runs.v1.RunsService.PauseSchedule:input_type -> services.runs.v1.PauseScheduleRequest
+	40,  // 84: services.runs.v1.RunsService.ResumeSchedule:input_type -> services.runs.v1.ResumeScheduleRequest
+	41,  // 85: services.runs.v1.RunsService.TriggerSchedule:input_type -> services.runs.v1.TriggerScheduleRequest
+	42,  // 86: services.runs.v1.RunsService.BackfillSchedule:input_type -> services.runs.v1.BackfillScheduleRequest
+	47,  // 87: services.runs.v1.RunsService.ListTasks:input_type -> services.runs.v1.ListTasksRequest
+	49,  // 88: services.runs.v1.RunsService.GetTask:input_type -> services.runs.v1.GetTaskRequest
+	50,  // 89: services.runs.v1.RunsService.ClaimTask:input_type -> services.runs.v1.ClaimTaskRequest
+	51,  // 90: services.runs.v1.RunsService.ReleaseTask:input_type -> services.runs.v1.ReleaseTaskRequest
+	45,  // 91: services.runs.v1.RunsService.DelegateTask:input_type -> services.runs.v1.DelegateTaskRequest
+	52,  // 92: services.runs.v1.RunsService.DecideTask:input_type -> services.runs.v1.DecideTaskRequest
+	53,  // 93: services.runs.v1.RunsService.FinishRun:input_type -> services.runs.v1.FinishRunRequest
+	55,  // 94: services.runs.v1.RunsService.RecordEvents:input_type -> services.runs.v1.RecordEventsRequest
+	57,  // 95: services.runs.v1.RunsService.CreateTask:input_type -> services.runs.v1.CreateTaskRequest
+	58,  // 96: services.runs.v1.RunsService.ExpireTask:input_type -> services.runs.v1.ExpireTaskRequest
+	59,  // 97: services.runs.v1.RunsService.WithdrawTask:input_type -> services.runs.v1.WithdrawTaskRequest
+	62,  // 98: services.runs.v1.RunsService.ReserveRate:input_type -> services.runs.v1.ReserveRateRequest
+	46,  // 99: services.runs.v1.RunsService.EscalateTask:input_type -> services.runs.v1.EscalateTaskRequest
+	64,  // 100: services.runs.v1.RunsService.PlanBulk:input_type -> services.runs.v1.PlanBulkRequest
+	66,  // 101: services.runs.v1.RunsService.ApplyBulk:input_type -> services.runs.v1.ApplyBulkRequest
+	68,  // 102: services.runs.v1.RunsService.FinishBulk:input_type -> services.runs.v1.FinishBulkRequest
+	70,  // 103: services.runs.v1.RunsService.SummariseWork:input_type -> services.runs.v1.SummariseWorkRequest
+	72,  // 104: services.runs.v1.RunsService.EraseSubject:input_type -> services.runs.v1.EraseSubjectRequest
+	60,  // 105: services.runs.v1.RunsService.AcknowledgeTask:input_type -> services.runs.v1.AcknowledgeTaskRequest
+	12,  // 106: services.runs.v1.RunsService.ListProcesses:output_type -> services.runs.v1.ListProcessesResponse
+	7,   // 107: services.runs.v1.RunsService.GetProcess:output_type -> services.runs.v1.Process
+	9,   // 108: services.runs.v1.RunsService.StartRun:output_type -> services.runs.v1.Run
+	9,   // 109: services.runs.v1.RunsService.GetRun:output_type -> services.runs.v1.Run
+	17,  // 110: services.runs.v1.RunsService.ListRuns:output_type -> services.runs.v1.ListRunsResponse
+	19,  // 111: services.runs.v1.RunsService.ListEvents:output_type -> services.runs.v1.ListEventsResponse
+	9,   // 112: services.runs.v1.RunsService.PauseRun:output_type -> services.runs.v1.Run
+	9,   // 113: services.runs.v1.RunsService.ResumeRun:output_type -> services.runs.v1.Run
+	9,   // 114: services.runs.v1.RunsService.CancelRun:output_type -> services.runs.v1.Run
+	9,   // 115: services.runs.v1.RunsService.RetryRun:output_type -> services.runs.v1.Run
+	9,   // 116: services.runs.v1.RunsService.RetryStep:output_type -> services.runs.v1.Run
+	9,   // 117: services.runs.v1.RunsService.SkipStep:output_type -> services.runs.v1.Run
+	9,   // 118: services.runs.v1.RunsService.ResetRun:output_type -> services.runs.v1.Run
+	9,   // 119: services.runs.v1.RunsService.TerminateRun:output_type -> services.runs.v1.Run
+	9,   // 120: services.runs.v1.RunsService.PrioritiseRun:output_type -> services.runs.v1.Run
+	30,  // 121: services.runs.v1.RunsService.GetLoad:output_type -> services.runs.v1.Load
+	31,  // 122: services.runs.v1.RunsService.CreateSchedule:output_type -> services.runs.v1.Schedule
+	31,  // 123: services.runs.v1.RunsService.GetSchedule:output_type -> services.runs.v1.Schedule
+	35,  // 124: services.runs.v1.RunsService.ListSchedules:output_type -> services.runs.v1.ListSchedulesResponse
+	31,  // 125: services.runs.v1.RunsService.UpdateSchedule:output_type -> services.runs.v1.Schedule
+	38,  // 126: services.runs.v1.RunsService.DeleteSchedule:output_type -> services.runs.v1.DeleteScheduleResponse
+	31,  // 127: services.runs.v1.RunsService.PauseSchedule:output_type -> services.runs.v1.Schedule
+	31,  // 128: services.runs.v1.RunsService.ResumeSchedule:output_type -> services.runs.v1.Schedule
+	9,   // 129: services.runs.v1.RunsService.TriggerSchedule:output_type -> services.runs.v1.Run
+	43,  // 130: services.runs.v1.RunsService.BackfillSchedule:output_type -> services.runs.v1.BackfillScheduleResponse
+	48,  // 131: services.runs.v1.RunsService.ListTasks:output_type -> services.runs.v1.ListTasksResponse
+	44,  // 132: services.runs.v1.RunsService.GetTask:output_type -> services.runs.v1.Task
+	44,  // 133: services.runs.v1.RunsService.ClaimTask:output_type -> services.runs.v1.Task
+	44,  // 134: services.runs.v1.RunsService.ReleaseTask:output_type -> services.runs.v1.Task
+	44,  // 135: services.runs.v1.RunsService.DelegateTask:output_type -> services.runs.v1.Task
+	44,  // 136: services.runs.v1.RunsService.DecideTask:output_type -> services.runs.v1.Task
+	54,  // 137: services.runs.v1.RunsService.FinishRun:output_type -> services.runs.v1.FinishRunResponse
+	56,  // 138: services.runs.v1.RunsService.RecordEvents:output_type -> services.runs.v1.RecordEventsResponse
+	44,  // 139: services.runs.v1.RunsService.CreateTask:output_type -> services.runs.v1.Task
+	44,  // 140: services.runs.v1.RunsService.ExpireTask:output_type -> services.runs.v1.Task
+	44,  // 141: services.runs.v1.RunsService.WithdrawTask:output_type -> services.runs.v1.Task
+	63,  // 142: services.runs.v1.RunsService.ReserveRate:output_type -> services.runs.v1.ReserveRateResponse
+	44,  // 143: services.runs.v1.RunsService.EscalateTask:output_type -> services.runs.v1.Task
+	65,  // 144: services.runs.v1.RunsService.PlanBulk:output_type -> services.runs.v1.PlanBulkResponse
+	67,  // 145: services.runs.v1.RunsService.ApplyBulk:output_type -> services.runs.v1.ApplyBulkResponse
+	69,  // 146: services.runs.v1.RunsService.FinishBulk:output_type -> services.runs.v1.FinishBulkResponse
+	71,  // 147: services.runs.v1.RunsService.SummariseWork:output_type -> services.runs.v1.SummariseWorkResponse
+	73,  // 148: services.runs.v1.RunsService.EraseSubject:output_type -> services.runs.v1.EraseSubjectResponse
+	61,  // 149: services.runs.v1.RunsService.AcknowledgeTask:output_type -> services.runs.v1.AcknowledgeTaskResponse
+	106, // [106:150] is the sub-list for method output_type
+	62,  // [62:106] is the sub-list for method input_type
+	62,  // [62:62] is the sub-list for extension type_name
+	62,  // [62:62] is the sub-list for extension extendee
+	0,   // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_services_runs_v1_runs_proto_init() }
@@ -2949,8 +6038,8 @@ func file_services_runs_v1_runs_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_runs_v1_runs_proto_rawDesc), len(file_services_runs_v1_runs_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   34,
+			NumEnums:      7,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

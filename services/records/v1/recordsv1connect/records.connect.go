@@ -71,6 +71,12 @@ const (
 	// RecordsServiceDeleteRecordProcedure is the fully-qualified name of the RecordsService's
 	// DeleteRecord RPC.
 	RecordsServiceDeleteRecordProcedure = "/services.records.v1.RecordsService/DeleteRecord"
+	// RecordsServiceListRejectsProcedure is the fully-qualified name of the RecordsService's
+	// ListRejects RPC.
+	RecordsServiceListRejectsProcedure = "/services.records.v1.RecordsService/ListRejects"
+	// RecordsServiceUpdateRejectProcedure is the fully-qualified name of the RecordsService's
+	// UpdateReject RPC.
+	RecordsServiceUpdateRejectProcedure = "/services.records.v1.RecordsService/UpdateReject"
 	// RecordsServicePlanImportProcedure is the fully-qualified name of the RecordsService's PlanImport
 	// RPC.
 	RecordsServicePlanImportProcedure = "/services.records.v1.RecordsService/PlanImport"
@@ -103,6 +109,10 @@ type RecordsServiceClient interface {
 	CreateRecord(context.Context, *v1.CreateRecordRequest) (*v1.Record, error)
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
 	DeleteRecord(context.Context, *v1.DeleteRecordRequest) (*v1.DeleteRecordResponse, error)
+	// The rejected rows of an import (parent "imports/RUN", RUN being the run's id), in the order of the file.
+	ListRejects(context.Context, *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error)
+	// Corrects a rejected row's cells. It stays a reject until it is replayed: a run of `recordimport` with `rejectsOf`.
+	UpdateReject(context.Context, *v1.UpdateRejectRequest) (*v1.Reject, error)
 	// Reads the source once: checks it, inflates it, cuts it at record borders into chunks. The plan is kept here;
 	// a repeated call for the same import gives the same plan.
 	PlanImport(context.Context, *v1.PlanImportRequest) (*v1.PlanImportResponse, error)
@@ -203,6 +213,19 @@ func NewRecordsServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(recordsServiceMethods.ByName("DeleteRecord")),
 			connect.WithClientOptions(opts...),
 		),
+		listRejects: connect.NewClient[v1.ListRejectsRequest, v1.ListRejectsResponse](
+			httpClient,
+			baseURL+RecordsServiceListRejectsProcedure,
+			connect.WithSchema(recordsServiceMethods.ByName("ListRejects")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateReject: connect.NewClient[v1.UpdateRejectRequest, v1.Reject](
+			httpClient,
+			baseURL+RecordsServiceUpdateRejectProcedure,
+			connect.WithSchema(recordsServiceMethods.ByName("UpdateReject")),
+			connect.WithClientOptions(opts...),
+		),
 		planImport: connect.NewClient[v1.PlanImportRequest, v1.PlanImportResponse](
 			httpClient,
 			baseURL+RecordsServicePlanImportProcedure,
@@ -244,6 +267,8 @@ type recordsServiceClient struct {
 	createRecord  *connect.Client[v1.CreateRecordRequest, v1.Record]
 	updateRecord  *connect.Client[v1.UpdateRecordRequest, v1.Record]
 	deleteRecord  *connect.Client[v1.DeleteRecordRequest, v1.DeleteRecordResponse]
+	listRejects   *connect.Client[v1.ListRejectsRequest, v1.ListRejectsResponse]
+	updateReject  *connect.Client[v1.UpdateRejectRequest, v1.Reject]
 	planImport    *connect.Client[v1.PlanImportRequest, v1.PlanImportResponse]
 	importChunk   *connect.Client[v1.ImportChunkRequest, v1.ImportChunkResponse]
 	finishImport  *connect.Client[v1.FinishImportRequest, v1.FinishImportResponse]
@@ -358,6 +383,24 @@ func (c *recordsServiceClient) DeleteRecord(ctx context.Context, req *v1.DeleteR
 	return nil, err
 }
 
+// ListRejects calls services.records.v1.RecordsService.ListRejects.
+func (c *recordsServiceClient) ListRejects(ctx context.Context, req *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error) {
+	response, err := c.listRejects.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateReject calls services.records.v1.RecordsService.UpdateReject.
+func (c *recordsServiceClient) UpdateReject(ctx context.Context, req *v1.UpdateRejectRequest) (*v1.Reject, error) {
+	response, err := c.updateReject.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // PlanImport calls services.records.v1.RecordsService.PlanImport.
 func (c *recordsServiceClient) PlanImport(ctx context.Context, req *v1.PlanImportRequest) (*v1.PlanImportResponse, error) {
 	response, err := c.planImport.CallUnary(ctx, connect.NewRequest(req))
@@ -412,6 +455,10 @@ type RecordsServiceHandler interface {
 	CreateRecord(context.Context, *v1.CreateRecordRequest) (*v1.Record, error)
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
 	DeleteRecord(context.Context, *v1.DeleteRecordRequest) (*v1.DeleteRecordResponse, error)
+	// The rejected rows of an import (parent "imports/RUN", RUN being the run's id), in the order of the file.
+	ListRejects(context.Context, *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error)
+	// Corrects a rejected row's cells. It stays a reject until it is replayed: a run of `recordimport` with `rejectsOf`.
+	UpdateReject(context.Context, *v1.UpdateRejectRequest) (*v1.Reject, error)
 	// Reads the source once: checks it, inflates it, cuts it at record borders into chunks. The plan is kept here;
 	// a repeated call for the same import gives the same plan.
 	PlanImport(context.Context, *v1.PlanImportRequest) (*v1.PlanImportResponse, error)
@@ -508,6 +555,19 @@ func NewRecordsServiceHandler(svc RecordsServiceHandler, opts ...connect.Handler
 		connect.WithSchema(recordsServiceMethods.ByName("DeleteRecord")),
 		connect.WithHandlerOptions(opts...),
 	)
+	recordsServiceListRejectsHandler := connect.NewUnaryHandlerSimple(
+		RecordsServiceListRejectsProcedure,
+		svc.ListRejects,
+		connect.WithSchema(recordsServiceMethods.ByName("ListRejects")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	recordsServiceUpdateRejectHandler := connect.NewUnaryHandlerSimple(
+		RecordsServiceUpdateRejectProcedure,
+		svc.UpdateReject,
+		connect.WithSchema(recordsServiceMethods.ByName("UpdateReject")),
+		connect.WithHandlerOptions(opts...),
+	)
 	recordsServicePlanImportHandler := connect.NewUnaryHandlerSimple(
 		RecordsServicePlanImportProcedure,
 		svc.PlanImport,
@@ -558,6 +618,10 @@ func NewRecordsServiceHandler(svc RecordsServiceHandler, opts ...connect.Handler
 			recordsServiceUpdateRecordHandler.ServeHTTP(w, r)
 		case RecordsServiceDeleteRecordProcedure:
 			recordsServiceDeleteRecordHandler.ServeHTTP(w, r)
+		case RecordsServiceListRejectsProcedure:
+			recordsServiceListRejectsHandler.ServeHTTP(w, r)
+		case RecordsServiceUpdateRejectProcedure:
+			recordsServiceUpdateRejectHandler.ServeHTTP(w, r)
 		case RecordsServicePlanImportProcedure:
 			recordsServicePlanImportHandler.ServeHTTP(w, r)
 		case RecordsServiceImportChunkProcedure:
@@ -621,6 +685,14 @@ func (UnimplementedRecordsServiceHandler) UpdateRecord(context.Context, *v1.Upda
 
 func (UnimplementedRecordsServiceHandler) DeleteRecord(context.Context, *v1.DeleteRecordRequest) (*v1.DeleteRecordResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.records.v1.RecordsService.DeleteRecord is not implemented"))
+}
+
+func (UnimplementedRecordsServiceHandler) ListRejects(context.Context, *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.records.v1.RecordsService.ListRejects is not implemented"))
+}
+
+func (UnimplementedRecordsServiceHandler) UpdateReject(context.Context, *v1.UpdateRejectRequest) (*v1.Reject, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.records.v1.RecordsService.UpdateReject is not implemented"))
 }
 
 func (UnimplementedRecordsServiceHandler) PlanImport(context.Context, *v1.PlanImportRequest) (*v1.PlanImportResponse, error) {

@@ -55,6 +55,46 @@ const (
 	RunsServiceCancelRunProcedure = "/services.runs.v1.RunsService/CancelRun"
 	// RunsServiceRetryRunProcedure is the fully-qualified name of the RunsService's RetryRun RPC.
 	RunsServiceRetryRunProcedure = "/services.runs.v1.RunsService/RetryRun"
+	// RunsServiceRetryStepProcedure is the fully-qualified name of the RunsService's RetryStep RPC.
+	RunsServiceRetryStepProcedure = "/services.runs.v1.RunsService/RetryStep"
+	// RunsServiceSkipStepProcedure is the fully-qualified name of the RunsService's SkipStep RPC.
+	RunsServiceSkipStepProcedure = "/services.runs.v1.RunsService/SkipStep"
+	// RunsServiceResetRunProcedure is the fully-qualified name of the RunsService's ResetRun RPC.
+	RunsServiceResetRunProcedure = "/services.runs.v1.RunsService/ResetRun"
+	// RunsServiceTerminateRunProcedure is the fully-qualified name of the RunsService's TerminateRun
+	// RPC.
+	RunsServiceTerminateRunProcedure = "/services.runs.v1.RunsService/TerminateRun"
+	// RunsServicePrioritiseRunProcedure is the fully-qualified name of the RunsService's PrioritiseRun
+	// RPC.
+	RunsServicePrioritiseRunProcedure = "/services.runs.v1.RunsService/PrioritiseRun"
+	// RunsServiceGetLoadProcedure is the fully-qualified name of the RunsService's GetLoad RPC.
+	RunsServiceGetLoadProcedure = "/services.runs.v1.RunsService/GetLoad"
+	// RunsServiceCreateScheduleProcedure is the fully-qualified name of the RunsService's
+	// CreateSchedule RPC.
+	RunsServiceCreateScheduleProcedure = "/services.runs.v1.RunsService/CreateSchedule"
+	// RunsServiceGetScheduleProcedure is the fully-qualified name of the RunsService's GetSchedule RPC.
+	RunsServiceGetScheduleProcedure = "/services.runs.v1.RunsService/GetSchedule"
+	// RunsServiceListSchedulesProcedure is the fully-qualified name of the RunsService's ListSchedules
+	// RPC.
+	RunsServiceListSchedulesProcedure = "/services.runs.v1.RunsService/ListSchedules"
+	// RunsServiceUpdateScheduleProcedure is the fully-qualified name of the RunsService's
+	// UpdateSchedule RPC.
+	RunsServiceUpdateScheduleProcedure = "/services.runs.v1.RunsService/UpdateSchedule"
+	// RunsServiceDeleteScheduleProcedure is the fully-qualified name of the RunsService's
+	// DeleteSchedule RPC.
+	RunsServiceDeleteScheduleProcedure = "/services.runs.v1.RunsService/DeleteSchedule"
+	// RunsServicePauseScheduleProcedure is the fully-qualified name of the RunsService's PauseSchedule
+	// RPC.
+	RunsServicePauseScheduleProcedure = "/services.runs.v1.RunsService/PauseSchedule"
+	// RunsServiceResumeScheduleProcedure is the fully-qualified name of the RunsService's
+	// ResumeSchedule RPC.
+	RunsServiceResumeScheduleProcedure = "/services.runs.v1.RunsService/ResumeSchedule"
+	// RunsServiceTriggerScheduleProcedure is the fully-qualified name of the RunsService's
+	// TriggerSchedule RPC.
+	RunsServiceTriggerScheduleProcedure = "/services.runs.v1.RunsService/TriggerSchedule"
+	// RunsServiceBackfillScheduleProcedure is the fully-qualified name of the RunsService's
+	// BackfillSchedule RPC.
+	RunsServiceBackfillScheduleProcedure = "/services.runs.v1.RunsService/BackfillSchedule"
 	// RunsServiceListTasksProcedure is the fully-qualified name of the RunsService's ListTasks RPC.
 	RunsServiceListTasksProcedure = "/services.runs.v1.RunsService/ListTasks"
 	// RunsServiceGetTaskProcedure is the fully-qualified name of the RunsService's GetTask RPC.
@@ -63,6 +103,9 @@ const (
 	RunsServiceClaimTaskProcedure = "/services.runs.v1.RunsService/ClaimTask"
 	// RunsServiceReleaseTaskProcedure is the fully-qualified name of the RunsService's ReleaseTask RPC.
 	RunsServiceReleaseTaskProcedure = "/services.runs.v1.RunsService/ReleaseTask"
+	// RunsServiceDelegateTaskProcedure is the fully-qualified name of the RunsService's DelegateTask
+	// RPC.
+	RunsServiceDelegateTaskProcedure = "/services.runs.v1.RunsService/DelegateTask"
 	// RunsServiceDecideTaskProcedure is the fully-qualified name of the RunsService's DecideTask RPC.
 	RunsServiceDecideTaskProcedure = "/services.runs.v1.RunsService/DecideTask"
 	// RunsServiceFinishRunProcedure is the fully-qualified name of the RunsService's FinishRun RPC.
@@ -77,6 +120,23 @@ const (
 	// RunsServiceWithdrawTaskProcedure is the fully-qualified name of the RunsService's WithdrawTask
 	// RPC.
 	RunsServiceWithdrawTaskProcedure = "/services.runs.v1.RunsService/WithdrawTask"
+	// RunsServiceReserveRateProcedure is the fully-qualified name of the RunsService's ReserveRate RPC.
+	RunsServiceReserveRateProcedure = "/services.runs.v1.RunsService/ReserveRate"
+	// RunsServiceEscalateTaskProcedure is the fully-qualified name of the RunsService's EscalateTask
+	// RPC.
+	RunsServiceEscalateTaskProcedure = "/services.runs.v1.RunsService/EscalateTask"
+	// RunsServicePlanBulkProcedure is the fully-qualified name of the RunsService's PlanBulk RPC.
+	RunsServicePlanBulkProcedure = "/services.runs.v1.RunsService/PlanBulk"
+	// RunsServiceApplyBulkProcedure is the fully-qualified name of the RunsService's ApplyBulk RPC.
+	RunsServiceApplyBulkProcedure = "/services.runs.v1.RunsService/ApplyBulk"
+	// RunsServiceFinishBulkProcedure is the fully-qualified name of the RunsService's FinishBulk RPC.
+	RunsServiceFinishBulkProcedure = "/services.runs.v1.RunsService/FinishBulk"
+	// RunsServiceSummariseWorkProcedure is the fully-qualified name of the RunsService's SummariseWork
+	// RPC.
+	RunsServiceSummariseWorkProcedure = "/services.runs.v1.RunsService/SummariseWork"
+	// RunsServiceEraseSubjectProcedure is the fully-qualified name of the RunsService's EraseSubject
+	// RPC.
+	RunsServiceEraseSubjectProcedure = "/services.runs.v1.RunsService/EraseSubject"
 	// RunsServiceAcknowledgeTaskProcedure is the fully-qualified name of the RunsService's
 	// AcknowledgeTask RPC.
 	RunsServiceAcknowledgeTaskProcedure = "/services.runs.v1.RunsService/AcknowledgeTask"
@@ -101,13 +161,41 @@ type RunsServiceClient interface {
 	ResumeRun(context.Context, *v1.ResumeRunRequest) (*v1.Run, error)
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
-	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success.
+	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success, and for
+	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone.
 	RetryRun(context.Context, *v1.RetryRunRequest) (*v1.Run, error)
+	// A parked run tries its failed step again; a step that waits for its next attempt is tried at once.
+	// A step that did not fail is `failed_precondition` with reason NOT_FAILED.
+	RetryStep(context.Context, *v1.RetryStepRequest) (*v1.Run, error)
+	// A parked run goes on without its failed step. Only steps that the definition calls optional or skippable.
+	SkipStep(context.Context, *v1.SkipStepRequest) (*v1.Run, error)
+	// Undoes what was done from that step on, last first, and goes on from it.
+	ResetRun(context.Context, *v1.ResetRunRequest) (*v1.Run, error)
+	// Ends a run at once; nothing is undone. For runs that no worker can end any more.
+	TerminateRun(context.Context, *v1.TerminateRunRequest) (*v1.Run, error)
+	// Moves a queued run before or behind others: priority 1 (first) to 5.
+	PrioritiseRun(context.Context, *v1.PrioritiseRunRequest) (*v1.Run, error)
+	// How many open runs each build and process has, and how full the limits are.
+	GetLoad(context.Context, *v1.GetLoadRequest) (*v1.Load, error)
+	// Schedules start runs at times; see ADR 0010 for where they are kept.
+	CreateSchedule(context.Context, *v1.CreateScheduleRequest) (*v1.Schedule, error)
+	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.Schedule, error)
+	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error)
+	PauseSchedule(context.Context, *v1.PauseScheduleRequest) (*v1.Schedule, error)
+	ResumeSchedule(context.Context, *v1.ResumeScheduleRequest) (*v1.Schedule, error)
+	// Starts a run now, beside the plan.
+	TriggerSchedule(context.Context, *v1.TriggerScheduleRequest) (*v1.Run, error)
+	// Starts the runs of a time past, each once however often it is asked for.
+	BackfillSchedule(context.Context, *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error)
 	// The inbox: `filter=state="OPEN"`; `mine=true` leaves what the caller may decide.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
 	ClaimTask(context.Context, *v1.ClaimTaskRequest) (*v1.Task, error)
 	ReleaseTask(context.Context, *v1.ReleaseTaskRequest) (*v1.Task, error)
+	// Gives the task to somebody else who may decide it, with a reason.
+	DelegateTask(context.Context, *v1.DelegateTaskRequest) (*v1.Task, error)
 	// Exactly one decision wins; late or second ones are `failed_precondition` with reason ALREADY_DECIDED or EXPIRED.
 	DecideTask(context.Context, *v1.DecideTaskRequest) (*v1.Task, error)
 	// The end of a run: state, result or error, and the run.* event, in one transaction.
@@ -120,6 +208,21 @@ type RunsServiceClient interface {
 	ExpireTask(context.Context, *v1.ExpireTaskRequest) (*v1.Task, error)
 	// Withdraws an open task of a cancelled run.
 	WithdrawTask(context.Context, *v1.WithdrawTaskRequest) (*v1.Task, error)
+	// Takes a place in the line to an outside system that bears only so many calls; the answer says how long to wait.
+	ReserveRate(context.Context, *v1.ReserveRateRequest) (*v1.ReserveRateResponse, error)
+	// Gives an open task to others because nobody decided in time.
+	EscalateTask(context.Context, *v1.EscalateTaskRequest) (*v1.Task, error)
+	// Keeps the open runs that a filter names, for a run of `runbulk`; a repeated call gives the same plan.
+	PlanBulk(context.Context, *v1.PlanBulkRequest) (*v1.PlanBulkResponse, error)
+	// Gives one batch of the plan its command, in the name of who started the calling run. A run's refusal is kept as a
+	// failure, never an error; a repeated call answers from what is kept.
+	ApplyBulk(context.Context, *v1.ApplyBulkRequest) (*v1.ApplyBulkResponse, error)
+	// Sums up and, if commands were refused, writes the list of failures to `failures_url` (PUT).
+	FinishBulk(context.Context, *v1.FinishBulkRequest) (*v1.FinishBulkResponse, error)
+	// What `digest` mails about: open tasks and failed runs of the organisation, by who should hear of them.
+	SummariseWork(context.Context, *v1.SummariseWorkRequest) (*v1.SummariseWorkResponse, error)
+	// Erasure: finds and blanks what runs and tasks say about a person.
+	EraseSubject(context.Context, *v1.EraseSubjectRequest) (*v1.EraseSubjectResponse, error)
 	// The workflow has seen the decision; the reconciler stops telling it.
 	AcknowledgeTask(context.Context, *v1.AcknowledgeTaskRequest) (*v1.AcknowledgeTaskResponse, error)
 }
@@ -200,6 +303,99 @@ func NewRunsServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(runsServiceMethods.ByName("RetryRun")),
 			connect.WithClientOptions(opts...),
 		),
+		retryStep: connect.NewClient[v1.RetryStepRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServiceRetryStepProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("RetryStep")),
+			connect.WithClientOptions(opts...),
+		),
+		skipStep: connect.NewClient[v1.SkipStepRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServiceSkipStepProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("SkipStep")),
+			connect.WithClientOptions(opts...),
+		),
+		resetRun: connect.NewClient[v1.ResetRunRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServiceResetRunProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("ResetRun")),
+			connect.WithClientOptions(opts...),
+		),
+		terminateRun: connect.NewClient[v1.TerminateRunRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServiceTerminateRunProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("TerminateRun")),
+			connect.WithClientOptions(opts...),
+		),
+		prioritiseRun: connect.NewClient[v1.PrioritiseRunRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServicePrioritiseRunProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("PrioritiseRun")),
+			connect.WithClientOptions(opts...),
+		),
+		getLoad: connect.NewClient[v1.GetLoadRequest, v1.Load](
+			httpClient,
+			baseURL+RunsServiceGetLoadProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("GetLoad")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		createSchedule: connect.NewClient[v1.CreateScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+RunsServiceCreateScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("CreateSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		getSchedule: connect.NewClient[v1.GetScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+RunsServiceGetScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("GetSchedule")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listSchedules: connect.NewClient[v1.ListSchedulesRequest, v1.ListSchedulesResponse](
+			httpClient,
+			baseURL+RunsServiceListSchedulesProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("ListSchedules")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateSchedule: connect.NewClient[v1.UpdateScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+RunsServiceUpdateScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("UpdateSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteSchedule: connect.NewClient[v1.DeleteScheduleRequest, v1.DeleteScheduleResponse](
+			httpClient,
+			baseURL+RunsServiceDeleteScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("DeleteSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		pauseSchedule: connect.NewClient[v1.PauseScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+RunsServicePauseScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("PauseSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		resumeSchedule: connect.NewClient[v1.ResumeScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+RunsServiceResumeScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("ResumeSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		triggerSchedule: connect.NewClient[v1.TriggerScheduleRequest, v1.Run](
+			httpClient,
+			baseURL+RunsServiceTriggerScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("TriggerSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		backfillSchedule: connect.NewClient[v1.BackfillScheduleRequest, v1.BackfillScheduleResponse](
+			httpClient,
+			baseURL+RunsServiceBackfillScheduleProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("BackfillSchedule")),
+			connect.WithClientOptions(opts...),
+		),
 		listTasks: connect.NewClient[v1.ListTasksRequest, v1.ListTasksResponse](
 			httpClient,
 			baseURL+RunsServiceListTasksProcedure,
@@ -224,6 +420,12 @@ func NewRunsServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			httpClient,
 			baseURL+RunsServiceReleaseTaskProcedure,
 			connect.WithSchema(runsServiceMethods.ByName("ReleaseTask")),
+			connect.WithClientOptions(opts...),
+		),
+		delegateTask: connect.NewClient[v1.DelegateTaskRequest, v1.Task](
+			httpClient,
+			baseURL+RunsServiceDelegateTaskProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("DelegateTask")),
 			connect.WithClientOptions(opts...),
 		),
 		decideTask: connect.NewClient[v1.DecideTaskRequest, v1.Task](
@@ -262,6 +464,48 @@ func NewRunsServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(runsServiceMethods.ByName("WithdrawTask")),
 			connect.WithClientOptions(opts...),
 		),
+		reserveRate: connect.NewClient[v1.ReserveRateRequest, v1.ReserveRateResponse](
+			httpClient,
+			baseURL+RunsServiceReserveRateProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("ReserveRate")),
+			connect.WithClientOptions(opts...),
+		),
+		escalateTask: connect.NewClient[v1.EscalateTaskRequest, v1.Task](
+			httpClient,
+			baseURL+RunsServiceEscalateTaskProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("EscalateTask")),
+			connect.WithClientOptions(opts...),
+		),
+		planBulk: connect.NewClient[v1.PlanBulkRequest, v1.PlanBulkResponse](
+			httpClient,
+			baseURL+RunsServicePlanBulkProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("PlanBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		applyBulk: connect.NewClient[v1.ApplyBulkRequest, v1.ApplyBulkResponse](
+			httpClient,
+			baseURL+RunsServiceApplyBulkProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("ApplyBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		finishBulk: connect.NewClient[v1.FinishBulkRequest, v1.FinishBulkResponse](
+			httpClient,
+			baseURL+RunsServiceFinishBulkProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("FinishBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		summariseWork: connect.NewClient[v1.SummariseWorkRequest, v1.SummariseWorkResponse](
+			httpClient,
+			baseURL+RunsServiceSummariseWorkProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("SummariseWork")),
+			connect.WithClientOptions(opts...),
+		),
+		eraseSubject: connect.NewClient[v1.EraseSubjectRequest, v1.EraseSubjectResponse](
+			httpClient,
+			baseURL+RunsServiceEraseSubjectProcedure,
+			connect.WithSchema(runsServiceMethods.ByName("EraseSubject")),
+			connect.WithClientOptions(opts...),
+		),
 		acknowledgeTask: connect.NewClient[v1.AcknowledgeTaskRequest, v1.AcknowledgeTaskResponse](
 			httpClient,
 			baseURL+RunsServiceAcknowledgeTaskProcedure,
@@ -273,27 +517,50 @@ func NewRunsServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 
 // runsServiceClient implements RunsServiceClient.
 type runsServiceClient struct {
-	listProcesses   *connect.Client[v1.ListProcessesRequest, v1.ListProcessesResponse]
-	getProcess      *connect.Client[v1.GetProcessRequest, v1.Process]
-	startRun        *connect.Client[v1.StartRunRequest, v1.Run]
-	getRun          *connect.Client[v1.GetRunRequest, v1.Run]
-	listRuns        *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
-	listEvents      *connect.Client[v1.ListEventsRequest, v1.ListEventsResponse]
-	pauseRun        *connect.Client[v1.PauseRunRequest, v1.Run]
-	resumeRun       *connect.Client[v1.ResumeRunRequest, v1.Run]
-	cancelRun       *connect.Client[v1.CancelRunRequest, v1.Run]
-	retryRun        *connect.Client[v1.RetryRunRequest, v1.Run]
-	listTasks       *connect.Client[v1.ListTasksRequest, v1.ListTasksResponse]
-	getTask         *connect.Client[v1.GetTaskRequest, v1.Task]
-	claimTask       *connect.Client[v1.ClaimTaskRequest, v1.Task]
-	releaseTask     *connect.Client[v1.ReleaseTaskRequest, v1.Task]
-	decideTask      *connect.Client[v1.DecideTaskRequest, v1.Task]
-	finishRun       *connect.Client[v1.FinishRunRequest, v1.FinishRunResponse]
-	recordEvents    *connect.Client[v1.RecordEventsRequest, v1.RecordEventsResponse]
-	createTask      *connect.Client[v1.CreateTaskRequest, v1.Task]
-	expireTask      *connect.Client[v1.ExpireTaskRequest, v1.Task]
-	withdrawTask    *connect.Client[v1.WithdrawTaskRequest, v1.Task]
-	acknowledgeTask *connect.Client[v1.AcknowledgeTaskRequest, v1.AcknowledgeTaskResponse]
+	listProcesses    *connect.Client[v1.ListProcessesRequest, v1.ListProcessesResponse]
+	getProcess       *connect.Client[v1.GetProcessRequest, v1.Process]
+	startRun         *connect.Client[v1.StartRunRequest, v1.Run]
+	getRun           *connect.Client[v1.GetRunRequest, v1.Run]
+	listRuns         *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
+	listEvents       *connect.Client[v1.ListEventsRequest, v1.ListEventsResponse]
+	pauseRun         *connect.Client[v1.PauseRunRequest, v1.Run]
+	resumeRun        *connect.Client[v1.ResumeRunRequest, v1.Run]
+	cancelRun        *connect.Client[v1.CancelRunRequest, v1.Run]
+	retryRun         *connect.Client[v1.RetryRunRequest, v1.Run]
+	retryStep        *connect.Client[v1.RetryStepRequest, v1.Run]
+	skipStep         *connect.Client[v1.SkipStepRequest, v1.Run]
+	resetRun         *connect.Client[v1.ResetRunRequest, v1.Run]
+	terminateRun     *connect.Client[v1.TerminateRunRequest, v1.Run]
+	prioritiseRun    *connect.Client[v1.PrioritiseRunRequest, v1.Run]
+	getLoad          *connect.Client[v1.GetLoadRequest, v1.Load]
+	createSchedule   *connect.Client[v1.CreateScheduleRequest, v1.Schedule]
+	getSchedule      *connect.Client[v1.GetScheduleRequest, v1.Schedule]
+	listSchedules    *connect.Client[v1.ListSchedulesRequest, v1.ListSchedulesResponse]
+	updateSchedule   *connect.Client[v1.UpdateScheduleRequest, v1.Schedule]
+	deleteSchedule   *connect.Client[v1.DeleteScheduleRequest, v1.DeleteScheduleResponse]
+	pauseSchedule    *connect.Client[v1.PauseScheduleRequest, v1.Schedule]
+	resumeSchedule   *connect.Client[v1.ResumeScheduleRequest, v1.Schedule]
+	triggerSchedule  *connect.Client[v1.TriggerScheduleRequest, v1.Run]
+	backfillSchedule *connect.Client[v1.BackfillScheduleRequest, v1.BackfillScheduleResponse]
+	listTasks        *connect.Client[v1.ListTasksRequest, v1.ListTasksResponse]
+	getTask          *connect.Client[v1.GetTaskRequest, v1.Task]
+	claimTask        *connect.Client[v1.ClaimTaskRequest, v1.Task]
+	releaseTask      *connect.Client[v1.ReleaseTaskRequest, v1.Task]
+	delegateTask     *connect.Client[v1.DelegateTaskRequest, v1.Task]
+	decideTask       *connect.Client[v1.DecideTaskRequest, v1.Task]
+	finishRun        *connect.Client[v1.FinishRunRequest, v1.FinishRunResponse]
+	recordEvents     *connect.Client[v1.RecordEventsRequest, v1.RecordEventsResponse]
+	createTask       *connect.Client[v1.CreateTaskRequest, v1.Task]
+	expireTask       *connect.Client[v1.ExpireTaskRequest, v1.Task]
+	withdrawTask     *connect.Client[v1.WithdrawTaskRequest, v1.Task]
+	reserveRate      *connect.Client[v1.ReserveRateRequest, v1.ReserveRateResponse]
+	escalateTask     *connect.Client[v1.EscalateTaskRequest, v1.Task]
+	planBulk         *connect.Client[v1.PlanBulkRequest, v1.PlanBulkResponse]
+	applyBulk        *connect.Client[v1.ApplyBulkRequest, v1.ApplyBulkResponse]
+	finishBulk       *connect.Client[v1.FinishBulkRequest, v1.FinishBulkResponse]
+	summariseWork    *connect.Client[v1.SummariseWorkRequest, v1.SummariseWorkResponse]
+	eraseSubject     *connect.Client[v1.EraseSubjectRequest, v1.EraseSubjectResponse]
+	acknowledgeTask  *connect.Client[v1.AcknowledgeTaskRequest, v1.AcknowledgeTaskResponse]
 }
 
 // ListProcesses calls services.runs.v1.RunsService.ListProcesses.
@@ -386,6 +653,141 @@ func (c *runsServiceClient) RetryRun(ctx context.Context, req *v1.RetryRunReques
 	return nil, err
 }
 
+// RetryStep calls services.runs.v1.RunsService.RetryStep.
+func (c *runsServiceClient) RetryStep(ctx context.Context, req *v1.RetryStepRequest) (*v1.Run, error) {
+	response, err := c.retryStep.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SkipStep calls services.runs.v1.RunsService.SkipStep.
+func (c *runsServiceClient) SkipStep(ctx context.Context, req *v1.SkipStepRequest) (*v1.Run, error) {
+	response, err := c.skipStep.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ResetRun calls services.runs.v1.RunsService.ResetRun.
+func (c *runsServiceClient) ResetRun(ctx context.Context, req *v1.ResetRunRequest) (*v1.Run, error) {
+	response, err := c.resetRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// TerminateRun calls services.runs.v1.RunsService.TerminateRun.
+func (c *runsServiceClient) TerminateRun(ctx context.Context, req *v1.TerminateRunRequest) (*v1.Run, error) {
+	response, err := c.terminateRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PrioritiseRun calls services.runs.v1.RunsService.PrioritiseRun.
+func (c *runsServiceClient) PrioritiseRun(ctx context.Context, req *v1.PrioritiseRunRequest) (*v1.Run, error) {
+	response, err := c.prioritiseRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetLoad calls services.runs.v1.RunsService.GetLoad.
+func (c *runsServiceClient) GetLoad(ctx context.Context, req *v1.GetLoadRequest) (*v1.Load, error) {
+	response, err := c.getLoad.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CreateSchedule calls services.runs.v1.RunsService.CreateSchedule.
+func (c *runsServiceClient) CreateSchedule(ctx context.Context, req *v1.CreateScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.createSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetSchedule calls services.runs.v1.RunsService.GetSchedule.
+func (c *runsServiceClient) GetSchedule(ctx context.Context, req *v1.GetScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.getSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListSchedules calls services.runs.v1.RunsService.ListSchedules.
+func (c *runsServiceClient) ListSchedules(ctx context.Context, req *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error) {
+	response, err := c.listSchedules.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateSchedule calls services.runs.v1.RunsService.UpdateSchedule.
+func (c *runsServiceClient) UpdateSchedule(ctx context.Context, req *v1.UpdateScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.updateSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteSchedule calls services.runs.v1.RunsService.DeleteSchedule.
+func (c *runsServiceClient) DeleteSchedule(ctx context.Context, req *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error) {
+	response, err := c.deleteSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PauseSchedule calls services.runs.v1.RunsService.PauseSchedule.
+func (c *runsServiceClient) PauseSchedule(ctx context.Context, req *v1.PauseScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.pauseSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ResumeSchedule calls services.runs.v1.RunsService.ResumeSchedule.
+func (c *runsServiceClient) ResumeSchedule(ctx context.Context, req *v1.ResumeScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.resumeSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// TriggerSchedule calls services.runs.v1.RunsService.TriggerSchedule.
+func (c *runsServiceClient) TriggerSchedule(ctx context.Context, req *v1.TriggerScheduleRequest) (*v1.Run, error) {
+	response, err := c.triggerSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// BackfillSchedule calls services.runs.v1.RunsService.BackfillSchedule.
+func (c *runsServiceClient) BackfillSchedule(ctx context.Context, req *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error) {
+	response, err := c.backfillSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListTasks calls services.runs.v1.RunsService.ListTasks.
 func (c *runsServiceClient) ListTasks(ctx context.Context, req *v1.ListTasksRequest) (*v1.ListTasksResponse, error) {
 	response, err := c.listTasks.CallUnary(ctx, connect.NewRequest(req))
@@ -416,6 +818,15 @@ func (c *runsServiceClient) ClaimTask(ctx context.Context, req *v1.ClaimTaskRequ
 // ReleaseTask calls services.runs.v1.RunsService.ReleaseTask.
 func (c *runsServiceClient) ReleaseTask(ctx context.Context, req *v1.ReleaseTaskRequest) (*v1.Task, error) {
 	response, err := c.releaseTask.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DelegateTask calls services.runs.v1.RunsService.DelegateTask.
+func (c *runsServiceClient) DelegateTask(ctx context.Context, req *v1.DelegateTaskRequest) (*v1.Task, error) {
+	response, err := c.delegateTask.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -476,6 +887,69 @@ func (c *runsServiceClient) WithdrawTask(ctx context.Context, req *v1.WithdrawTa
 	return nil, err
 }
 
+// ReserveRate calls services.runs.v1.RunsService.ReserveRate.
+func (c *runsServiceClient) ReserveRate(ctx context.Context, req *v1.ReserveRateRequest) (*v1.ReserveRateResponse, error) {
+	response, err := c.reserveRate.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EscalateTask calls services.runs.v1.RunsService.EscalateTask.
+func (c *runsServiceClient) EscalateTask(ctx context.Context, req *v1.EscalateTaskRequest) (*v1.Task, error) {
+	response, err := c.escalateTask.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// PlanBulk calls services.runs.v1.RunsService.PlanBulk.
+func (c *runsServiceClient) PlanBulk(ctx context.Context, req *v1.PlanBulkRequest) (*v1.PlanBulkResponse, error) {
+	response, err := c.planBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ApplyBulk calls services.runs.v1.RunsService.ApplyBulk.
+func (c *runsServiceClient) ApplyBulk(ctx context.Context, req *v1.ApplyBulkRequest) (*v1.ApplyBulkResponse, error) {
+	response, err := c.applyBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// FinishBulk calls services.runs.v1.RunsService.FinishBulk.
+func (c *runsServiceClient) FinishBulk(ctx context.Context, req *v1.FinishBulkRequest) (*v1.FinishBulkResponse, error) {
+	response, err := c.finishBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SummariseWork calls services.runs.v1.RunsService.SummariseWork.
+func (c *runsServiceClient) SummariseWork(ctx context.Context, req *v1.SummariseWorkRequest) (*v1.SummariseWorkResponse, error) {
+	response, err := c.summariseWork.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EraseSubject calls services.runs.v1.RunsService.EraseSubject.
+func (c *runsServiceClient) EraseSubject(ctx context.Context, req *v1.EraseSubjectRequest) (*v1.EraseSubjectResponse, error) {
+	response, err := c.eraseSubject.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AcknowledgeTask calls services.runs.v1.RunsService.AcknowledgeTask.
 func (c *runsServiceClient) AcknowledgeTask(ctx context.Context, req *v1.AcknowledgeTaskRequest) (*v1.AcknowledgeTaskResponse, error) {
 	response, err := c.acknowledgeTask.CallUnary(ctx, connect.NewRequest(req))
@@ -504,13 +978,41 @@ type RunsServiceHandler interface {
 	ResumeRun(context.Context, *v1.ResumeRunRequest) (*v1.Run, error)
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
-	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success.
+	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success, and for
+	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone.
 	RetryRun(context.Context, *v1.RetryRunRequest) (*v1.Run, error)
+	// A parked run tries its failed step again; a step that waits for its next attempt is tried at once.
+	// A step that did not fail is `failed_precondition` with reason NOT_FAILED.
+	RetryStep(context.Context, *v1.RetryStepRequest) (*v1.Run, error)
+	// A parked run goes on without its failed step. Only steps that the definition calls optional or skippable.
+	SkipStep(context.Context, *v1.SkipStepRequest) (*v1.Run, error)
+	// Undoes what was done from that step on, last first, and goes on from it.
+	ResetRun(context.Context, *v1.ResetRunRequest) (*v1.Run, error)
+	// Ends a run at once; nothing is undone. For runs that no worker can end any more.
+	TerminateRun(context.Context, *v1.TerminateRunRequest) (*v1.Run, error)
+	// Moves a queued run before or behind others: priority 1 (first) to 5.
+	PrioritiseRun(context.Context, *v1.PrioritiseRunRequest) (*v1.Run, error)
+	// How many open runs each build and process has, and how full the limits are.
+	GetLoad(context.Context, *v1.GetLoadRequest) (*v1.Load, error)
+	// Schedules start runs at times; see ADR 0010 for where they are kept.
+	CreateSchedule(context.Context, *v1.CreateScheduleRequest) (*v1.Schedule, error)
+	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.Schedule, error)
+	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error)
+	PauseSchedule(context.Context, *v1.PauseScheduleRequest) (*v1.Schedule, error)
+	ResumeSchedule(context.Context, *v1.ResumeScheduleRequest) (*v1.Schedule, error)
+	// Starts a run now, beside the plan.
+	TriggerSchedule(context.Context, *v1.TriggerScheduleRequest) (*v1.Run, error)
+	// Starts the runs of a time past, each once however often it is asked for.
+	BackfillSchedule(context.Context, *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error)
 	// The inbox: `filter=state="OPEN"`; `mine=true` leaves what the caller may decide.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
 	ClaimTask(context.Context, *v1.ClaimTaskRequest) (*v1.Task, error)
 	ReleaseTask(context.Context, *v1.ReleaseTaskRequest) (*v1.Task, error)
+	// Gives the task to somebody else who may decide it, with a reason.
+	DelegateTask(context.Context, *v1.DelegateTaskRequest) (*v1.Task, error)
 	// Exactly one decision wins; late or second ones are `failed_precondition` with reason ALREADY_DECIDED or EXPIRED.
 	DecideTask(context.Context, *v1.DecideTaskRequest) (*v1.Task, error)
 	// The end of a run: state, result or error, and the run.* event, in one transaction.
@@ -523,6 +1025,21 @@ type RunsServiceHandler interface {
 	ExpireTask(context.Context, *v1.ExpireTaskRequest) (*v1.Task, error)
 	// Withdraws an open task of a cancelled run.
 	WithdrawTask(context.Context, *v1.WithdrawTaskRequest) (*v1.Task, error)
+	// Takes a place in the line to an outside system that bears only so many calls; the answer says how long to wait.
+	ReserveRate(context.Context, *v1.ReserveRateRequest) (*v1.ReserveRateResponse, error)
+	// Gives an open task to others because nobody decided in time.
+	EscalateTask(context.Context, *v1.EscalateTaskRequest) (*v1.Task, error)
+	// Keeps the open runs that a filter names, for a run of `runbulk`; a repeated call gives the same plan.
+	PlanBulk(context.Context, *v1.PlanBulkRequest) (*v1.PlanBulkResponse, error)
+	// Gives one batch of the plan its command, in the name of who started the calling run. A run's refusal is kept as a
+	// failure, never an error; a repeated call answers from what is kept.
+	ApplyBulk(context.Context, *v1.ApplyBulkRequest) (*v1.ApplyBulkResponse, error)
+	// Sums up and, if commands were refused, writes the list of failures to `failures_url` (PUT).
+	FinishBulk(context.Context, *v1.FinishBulkRequest) (*v1.FinishBulkResponse, error)
+	// What `digest` mails about: open tasks and failed runs of the organisation, by who should hear of them.
+	SummariseWork(context.Context, *v1.SummariseWorkRequest) (*v1.SummariseWorkResponse, error)
+	// Erasure: finds and blanks what runs and tasks say about a person.
+	EraseSubject(context.Context, *v1.EraseSubjectRequest) (*v1.EraseSubjectResponse, error)
 	// The workflow has seen the decision; the reconciler stops telling it.
 	AcknowledgeTask(context.Context, *v1.AcknowledgeTaskRequest) (*v1.AcknowledgeTaskResponse, error)
 }
@@ -599,6 +1116,99 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(runsServiceMethods.ByName("RetryRun")),
 		connect.WithHandlerOptions(opts...),
 	)
+	runsServiceRetryStepHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceRetryStepProcedure,
+		svc.RetryStep,
+		connect.WithSchema(runsServiceMethods.ByName("RetryStep")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceSkipStepHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceSkipStepProcedure,
+		svc.SkipStep,
+		connect.WithSchema(runsServiceMethods.ByName("SkipStep")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceResetRunHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceResetRunProcedure,
+		svc.ResetRun,
+		connect.WithSchema(runsServiceMethods.ByName("ResetRun")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceTerminateRunHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceTerminateRunProcedure,
+		svc.TerminateRun,
+		connect.WithSchema(runsServiceMethods.ByName("TerminateRun")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServicePrioritiseRunHandler := connect.NewUnaryHandlerSimple(
+		RunsServicePrioritiseRunProcedure,
+		svc.PrioritiseRun,
+		connect.WithSchema(runsServiceMethods.ByName("PrioritiseRun")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceGetLoadHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceGetLoadProcedure,
+		svc.GetLoad,
+		connect.WithSchema(runsServiceMethods.ByName("GetLoad")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceCreateScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceCreateScheduleProcedure,
+		svc.CreateSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("CreateSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceGetScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceGetScheduleProcedure,
+		svc.GetSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("GetSchedule")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceListSchedulesHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceListSchedulesProcedure,
+		svc.ListSchedules,
+		connect.WithSchema(runsServiceMethods.ByName("ListSchedules")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceUpdateScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceUpdateScheduleProcedure,
+		svc.UpdateSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("UpdateSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceDeleteScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceDeleteScheduleProcedure,
+		svc.DeleteSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("DeleteSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServicePauseScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServicePauseScheduleProcedure,
+		svc.PauseSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("PauseSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceResumeScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceResumeScheduleProcedure,
+		svc.ResumeSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("ResumeSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceTriggerScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceTriggerScheduleProcedure,
+		svc.TriggerSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("TriggerSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceBackfillScheduleHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceBackfillScheduleProcedure,
+		svc.BackfillSchedule,
+		connect.WithSchema(runsServiceMethods.ByName("BackfillSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
 	runsServiceListTasksHandler := connect.NewUnaryHandlerSimple(
 		RunsServiceListTasksProcedure,
 		svc.ListTasks,
@@ -623,6 +1233,12 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 		RunsServiceReleaseTaskProcedure,
 		svc.ReleaseTask,
 		connect.WithSchema(runsServiceMethods.ByName("ReleaseTask")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceDelegateTaskHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceDelegateTaskProcedure,
+		svc.DelegateTask,
+		connect.WithSchema(runsServiceMethods.ByName("DelegateTask")),
 		connect.WithHandlerOptions(opts...),
 	)
 	runsServiceDecideTaskHandler := connect.NewUnaryHandlerSimple(
@@ -661,6 +1277,48 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(runsServiceMethods.ByName("WithdrawTask")),
 		connect.WithHandlerOptions(opts...),
 	)
+	runsServiceReserveRateHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceReserveRateProcedure,
+		svc.ReserveRate,
+		connect.WithSchema(runsServiceMethods.ByName("ReserveRate")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceEscalateTaskHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceEscalateTaskProcedure,
+		svc.EscalateTask,
+		connect.WithSchema(runsServiceMethods.ByName("EscalateTask")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServicePlanBulkHandler := connect.NewUnaryHandlerSimple(
+		RunsServicePlanBulkProcedure,
+		svc.PlanBulk,
+		connect.WithSchema(runsServiceMethods.ByName("PlanBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceApplyBulkHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceApplyBulkProcedure,
+		svc.ApplyBulk,
+		connect.WithSchema(runsServiceMethods.ByName("ApplyBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceFinishBulkHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceFinishBulkProcedure,
+		svc.FinishBulk,
+		connect.WithSchema(runsServiceMethods.ByName("FinishBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceSummariseWorkHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceSummariseWorkProcedure,
+		svc.SummariseWork,
+		connect.WithSchema(runsServiceMethods.ByName("SummariseWork")),
+		connect.WithHandlerOptions(opts...),
+	)
+	runsServiceEraseSubjectHandler := connect.NewUnaryHandlerSimple(
+		RunsServiceEraseSubjectProcedure,
+		svc.EraseSubject,
+		connect.WithSchema(runsServiceMethods.ByName("EraseSubject")),
+		connect.WithHandlerOptions(opts...),
+	)
 	runsServiceAcknowledgeTaskHandler := connect.NewUnaryHandlerSimple(
 		RunsServiceAcknowledgeTaskProcedure,
 		svc.AcknowledgeTask,
@@ -689,6 +1347,36 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 			runsServiceCancelRunHandler.ServeHTTP(w, r)
 		case RunsServiceRetryRunProcedure:
 			runsServiceRetryRunHandler.ServeHTTP(w, r)
+		case RunsServiceRetryStepProcedure:
+			runsServiceRetryStepHandler.ServeHTTP(w, r)
+		case RunsServiceSkipStepProcedure:
+			runsServiceSkipStepHandler.ServeHTTP(w, r)
+		case RunsServiceResetRunProcedure:
+			runsServiceResetRunHandler.ServeHTTP(w, r)
+		case RunsServiceTerminateRunProcedure:
+			runsServiceTerminateRunHandler.ServeHTTP(w, r)
+		case RunsServicePrioritiseRunProcedure:
+			runsServicePrioritiseRunHandler.ServeHTTP(w, r)
+		case RunsServiceGetLoadProcedure:
+			runsServiceGetLoadHandler.ServeHTTP(w, r)
+		case RunsServiceCreateScheduleProcedure:
+			runsServiceCreateScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceGetScheduleProcedure:
+			runsServiceGetScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceListSchedulesProcedure:
+			runsServiceListSchedulesHandler.ServeHTTP(w, r)
+		case RunsServiceUpdateScheduleProcedure:
+			runsServiceUpdateScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceDeleteScheduleProcedure:
+			runsServiceDeleteScheduleHandler.ServeHTTP(w, r)
+		case RunsServicePauseScheduleProcedure:
+			runsServicePauseScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceResumeScheduleProcedure:
+			runsServiceResumeScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceTriggerScheduleProcedure:
+			runsServiceTriggerScheduleHandler.ServeHTTP(w, r)
+		case RunsServiceBackfillScheduleProcedure:
+			runsServiceBackfillScheduleHandler.ServeHTTP(w, r)
 		case RunsServiceListTasksProcedure:
 			runsServiceListTasksHandler.ServeHTTP(w, r)
 		case RunsServiceGetTaskProcedure:
@@ -697,6 +1385,8 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 			runsServiceClaimTaskHandler.ServeHTTP(w, r)
 		case RunsServiceReleaseTaskProcedure:
 			runsServiceReleaseTaskHandler.ServeHTTP(w, r)
+		case RunsServiceDelegateTaskProcedure:
+			runsServiceDelegateTaskHandler.ServeHTTP(w, r)
 		case RunsServiceDecideTaskProcedure:
 			runsServiceDecideTaskHandler.ServeHTTP(w, r)
 		case RunsServiceFinishRunProcedure:
@@ -709,6 +1399,20 @@ func NewRunsServiceHandler(svc RunsServiceHandler, opts ...connect.HandlerOption
 			runsServiceExpireTaskHandler.ServeHTTP(w, r)
 		case RunsServiceWithdrawTaskProcedure:
 			runsServiceWithdrawTaskHandler.ServeHTTP(w, r)
+		case RunsServiceReserveRateProcedure:
+			runsServiceReserveRateHandler.ServeHTTP(w, r)
+		case RunsServiceEscalateTaskProcedure:
+			runsServiceEscalateTaskHandler.ServeHTTP(w, r)
+		case RunsServicePlanBulkProcedure:
+			runsServicePlanBulkHandler.ServeHTTP(w, r)
+		case RunsServiceApplyBulkProcedure:
+			runsServiceApplyBulkHandler.ServeHTTP(w, r)
+		case RunsServiceFinishBulkProcedure:
+			runsServiceFinishBulkHandler.ServeHTTP(w, r)
+		case RunsServiceSummariseWorkProcedure:
+			runsServiceSummariseWorkHandler.ServeHTTP(w, r)
+		case RunsServiceEraseSubjectProcedure:
+			runsServiceEraseSubjectHandler.ServeHTTP(w, r)
 		case RunsServiceAcknowledgeTaskProcedure:
 			runsServiceAcknowledgeTaskHandler.ServeHTTP(w, r)
 		default:
@@ -760,6 +1464,66 @@ func (UnimplementedRunsServiceHandler) RetryRun(context.Context, *v1.RetryRunReq
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.RetryRun is not implemented"))
 }
 
+func (UnimplementedRunsServiceHandler) RetryStep(context.Context, *v1.RetryStepRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.RetryStep is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) SkipStep(context.Context, *v1.SkipStepRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.SkipStep is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) ResetRun(context.Context, *v1.ResetRunRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ResetRun is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) TerminateRun(context.Context, *v1.TerminateRunRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.TerminateRun is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) PrioritiseRun(context.Context, *v1.PrioritiseRunRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.PrioritiseRun is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) GetLoad(context.Context, *v1.GetLoadRequest) (*v1.Load, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.GetLoad is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) CreateSchedule(context.Context, *v1.CreateScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.CreateSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.GetSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ListSchedules is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.UpdateSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.DeleteSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) PauseSchedule(context.Context, *v1.PauseScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.PauseSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) ResumeSchedule(context.Context, *v1.ResumeScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ResumeSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) TriggerSchedule(context.Context, *v1.TriggerScheduleRequest) (*v1.Run, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.TriggerSchedule is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) BackfillSchedule(context.Context, *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.BackfillSchedule is not implemented"))
+}
+
 func (UnimplementedRunsServiceHandler) ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ListTasks is not implemented"))
 }
@@ -774,6 +1538,10 @@ func (UnimplementedRunsServiceHandler) ClaimTask(context.Context, *v1.ClaimTaskR
 
 func (UnimplementedRunsServiceHandler) ReleaseTask(context.Context, *v1.ReleaseTaskRequest) (*v1.Task, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ReleaseTask is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) DelegateTask(context.Context, *v1.DelegateTaskRequest) (*v1.Task, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.DelegateTask is not implemented"))
 }
 
 func (UnimplementedRunsServiceHandler) DecideTask(context.Context, *v1.DecideTaskRequest) (*v1.Task, error) {
@@ -798,6 +1566,34 @@ func (UnimplementedRunsServiceHandler) ExpireTask(context.Context, *v1.ExpireTas
 
 func (UnimplementedRunsServiceHandler) WithdrawTask(context.Context, *v1.WithdrawTaskRequest) (*v1.Task, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.WithdrawTask is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) ReserveRate(context.Context, *v1.ReserveRateRequest) (*v1.ReserveRateResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ReserveRate is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) EscalateTask(context.Context, *v1.EscalateTaskRequest) (*v1.Task, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.EscalateTask is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) PlanBulk(context.Context, *v1.PlanBulkRequest) (*v1.PlanBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.PlanBulk is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) ApplyBulk(context.Context, *v1.ApplyBulkRequest) (*v1.ApplyBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.ApplyBulk is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) FinishBulk(context.Context, *v1.FinishBulkRequest) (*v1.FinishBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.FinishBulk is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) SummariseWork(context.Context, *v1.SummariseWorkRequest) (*v1.SummariseWorkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.SummariseWork is not implemented"))
+}
+
+func (UnimplementedRunsServiceHandler) EraseSubject(context.Context, *v1.EraseSubjectRequest) (*v1.EraseSubjectResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.runs.v1.RunsService.EraseSubject is not implemented"))
 }
 
 func (UnimplementedRunsServiceHandler) AcknowledgeTask(context.Context, *v1.AcknowledgeTaskRequest) (*v1.AcknowledgeTaskResponse, error) {

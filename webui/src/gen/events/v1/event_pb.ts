@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file events/v1/event.proto.
  */
 export const file_events_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVldmVudHMvdjEvZXZlbnQucHJvdG8SCWV2ZW50cy52MSKTAgoFRXZlbnQSCwoDcnVuGAEgASgJEgsKA3NlcRgCIAEoAxIMCgRraW5kGAMgASgJEgwKBHN0ZXAYBCABKAkSDwoHYXR0ZW1wdBgFIAEoBRIMCgRpdGVtGAYgASgFEigKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAggASgJEiUKCHByb2dyZXNzGAkgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzEg8KB21lc3NhZ2UYCiABKAkSDgoGcmVhc29uGAsgASgJEg0KBWFjdG9yGAwgASgJEiUKBGRhdGEYDSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjUKCFByb2dyZXNzEgwKBGRvbmUYASABKAMSDQoFdG90YWwYAiABKAMSDAoEdW5pdBgDIAEoCSJoCghTbmFwc2hvdBILCgNydW4YASABKAkSCwoDc2VxGAIgASgDEg0KBXN0YXRlGAMgASgJEgwKBHN0ZXAYBCABKAkSJQoIcHJvZ3Jlc3MYBSABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3NCNVozZ2l0aHViLmNvbS9taWNyb3NlcnZpY2VodWIvbXNodWIvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChVldmVudHMvdjEvZXZlbnQucHJvdG8SCWV2ZW50cy52MSKiAgoFRXZlbnQSCwoDcnVuGAEgASgJEgsKA3NlcRgCIAEoAxIMCgRraW5kGAMgASgJEgwKBHN0ZXAYBCABKAkSDwoHYXR0ZW1wdBgFIAEoBRIMCgRpdGVtGAYgASgFEigKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAggASgJEiUKCHByb2dyZXNzGAkgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzEg8KB21lc3NhZ2UYCiABKAkSDgoGcmVhc29uGAsgASgJEg0KBWFjdG9yGAwgASgJEiUKBGRhdGEYDSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJ1aWxkGA4gASgJIjUKCFByb2dyZXNzEgwKBGRvbmUYASABKAMSDQoFdG90YWwYAiABKAMSDAoEdW5pdBgDIAEoCSJoCghTbmFwc2hvdBILCgNydW4YASABKAkSCwoDc2VxGAIgASgDEg0KBXN0YXRlGAMgASgJEgwKBHN0ZXAYBCABKAkSJQoIcHJvZ3Jlc3MYBSABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3NCNVozZ2l0aHViLmNvbS9taWNyb3NlcnZpY2VodWIvbXNodWIvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Event is one line of a run's journal. (run, seq) is gap-free from 1; the event id makes a retry harmless.
@@ -110,6 +110,13 @@ export type Event = Message<"events.v1.Event"> & {
    * @generated from field: google.protobuf.Struct data = 13;
    */
   data?: JsonObject | undefined;
+
+  /**
+   * Commit of the worker that ran the step.
+   *
+   * @generated from field: string build = 14;
+   */
+  build: string;
 };
 
 /**

@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file services/records/v1/records.proto.
  */
 export const file_services_records_v1_records: GenFile = /*@__PURE__*/
-  fileDesc("CiFzZXJ2aWNlcy9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SE3NlcnZpY2VzLnJlY29yZHMudjEi1AEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgNrZXkYBCADKAlCCrpIB5IBBBAQGAESLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoGUmVjb3JkEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgAygJEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQEKFENyZWF0ZURhdGFzZXRSZXF1ZXN0EjIKCmRhdGFzZXRfaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBI1CgdkYXRhc2V0GAIgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPIAQEiKgoRR2V0RGF0YXNldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJIChNMaXN0RGF0YXNldHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl8KFExpc3REYXRhc2V0c1Jlc3BvbnNlEi4KCGRhdGFzZXRzGAEgAygLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChRVcGRhdGVEYXRhc2V0UmVxdWVzdBI1CgdkYXRhc2V0GAEgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi0KFERlbGV0ZURhdGFzZXRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlIn0KFFByb3Bvc2VTY2hlbWFSZXF1ZXN0EhsKBnNhbXBsZRgBIAEoDEILukgIegYQARiAgEASGwoJZmlsZV9uYW1lGAIgASgJQgi6SAVyAxj/ARIrCgZmb3JtYXQYAyABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdCKZAgoVUHJvcG9zZVNjaGVtYVJlc3BvbnNlEicKBnNjaGVtYRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQgoHY29sdW1ucxgCIAMoCzIxLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlLkNvbHVtbhIMCgRyb3dzGAMgASgDEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0GlgKBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIbnVsbGFibGUYAyABKAgSDgoGdW5pcXVlGAQgASgIEhAKCGV4YW1wbGVzGAUgAygJIkkKBkZvcm1hdBIaCglkZWxpbWl0ZXIYASABKAlCB7pIBHICGAESIwoLbnVsbF90b2tlbnMYAiADKAlCDrpIC5IBCBAUIgRyAhgoIpYBChJMaXN0UmVjb3Jkc1JlcXVlc3QSFwoGcGFyZW50GAEgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAMgASgJEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYoB8SGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGMgBIlwKE0xpc3RSZWNvcmRzUmVzcG9uc2USLAoHcmVjb3JkcxgBIAMoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJIChNDb3VudFJlY29yZHNSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIYCgZmaWx0ZXIYAiABKAlCCLpIBXIDGKAfIiUKFENvdW50UmVjb3Jkc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgDIikKEEdldFJlY29yZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJjChNDcmVhdGVSZWNvcmRSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIzCgZyZWNvcmQYAiABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZEIGukgDyAEBInsKE1VwZGF0ZVJlY29yZFJlcXVlc3QSMwoGcmVjb3JkGAEgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmRCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siLAoTRGVsZXRlUmVjb3JkUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhYKFERlbGV0ZVJlY29yZFJlc3BvbnNlIscBChFQbGFuSW1wb3J0UmVxdWVzdBIYCgdkYXRhc2V0GAEgASgJQge6SARyAhABEhsKCnNvdXJjZV91cmwYAiABKAlCB7pIBHICEAESLQoEbW9kZRgDIAEoDjIfLnNlcnZpY2VzLnJlY29yZHMudjEuSW1wb3J0TW9kZRIrCgZmb3JtYXQYBCABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdBIfCgpjaHVua19yb3dzGAUgASgFQgu6SAgaBhjAhD0oACJZChJQbGFuSW1wb3J0UmVzcG9uc2USDgoGY2h1bmtzGAEgASgFEgwKBHJvd3MYAiABKAMSJQoIcHJvZ3Jlc3MYAyABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3MiLAoSSW1wb3J0Q2h1bmtSZXF1ZXN0EhYKBWNodW5rGAEgASgFQge6SAQaAigBIpIBChNJbXBvcnRDaHVua1Jlc3BvbnNlEgwKBHJlYWQYASABKAMSEAoIaW5zZXJ0ZWQYAiABKAMSDwoHdXBkYXRlZBgDIAEoAxIRCgl1bmNoYW5nZWQYBCABKAMSEAoIcmVqZWN0ZWQYBSABKAMSJQoIcHJvZ3Jlc3MYBiABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3MiKgoTRmluaXNoSW1wb3J0UmVxdWVzdBITCgtyZWplY3RzX3VybBgBIAEoCSKaAQoURmluaXNoSW1wb3J0UmVzcG9uc2USDAoEcmVhZBgBIAEoAxIQCghpbnNlcnRlZBgCIAEoAxIPCgd1cGRhdGVkGAMgASgDEhEKCXVuY2hhbmdlZBgEIAEoAxIQCghyZWplY3RlZBgFIAEoAxIUCgxyZWplY3RzX3NpemUYBiABKAMSFgoOcmVqZWN0c19zaGEyNTYYByABKAkiFAoSQWJvcnRJbXBvcnRSZXF1ZXN0IhUKE0Fib3J0SW1wb3J0UmVzcG9uc2UqQQoKSW1wb3J0TW9kZRIbChdJTVBPUlRfTU9ERV9VTlNQRUNJRklFRBAAEgoKBklOU0VSVBABEgoKBlVQU0VSVBACMtgTCg5SZWNvcmRzU2VydmljZRKZAQoNQ3JlYXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuQ3JlYXRlRGF0YXNldFJlcXVlc3QaHC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRhdGFzZXQiP6q7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAhc6B2RhdGFzZXQiDC92MS9kYXRhc2V0cxKWAQoKR2V0RGF0YXNldBImLnNlcnZpY2VzLnJlY29yZHMudjEuR2V0RGF0YXNldFJlcXVlc3QaHC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRhdGFzZXQiQpACAaq7GB4KDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkKAGC0+STAhcSFS92MS97bmFtZT1kYXRhc2V0cy8qfRKcAQoMTGlzdERhdGFzZXRzEiguc2VydmljZXMucmVjb3Jkcy52MS5MaXN0RGF0YXNldHNSZXF1ZXN0Gikuc2VydmljZXMucmVjb3Jkcy52MS5MaXN0RGF0YXNldHNSZXNwb25zZSI3kAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAg4SDC92MS9kYXRhc2V0cxKqAQoNVXBkYXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuVXBkYXRlRGF0YXNldFJlcXVlc3QaHC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRhdGFzZXQiUKq7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAig6B2RhdGFzZXQyHS92MS97ZGF0YXNldC5uYW1lPWRhdGFzZXRzLyp9EqcBCg1EZWxldGVEYXRhc2V0Eikuc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVEYXRhc2V0UmVxdWVzdBoqLnNlcnZpY2VzLnJlY29yZHMudjEuRGVsZXRlRGF0YXNldFJlc3BvbnNlIj+quxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIXKhUvdjEve25hbWU9ZGF0YXNldHMvKn0SpwEKDVByb3Bvc2VTY2hlbWESKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLlByb3Bvc2VTY2hlbWFSZXF1ZXN0Giouc2VydmljZXMucmVjb3Jkcy52MS5Qcm9wb3NlU2NoZW1hUmVzcG9uc2UiP6q7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIZOgEqIhQvdjEvZGF0YXNldHM6cHJvcG9zZRKsAQoLTGlzdFJlY29yZHMSJy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWNvcmRzUmVxdWVzdBooLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdFJlY29yZHNSZXNwb25zZSJKkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiESHy92MS97cGFyZW50PWRhdGFzZXRzLyp9L3JlY29yZHMStQEKDENvdW50UmVjb3JkcxIoLnNlcnZpY2VzLnJlY29yZHMudjEuQ291bnRSZWNvcmRzUmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuQ291bnRSZWNvcmRzUmVzcG9uc2UiUJACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwInEiUvdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzOmNvdW50EpsBCglHZXRSZWNvcmQSJS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkdldFJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJKkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiESHy92MS97bmFtZT1kYXRhc2V0cy8qL3JlY29yZHMvKn0SqAEKDENyZWF0ZVJlY29yZBIoLnNlcnZpY2VzLnJlY29yZHMudjEuQ3JlYXRlUmVjb3JkUmVxdWVzdBobLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkIlGquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIpOgZyZWNvcmQiHy92MS97cGFyZW50PWRhdGFzZXRzLyp9L3JlY29yZHMSrwEKDFVwZGF0ZVJlY29yZBIoLnNlcnZpY2VzLnJlY29yZHMudjEuVXBkYXRlUmVjb3JkUmVxdWVzdBobLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkIliquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIwOgZyZWNvcmQyJi92MS97cmVjb3JkLm5hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9Eq4BCgxEZWxldGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZVJlY29yZFJlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZVJlY29yZFJlc3BvbnNlIkmquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIhKh8vdjEve25hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9EnMKClBsYW5JbXBvcnQSJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLlBsYW5JbXBvcnRSZXF1ZXN0Gicuc2VydmljZXMucmVjb3Jkcy52MS5QbGFuSW1wb3J0UmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyEnYKC0ltcG9ydENodW5rEicuc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRDaHVua1JlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkltcG9ydENodW5rUmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyEnkKDEZpbmlzaEltcG9ydBIoLnNlcnZpY2VzLnJlY29yZHMudjEuRmluaXNoSW1wb3J0UmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuRmluaXNoSW1wb3J0UmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyEnYKC0Fib3J0SW1wb3J0Eicuc2VydmljZXMucmVjb3Jkcy52MS5BYm9ydEltcG9ydFJlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkFib3J0SW1wb3J0UmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyQkBaPmdpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL3NlcnZpY2VzL3JlY29yZHMvdjE7cmVjb3Jkc3YxYgZwcm90bzM", [file_buf_validate_validate, file_events_v1_event, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("CiFzZXJ2aWNlcy9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SE3NlcnZpY2VzLnJlY29yZHMudjEi1AEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgNrZXkYBCADKAlCCrpIB5IBBBAQGAESLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoGUmVjb3JkEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgAygJEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQEKFENyZWF0ZURhdGFzZXRSZXF1ZXN0EjIKCmRhdGFzZXRfaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBI1CgdkYXRhc2V0GAIgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPIAQEiKgoRR2V0RGF0YXNldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJIChNMaXN0RGF0YXNldHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl8KFExpc3REYXRhc2V0c1Jlc3BvbnNlEi4KCGRhdGFzZXRzGAEgAygLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChRVcGRhdGVEYXRhc2V0UmVxdWVzdBI1CgdkYXRhc2V0GAEgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi0KFERlbGV0ZURhdGFzZXRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlIn0KFFByb3Bvc2VTY2hlbWFSZXF1ZXN0EhsKBnNhbXBsZRgBIAEoDEILukgIegYQARiAgEASGwoJZmlsZV9uYW1lGAIgASgJQgi6SAVyAxj/ARIrCgZmb3JtYXQYAyABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdCKZAgoVUHJvcG9zZVNjaGVtYVJlc3BvbnNlEicKBnNjaGVtYRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQgoHY29sdW1ucxgCIAMoCzIxLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlLkNvbHVtbhIMCgRyb3dzGAMgASgDEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0GlgKBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIbnVsbGFibGUYAyABKAgSDgoGdW5pcXVlGAQgASgIEhAKCGV4YW1wbGVzGAUgAygJIkkKBkZvcm1hdBIaCglkZWxpbWl0ZXIYASABKAlCB7pIBHICGAESIwoLbnVsbF90b2tlbnMYAiADKAlCDrpIC5IBCBAUIgRyAhgoIpYBChJMaXN0UmVjb3Jkc1JlcXVlc3QSFwoGcGFyZW50GAEgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAMgASgJEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYoB8SGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGMgBIlwKE0xpc3RSZWNvcmRzUmVzcG9uc2USLAoHcmVjb3JkcxgBIAMoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJIChNDb3VudFJlY29yZHNSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIYCgZmaWx0ZXIYAiABKAlCCLpIBXIDGKAfIiUKFENvdW50UmVjb3Jkc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgDIikKEEdldFJlY29yZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJjChNDcmVhdGVSZWNvcmRSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIzCgZyZWNvcmQYAiABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZEIGukgDyAEBInsKE1VwZGF0ZVJlY29yZFJlcXVlc3QSMwoGcmVjb3JkGAEgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmRCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siLAoTRGVsZXRlUmVjb3JkUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhYKFERlbGV0ZVJlY29yZFJlc3BvbnNlIvECCgZSZWplY3QSDAoEbmFtZRgBIAEoCRIMCgRsaW5lGAIgASgDEjAKBXN0YXRlGAMgASgOMiEuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuU3RhdGUSMQoGZmF1bHRzGAQgAygLMiEuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuRmF1bHQSNQoFY2VsbHMYBSADKAsyJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlamVjdC5DZWxsc0VudHJ5GjYKBUZhdWx0Eg4KBmNvbHVtbhgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZyZWFzb24YAyABKAkaLAoKQ2VsbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDAoIUkVKRUNURUQQARINCglDT1JSRUNURUQQAhIMCghSRVBMQVlFRBADImAKEkxpc3RSZWplY3RzUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAyABKAkiXAoTTGlzdFJlamVjdHNSZXNwb25zZRIsCgdyZWplY3RzGAEgAygLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkoKE1VwZGF0ZVJlamVjdFJlcXVlc3QSMwoGcmVqZWN0GAEgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3RCBrpIA8gBASLHAQoRUGxhbkltcG9ydFJlcXVlc3QSGAoHZGF0YXNldBgBIAEoCUIHukgEcgIQARIbCgpzb3VyY2VfdXJsGAIgASgJQge6SARyAhABEi0KBG1vZGUYAyABKA4yHy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkltcG9ydE1vZGUSKwoGZm9ybWF0GAQgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQSHwoKY2h1bmtfcm93cxgFIAEoBUILukgIGgYYwIQ9KAAiWQoSUGxhbkltcG9ydFJlc3BvbnNlEg4KBmNodW5rcxgBIAEoBRIMCgRyb3dzGAIgASgDEiUKCHByb2dyZXNzGAMgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzIiwKEkltcG9ydENodW5rUmVxdWVzdBIWCgVjaHVuaxgBIAEoBUIHukgEGgIoASKSAQoTSW1wb3J0Q2h1bmtSZXNwb25zZRIMCgRyZWFkGAEgASgDEhAKCGluc2VydGVkGAIgASgDEg8KB3VwZGF0ZWQYAyABKAMSEQoJdW5jaGFuZ2VkGAQgASgDEhAKCHJlamVjdGVkGAUgASgDEiUKCHByb2dyZXNzGAYgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzIioKE0ZpbmlzaEltcG9ydFJlcXVlc3QSEwoLcmVqZWN0c191cmwYASABKAkimgEKFEZpbmlzaEltcG9ydFJlc3BvbnNlEgwKBHJlYWQYASABKAMSEAoIaW5zZXJ0ZWQYAiABKAMSDwoHdXBkYXRlZBgDIAEoAxIRCgl1bmNoYW5nZWQYBCABKAMSEAoIcmVqZWN0ZWQYBSABKAMSFAoMcmVqZWN0c19zaXplGAYgASgDEhYKDnJlamVjdHNfc2hhMjU2GAcgASgJIhQKEkFib3J0SW1wb3J0UmVxdWVzdCIVChNBYm9ydEltcG9ydFJlc3BvbnNlKkEKCkltcG9ydE1vZGUSGwoXSU1QT1JUX01PREVfVU5TUEVDSUZJRUQQABIKCgZJTlNFUlQQARIKCgZVUFNFUlQQAjK3FgoOUmVjb3Jkc1NlcnZpY2USmQEKDUNyZWF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Ij+quxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIXOgdkYXRhc2V0IgwvdjEvZGF0YXNldHMSlgEKCkdldERhdGFzZXQSJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkdldERhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IkKQAgGquxgeCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZCgBgtPkkwIXEhUvdjEve25hbWU9ZGF0YXNldHMvKn0SnAEKDExpc3REYXRhc2V0cxIoLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiN5ACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIOEgwvdjEvZGF0YXNldHMSqgEKDVVwZGF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IlCquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIoOgdkYXRhc2V0Mh0vdjEve2RhdGFzZXQubmFtZT1kYXRhc2V0cy8qfRKnAQoNRGVsZXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaKi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZSI/qrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCFyoVL3YxL3tuYW1lPWRhdGFzZXRzLyp9EqcBCg1Qcm9wb3NlU2NoZW1hEikuc2VydmljZXMucmVjb3Jkcy52MS5Qcm9wb3NlU2NoZW1hUmVxdWVzdBoqLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlIj+quxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCGToBKiIUL3YxL2RhdGFzZXRzOnByb3Bvc2USrAEKC0xpc3RSZWNvcmRzEicuc2VydmljZXMucmVjb3Jkcy52MS5MaXN0UmVjb3Jkc1JlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWNvcmRzUmVzcG9uc2UiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzErUBCgxDb3VudFJlY29yZHMSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1JlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1Jlc3BvbnNlIlCQAgGquxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCJxIlL3YxL3twYXJlbnQ9ZGF0YXNldHMvKn0vcmVjb3Jkczpjb3VudBKbAQoJR2V0UmVjb3JkEiUuc2VydmljZXMucmVjb3Jkcy52MS5HZXRSZWNvcmRSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmQiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve25hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9EqgBCgxDcmVhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJRqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCKToGcmVjb3JkIh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzEq8BCgxVcGRhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJYqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCMDoGcmVjb3JkMiYvdjEve3JlY29yZC5uYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKuAQoMRGVsZXRlUmVjb3JkEiguc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXF1ZXN0Gikuc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXNwb25zZSJJqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCISofL3YxL3tuYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKrAQoLTGlzdFJlamVjdHMSJy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWplY3RzUmVxdWVzdBooLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdFJlamVjdHNSZXNwb25zZSJJkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiASHi92MS97cGFyZW50PWltcG9ydHMvKn0vcmVqZWN0cxKuAQoMVXBkYXRlUmVqZWN0Eiguc2VydmljZXMucmVjb3Jkcy52MS5VcGRhdGVSZWplY3RSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QiV6q7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAi86BnJlamVjdDIlL3YxL3tyZWplY3QubmFtZT1pbXBvcnRzLyovcmVqZWN0cy8qfRJzCgpQbGFuSW1wb3J0EiYuc2VydmljZXMucmVjb3Jkcy52MS5QbGFuSW1wb3J0UmVxdWVzdBonLnNlcnZpY2VzLnJlY29yZHMudjEuUGxhbkltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtJbXBvcnRDaHVuaxInLnNlcnZpY2VzLnJlY29yZHMudjEuSW1wb3J0Q2h1bmtSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRDaHVua1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ5CgxGaW5pc2hJbXBvcnQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtBYm9ydEltcG9ydBInLnNlcnZpY2VzLnJlY29yZHMudjEuQWJvcnRJbXBvcnRSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5BYm9ydEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckJAWj5naXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9yZWNvcmRzL3YxO3JlY29yZHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_events_v1_event, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
  * @generated from message services.records.v1.Dataset
@@ -572,6 +572,183 @@ export const DeleteRecordResponseSchema: GenMessage<DeleteRecordResponse> = /*@_
   messageDesc(file_services_records_v1_records, 20);
 
 /**
+ * Reject is a row that was not imported, with every fault of it.
+ *
+ * @generated from message services.records.v1.Reject
+ */
+export type Reject = Message<"services.records.v1.Reject"> & {
+  /**
+   * "imports/RUN/rejects/ROW".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * In the file, from 1; quoted newlines count.
+   *
+   * @generated from field: int64 line = 2;
+   */
+  line: bigint;
+
+  /**
+   * @generated from field: services.records.v1.Reject.State state = 3;
+   */
+  state: Reject_State;
+
+  /**
+   * @generated from field: repeated services.records.v1.Reject.Fault faults = 4;
+   */
+  faults: Reject_Fault[];
+
+  /**
+   * Column -> cell as text.
+   *
+   * @generated from field: map<string, string> cells = 5;
+   */
+  cells: { [key: string]: string };
+};
+
+/**
+ * Describes the message services.records.v1.Reject.
+ * Use `create(RejectSchema)` to create a new message.
+ */
+export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 21);
+
+/**
+ * @generated from message services.records.v1.Reject.Fault
+ */
+export type Reject_Fault = Message<"services.records.v1.Reject.Fault"> & {
+  /**
+   * @generated from field: string column = 1;
+   */
+  column: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message services.records.v1.Reject.Fault.
+ * Use `create(Reject_FaultSchema)` to create a new message.
+ */
+export const Reject_FaultSchema: GenMessage<Reject_Fault> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 21, 0);
+
+/**
+ * @generated from enum services.records.v1.Reject.State
+ */
+export enum Reject_State {
+  /**
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * As it was in the file.
+   *
+   * @generated from enum value: REJECTED = 1;
+   */
+  REJECTED = 1,
+
+  /**
+   * Its cells were corrected.
+   *
+   * @generated from enum value: CORRECTED = 2;
+   */
+  CORRECTED = 2,
+
+  /**
+   * A later import has taken it in.
+   *
+   * @generated from enum value: REPLAYED = 3;
+   */
+  REPLAYED = 3,
+}
+
+/**
+ * Describes the enum services.records.v1.Reject.State.
+ */
+export const Reject_StateSchema: GenEnum<Reject_State> = /*@__PURE__*/
+  enumDesc(file_services_records_v1_records, 21, 0);
+
+/**
+ * @generated from message services.records.v1.ListRejectsRequest
+ */
+export type ListRejectsRequest = Message<"services.records.v1.ListRejectsRequest"> & {
+  /**
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message services.records.v1.ListRejectsRequest.
+ * Use `create(ListRejectsRequestSchema)` to create a new message.
+ */
+export const ListRejectsRequestSchema: GenMessage<ListRejectsRequest> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 22);
+
+/**
+ * @generated from message services.records.v1.ListRejectsResponse
+ */
+export type ListRejectsResponse = Message<"services.records.v1.ListRejectsResponse"> & {
+  /**
+   * @generated from field: repeated services.records.v1.Reject rejects = 1;
+   */
+  rejects: Reject[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message services.records.v1.ListRejectsResponse.
+ * Use `create(ListRejectsResponseSchema)` to create a new message.
+ */
+export const ListRejectsResponseSchema: GenMessage<ListRejectsResponse> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 23);
+
+/**
+ * @generated from message services.records.v1.UpdateRejectRequest
+ */
+export type UpdateRejectRequest = Message<"services.records.v1.UpdateRejectRequest"> & {
+  /**
+   * name and cells; columns that are not named stay as they are.
+   *
+   * @generated from field: services.records.v1.Reject reject = 1;
+   */
+  reject?: Reject | undefined;
+};
+
+/**
+ * Describes the message services.records.v1.UpdateRejectRequest.
+ * Use `create(UpdateRejectRequestSchema)` to create a new message.
+ */
+export const UpdateRejectRequestSchema: GenMessage<UpdateRejectRequest> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 24);
+
+/**
  * @generated from message services.records.v1.PlanImportRequest
  */
 export type PlanImportRequest = Message<"services.records.v1.PlanImportRequest"> & {
@@ -612,7 +789,7 @@ export type PlanImportRequest = Message<"services.records.v1.PlanImportRequest">
  * Use `create(PlanImportRequestSchema)` to create a new message.
  */
 export const PlanImportRequestSchema: GenMessage<PlanImportRequest> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 21);
+  messageDesc(file_services_records_v1_records, 25);
 
 /**
  * @generated from message services.records.v1.PlanImportResponse
@@ -643,7 +820,7 @@ export type PlanImportResponse = Message<"services.records.v1.PlanImportResponse
  * Use `create(PlanImportResponseSchema)` to create a new message.
  */
 export const PlanImportResponseSchema: GenMessage<PlanImportResponse> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 22);
+  messageDesc(file_services_records_v1_records, 26);
 
 /**
  * @generated from message services.records.v1.ImportChunkRequest
@@ -660,7 +837,7 @@ export type ImportChunkRequest = Message<"services.records.v1.ImportChunkRequest
  * Use `create(ImportChunkRequestSchema)` to create a new message.
  */
 export const ImportChunkRequestSchema: GenMessage<ImportChunkRequest> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 23);
+  messageDesc(file_services_records_v1_records, 27);
 
 /**
  * @generated from message services.records.v1.ImportChunkResponse
@@ -704,7 +881,7 @@ export type ImportChunkResponse = Message<"services.records.v1.ImportChunkRespon
  * Use `create(ImportChunkResponseSchema)` to create a new message.
  */
 export const ImportChunkResponseSchema: GenMessage<ImportChunkResponse> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 24);
+  messageDesc(file_services_records_v1_records, 28);
 
 /**
  * @generated from message services.records.v1.FinishImportRequest
@@ -723,7 +900,7 @@ export type FinishImportRequest = Message<"services.records.v1.FinishImportReque
  * Use `create(FinishImportRequestSchema)` to create a new message.
  */
 export const FinishImportRequestSchema: GenMessage<FinishImportRequest> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 25);
+  messageDesc(file_services_records_v1_records, 29);
 
 /**
  * @generated from message services.records.v1.FinishImportResponse
@@ -772,7 +949,7 @@ export type FinishImportResponse = Message<"services.records.v1.FinishImportResp
  * Use `create(FinishImportResponseSchema)` to create a new message.
  */
 export const FinishImportResponseSchema: GenMessage<FinishImportResponse> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 26);
+  messageDesc(file_services_records_v1_records, 30);
 
 /**
  * @generated from message services.records.v1.AbortImportRequest
@@ -785,7 +962,7 @@ export type AbortImportRequest = Message<"services.records.v1.AbortImportRequest
  * Use `create(AbortImportRequestSchema)` to create a new message.
  */
 export const AbortImportRequestSchema: GenMessage<AbortImportRequest> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 27);
+  messageDesc(file_services_records_v1_records, 31);
 
 /**
  * @generated from message services.records.v1.AbortImportResponse
@@ -798,7 +975,7 @@ export type AbortImportResponse = Message<"services.records.v1.AbortImportRespon
  * Use `create(AbortImportResponseSchema)` to create a new message.
  */
 export const AbortImportResponseSchema: GenMessage<AbortImportResponse> = /*@__PURE__*/
-  messageDesc(file_services_records_v1_records, 28);
+  messageDesc(file_services_records_v1_records, 32);
 
 /**
  * @generated from enum services.records.v1.ImportMode
@@ -937,6 +1114,26 @@ export const RecordsService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRecordRequestSchema;
     output: typeof DeleteRecordResponseSchema;
+  },
+  /**
+   * The rejected rows of an import (parent "imports/RUN", RUN being the run's id), in the order of the file.
+   *
+   * @generated from rpc services.records.v1.RecordsService.ListRejects
+   */
+  listRejects: {
+    methodKind: "unary";
+    input: typeof ListRejectsRequestSchema;
+    output: typeof ListRejectsResponseSchema;
+  },
+  /**
+   * Corrects a rejected row's cells. It stays a reject until it is replayed: a run of `recordimport` with `rejectsOf`.
+   *
+   * @generated from rpc services.records.v1.RecordsService.UpdateReject
+   */
+  updateReject: {
+    methodKind: "unary";
+    input: typeof UpdateRejectRequestSchema;
+    output: typeof RejectSchema;
   },
   /**
    * Reads the source once: checks it, inflates it, cuts it at record borders into chunks. The plan is kept here;
