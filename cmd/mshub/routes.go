@@ -39,7 +39,7 @@ func (h *house) routes() {
 	}
 	var console http.Handler
 	if h.has("web") {
-		console = webui.Handler() // the embedded file store answers on this origin
+		console = webui.Handler(h.set.BlobOrigins...) // the embedded file store answers on this origin
 	}
 	h.mux.Handle("/", fallback(console))
 }

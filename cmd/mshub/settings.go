@@ -40,6 +40,9 @@ type settings struct {
 	TemporalUIListen string `env:"MSHUB_TEMPORAL_UI_LISTEN"`
 	Data             string `env:"MSHUB_DATA"`
 
+	// BlobOrigins are where browsers up- and download when files lie in S3: https://BUCKET.s3.REGION.amazonaws.com.
+	BlobOrigins []string `env:"MSHUB_WEB_BLOB_ORIGINS"`
+
 	// Peers: where the other roles answer when they run elsewhere: MSHUB_PEERS_RECORDS=http://records:8080.
 	Peers peers `envPrefix:"MSHUB_PEERS_"`
 }
@@ -102,6 +105,12 @@ func (s *settings) Validate() error {
 		}
 		if _, _, err := net.SplitHostPort(value); err != nil {
 			fault(variable, "%q is not host:port", value)
+		}
+	}
+	for _, origin := range s.BlobOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && !loopback(u.Hostname())) || u.Scheme+"://"+u.Host != origin {
+			fault("MSHUB_WEB_BLOB_ORIGINS", "%q is no origin such as https://bucket.s3.eu-central-1.amazonaws.com", origin)
 		}
 	}
 	return errors.Join(faults...)
