@@ -43,7 +43,7 @@ type Service struct {
 // New wires the room. Documents is store.NewJSONB or store.NewMongo; scratch holds imports under way; the caller opens and
 // closes both. Client fetches sources and sends rejects by signed links.
 func New(db *postgres.DB, documents store.Documents, scratch *blob.Bucket, client *http.Client, cfg Config, logger *slog.Logger, now func() time.Time) *Service {
-	return &Service{db, store.New(), documents, scratch, client, cfg, logger, now}
+	return &Service{recordsv1connect.UnimplementedRecordsServiceHandler{}, db, store.New(), documents, scratch, client, cfg, logger, now}
 }
 
 // ListRecords returns a page.
