@@ -13,7 +13,7 @@ import (
 	eventsv1 "github.com/microservicehub/mshub/events/v1"
 	"github.com/microservicehub/mshub/internal/blob"
 	"github.com/microservicehub/mshub/internal/rpc"
-	"github.com/microservicehub/mshub/services/records/csvfile"
+	"github.com/microservicehub/mshub/services/records/rowfile"
 	"github.com/microservicehub/mshub/services/records/schema"
 	"github.com/microservicehub/mshub/services/records/store"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
@@ -98,7 +98,7 @@ func convert(text io.Reader, s *schema.Schema, m mapping, row store.Import, part
 		},
 	}
 	c.prepare()
-	rows := csvfile.NewScanner(text, row.Delimiter[0], part.FirstLine)
+	rows := rowfile.NewScanner(text, row.Delimiter[0], part.FirstLine)
 	for n := int64(0); rows.Scan(); n++ {
 		c.row(rows, n, part.FirstRow+n)
 	}
@@ -153,7 +153,7 @@ func (c *converter) prepare() {
 }
 
 // row converts the record under the scanner: row n of the chunk, from 0, and of the file, from 1.
-func (c *converter) row(r *csvfile.Scanner, n, ofFile int64) {
+func (c *converter) row(r *rowfile.Scanner, n, ofFile int64) {
 	if r.Fault != "" {
 		c.reject(r.Line, "", nil, r.Fault)
 		return
@@ -210,7 +210,7 @@ func (c *converter) keyNames() []string {
 }
 
 // keyValue is the key as the file writes it.
-func (c *converter) keyValue(r *csvfile.Scanner) []byte {
+func (c *converter) keyValue(r *rowfile.Scanner) []byte {
 	var parts []string
 	for _, field := range c.mapping.keyFields(c.schema) {
 		parts = append(parts, string(r.Fields[field]))

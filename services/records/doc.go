@@ -15,7 +15,7 @@
 //	config.go         settings
 //
 //	schema/    what a dataset says about its records; pure
-//	csvfile/   files -> records of cells
+//	rowfile/   files -> records of cells
 //	store/     PostgreSQL or MongoDB behind one interface
 //
 // An import is named by the run that calls: its plan, ledger, rejects and scratch blob carry the run's id.

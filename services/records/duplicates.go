@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/microservicehub/mshub/internal/auth"
-	"github.com/microservicehub/mshub/services/records/csvfile"
+	"github.com/microservicehub/mshub/services/records/rowfile"
 	"github.com/microservicehub/mshub/services/records/schema"
 )
 
@@ -79,7 +79,7 @@ func newKeyReader(s *schema.Schema, m mapping, nulls schema.Nulls) *keyReader {
 }
 
 // id of the record under the scanner; ok is false if it has none that can be read, or the dataset has no key.
-func (k *keyReader) id(row *csvfile.Scanner) (id uuid.UUID, ok bool) {
+func (k *keyReader) id(row *rowfile.Scanner) (id uuid.UUID, ok bool) {
 	if len(k.fields) == 0 || row.Fault != "" || len(row.Fields) != k.width {
 		return id, false
 	}
@@ -142,7 +142,7 @@ func (s *Service) keys(ctx context.Context, caller auth.Caller, p *plan, key *ke
 		if err != nil {
 			return err
 		}
-		rows := csvfile.NewScanner(part, comma, c.firstLine)
+		rows := rowfile.NewScanner(part, comma, c.firstLine)
 		for n := int64(0); rows.Scan(); n++ {
 			if id, ok := key.id(rows); ok {
 				f(i, duplicate{n, rows.Line}, id)

@@ -14,7 +14,7 @@ import (
 	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
-	"github.com/microservicehub/mshub/services/records/csvfile"
+	"github.com/microservicehub/mshub/services/records/rowfile"
 	"github.com/microservicehub/mshub/services/records/schema"
 	"github.com/microservicehub/mshub/services/records/store"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
@@ -156,7 +156,7 @@ func (s *Service) scan(ctx context.Context, caller auth.Caller, shelf store.Shel
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	source, err := csvfile.Open(body, name, s.config.MaxBytes, false)
+	source, err := rowfile.Open(body, name, s.config.MaxBytes, false)
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -190,15 +190,15 @@ func read(text io.Reader, s *schema.Schema, in *recordsv1.PlanImportRequest) (*p
 	if limit == 0 {
 		limit = chunkRows
 	}
-	rows := csvfile.NewScanner(text, delimiter(in.GetFormat()), 1)
+	rows := rowfile.NewScanner(text, delimiter(in.GetFormat()), 1)
 	if !rows.Scan() {
 		if rows.Err() != nil {
 			return nil, nil, nil, rows.Err()
 		}
-		return nil, nil, nil, &csvfile.Bad{Reason: "the file is empty"}
+		return nil, nil, nil, &rowfile.Bad{Reason: "the file is empty"}
 	}
 	if rows.Fault != "" {
-		return nil, nil, nil, &csvfile.Bad{Reason: "the header " + rows.Fault}
+		return nil, nil, nil, &rowfile.Bad{Reason: "the header " + rows.Fault}
 	}
 	p := &plan{header: headerOf(rows.Fields)}
 	m, err := mapHeader(s, p.header)
@@ -224,7 +224,7 @@ func read(text io.Reader, s *schema.Schema, in *recordsv1.PlanImportRequest) (*p
 		return nil, nil, nil, rows.Err()
 	}
 	if p.rows == 0 {
-		return nil, nil, nil, &csvfile.Bad{Reason: "the file has a header but no rows"}
+		return nil, nil, nil, &rowfile.Bad{Reason: "the file has a header but no rows"}
 	}
 	return p, m, hashes, nil
 }
@@ -252,8 +252,8 @@ func scratchKey(caller auth.Caller) string {
 
 // fileError turns faults of the file into invalid_argument on "file", the field by which people named it.
 func fileError(err error) error {
-	var fault *csvfile.Bad
-	var long *csvfile.TooLong
+	var fault *rowfile.Bad
+	var long *rowfile.TooLong
 	switch {
 	case errors.As(err, &fault):
 		return rpc.Invalid("file", "%s", fault.Reason)

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/microservicehub/mshub/internal/rpc"
-	"github.com/microservicehub/mshub/services/records/csvfile"
+	"github.com/microservicehub/mshub/services/records/rowfile"
 	"github.com/microservicehub/mshub/services/records/schema"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
 )
@@ -28,7 +28,7 @@ const (
 // ProposeSchema reads a sample: a narrow type for every column that all its values have, in doubt text. No column is
 // proposed as required, because a sample does not know the rest of the file.
 func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRequest) (*recordsv1.ProposeSchemaResponse, error) {
-	source, err := csvfile.Open(bytes.NewReader(in.GetSample()), in.GetFileName(), maxSampleText, true)
+	source, err := rowfile.Open(bytes.NewReader(in.GetSample()), in.GetFileName(), maxSampleText, true)
 	if err != nil {
 		return nil, sampleError(err)
 	}
@@ -42,12 +42,12 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 	if format.GetDelimiter() == "" {
 		format.Delimiter = string(guessDelimiter(head))
 	}
-	rows := csvfile.NewScanner(text, delimiter(format), 1)
+	rows := rowfile.NewScanner(text, delimiter(format), 1)
 	if !rows.Scan() {
-		return nil, sampleError(cmp.Or(rows.Err(), error(&csvfile.Bad{Reason: "the file is empty"})))
+		return nil, sampleError(cmp.Or(rows.Err(), error(&rowfile.Bad{Reason: "the file is empty"})))
 	}
 	if rows.Fault != "" {
-		return nil, sampleError(&csvfile.Bad{Reason: "the header " + rows.Fault})
+		return nil, sampleError(&rowfile.Bad{Reason: "the header " + rows.Fault})
 	}
 	guesses := make([]guess, len(rows.Fields))
 	for i, name := range headerOf(rows.Fields) {

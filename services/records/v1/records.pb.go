@@ -39,6 +39,11 @@ const (
 	ImportMode_INSERT ImportMode = 1
 	// A key that exists is updated, or counted as unchanged.
 	ImportMode_UPSERT ImportMode = 2
+	// The file's rows take the place of all records, at once, when the import ends. Until then, and for ever if it does not
+	// end well, readers see the old ones.
+	ImportMode_REPLACE ImportMode = 3
+	// Records with the file's keys are deleted; a key without record is counted as unchanged. Only the key's columns are read.
+	ImportMode_DELETE ImportMode = 4
 )
 
 // Enum value maps for ImportMode.
@@ -47,11 +52,15 @@ var (
 		0: "IMPORT_MODE_UNSPECIFIED",
 		1: "INSERT",
 		2: "UPSERT",
+		3: "REPLACE",
+		4: "DELETE",
 	}
 	ImportMode_value = map[string]int32{
 		"IMPORT_MODE_UNSPECIFIED": 0,
 		"INSERT":                  1,
 		"UPSERT":                  2,
+		"REPLACE":                 3,
+		"DELETE":                  4,
 	}
 )
 
@@ -80,6 +89,110 @@ func (x ImportMode) Number() protoreflect.EnumNumber {
 // Deprecated: Use ImportMode.Descriptor instead.
 func (ImportMode) EnumDescriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{0}
+}
+
+type Format_Kind int32
+
+const (
+	Format_KIND_UNSPECIFIED Format_Kind = 0
+	Format_CSV              Format_Kind = 1
+	// One JSON object a line.
+	Format_NDJSON Format_Kind = 2
+	// One array of objects.
+	Format_JSON Format_Kind = 3
+)
+
+// Enum value maps for Format_Kind.
+var (
+	Format_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "CSV",
+		2: "NDJSON",
+		3: "JSON",
+	}
+	Format_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"CSV":              1,
+		"NDJSON":           2,
+		"JSON":             3,
+	}
+)
+
+func (x Format_Kind) Enum() *Format_Kind {
+	p := new(Format_Kind)
+	*p = x
+	return p
+}
+
+func (x Format_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Format_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_records_v1_records_proto_enumTypes[1].Descriptor()
+}
+
+func (Format_Kind) Type() protoreflect.EnumType {
+	return &file_services_records_v1_records_proto_enumTypes[1]
+}
+
+func (x Format_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Format_Kind.Descriptor instead.
+func (Format_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{11, 0}
+}
+
+// How letters are written, before values are compared or kept.
+type Format_Case int32
+
+const (
+	Format_CASE_UNSPECIFIED Format_Case = 0
+	Format_UPPER            Format_Case = 1
+	Format_LOWER            Format_Case = 2
+)
+
+// Enum value maps for Format_Case.
+var (
+	Format_Case_name = map[int32]string{
+		0: "CASE_UNSPECIFIED",
+		1: "UPPER",
+		2: "LOWER",
+	}
+	Format_Case_value = map[string]int32{
+		"CASE_UNSPECIFIED": 0,
+		"UPPER":            1,
+		"LOWER":            2,
+	}
+)
+
+func (x Format_Case) Enum() *Format_Case {
+	p := new(Format_Case)
+	*p = x
+	return p
+}
+
+func (x Format_Case) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Format_Case) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_records_v1_records_proto_enumTypes[2].Descriptor()
+}
+
+func (Format_Case) Type() protoreflect.EnumType {
+	return &file_services_records_v1_records_proto_enumTypes[2]
+}
+
+func (x Format_Case) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Format_Case.Descriptor instead.
+func (Format_Case) EnumDescriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{11, 1}
 }
 
 type Reject_State int32
@@ -121,11 +234,11 @@ func (x Reject_State) String() string {
 }
 
 func (Reject_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_records_v1_records_proto_enumTypes[1].Descriptor()
+	return file_services_records_v1_records_proto_enumTypes[3].Descriptor()
 }
 
 func (Reject_State) Type() protoreflect.EnumType {
-	return &file_services_records_v1_records_proto_enumTypes[1]
+	return &file_services_records_v1_records_proto_enumTypes[3]
 }
 
 func (x Reject_State) Number() protoreflect.EnumNumber {
@@ -765,14 +878,37 @@ func (x *ProposeSchemaResponse) GetFormat() *Format {
 	return nil
 }
 
-// How to read the source.
+// How to read the source, and what to make of its cells. What says nothing is found out from the first bytes of the file
+// (kind, encoding, delimiter, quote) or left as it is (the transforms).
 type Format struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "," if empty; "\t", ";", "|".
+	// One byte between cells: "," ";" "\t" "|".
 	Delimiter string `protobuf:"bytes,1,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
 	// Tokens that mean null in every column, in place of the default rule: in number, boolean and date columns an empty
-	// cell, NA, N/A, NULL, null; in text columns only an empty cell.
-	NullTokens    []string `protobuf:"bytes,2,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
+	// cell, NA, N/A, NULL, null; in text columns only an empty cell. JSON knows null; there only tokens given count.
+	NullTokens []string    `protobuf:"bytes,2,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
+	Kind       Format_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=services.records.v1.Format_Kind" json:"kind,omitempty"`
+	Encoding   string      `protobuf:"bytes,4,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// The character around cells; "none" if cells are never quoted.
+	Quote string `protobuf:"bytes,5,opt,name=quote,proto3" json:"quote,omitempty"`
+	// The first row holds values: columns are those of `columns` in their order, or the dataset's if there are none.
+	NoHeader bool `protobuf:"varint,6,opt,name=no_header,json=noHeader,proto3" json:"no_header,omitempty"`
+	// White space around cells goes.
+	Trim bool `protobuf:"varint,7,opt,name=trim,proto3" json:"trim,omitempty"`
+	// How dates are written: "DD.MM.YYYY", of YYYY YY MM M DD D; by default 2013-01-31.
+	DateFormat string `protobuf:"bytes,8,opt,name=date_format,json=dateFormat,proto3" json:"date_format,omitempty"`
+	// How times are written: "DD.MM.YYYY HH:mm", also of HH H hh h mm ss SSS A Z; by default 2013-01-31T10:00:00Z.
+	TimeFormat string `protobuf:"bytes,9,opt,name=time_format,json=timeFormat,proto3" json:"time_format,omitempty"`
+	// Of times whose format has no Z: "Europe/Berlin"; by default UTC.
+	TimeZone string `protobuf:"bytes,10,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// Sign before a number's fraction, "." or ",".
+	Decimal string `protobuf:"bytes,11,opt,name=decimal,proto3" json:"decimal,omitempty"`
+	// Sign between groups of three digits, such as "." or "'".
+	Thousands string `protobuf:"bytes,12,opt,name=thousands,proto3" json:"thousands,omitempty"`
+	// Columns to rename, to leave out, or to read in a way of their own.
+	Columns []*Format_Column `protobuf:"bytes,13,rep,name=columns,proto3" json:"columns,omitempty"`
+	// Leaves out every column of the file that `columns` does not name.
+	OnlyColumns   bool `protobuf:"varint,14,opt,name=only_columns,json=onlyColumns,proto3" json:"only_columns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -819,6 +955,90 @@ func (x *Format) GetNullTokens() []string {
 		return x.NullTokens
 	}
 	return nil
+}
+
+func (x *Format) GetKind() Format_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Format_KIND_UNSPECIFIED
+}
+
+func (x *Format) GetEncoding() string {
+	if x != nil {
+		return x.Encoding
+	}
+	return ""
+}
+
+func (x *Format) GetQuote() string {
+	if x != nil {
+		return x.Quote
+	}
+	return ""
+}
+
+func (x *Format) GetNoHeader() bool {
+	if x != nil {
+		return x.NoHeader
+	}
+	return false
+}
+
+func (x *Format) GetTrim() bool {
+	if x != nil {
+		return x.Trim
+	}
+	return false
+}
+
+func (x *Format) GetDateFormat() string {
+	if x != nil {
+		return x.DateFormat
+	}
+	return ""
+}
+
+func (x *Format) GetTimeFormat() string {
+	if x != nil {
+		return x.TimeFormat
+	}
+	return ""
+}
+
+func (x *Format) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *Format) GetDecimal() string {
+	if x != nil {
+		return x.Decimal
+	}
+	return ""
+}
+
+func (x *Format) GetThousands() string {
+	if x != nil {
+		return x.Thousands
+	}
+	return ""
+}
+
+func (x *Format) GetColumns() []*Format_Column {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *Format) GetOnlyColumns() bool {
+	if x != nil {
+		return x.OnlyColumns
+	}
+	return false
 }
 
 type ListRecordsRequest struct {
@@ -1513,14 +1733,22 @@ func (x *UpdateRejectRequest) GetReject() *Reject {
 
 type PlanImportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "datasets/flights".
+	// "datasets/flights"; with rejects_of it is the first import's.
 	Dataset string `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
-	// Signed link to the source.
+	// Signed link to the source: this installation's own files.
 	SourceUrl string     `protobuf:"bytes,2,opt,name=source_url,json=sourceUrl,proto3" json:"source_url,omitempty"`
 	Mode      ImportMode `protobuf:"varint,3,opt,name=mode,proto3,enum=services.records.v1.ImportMode" json:"mode,omitempty"`
 	Format    *Format    `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	// Rows a chunk at most; 0 = 20,000.
-	ChunkRows     int32 `protobuf:"varint,5,opt,name=chunk_rows,json=chunkRows,proto3" json:"chunk_rows,omitempty"`
+	ChunkRows int32 `protobuf:"varint,5,opt,name=chunk_rows,json=chunkRows,proto3" json:"chunk_rows,omitempty"`
+	// In place of source_url: what a person named, "https://host/path" or "s3://bucket/key". Only what the installation's
+	// policy allows is read.
+	ExternalUrl string `protobuf:"bytes,6,opt,name=external_url,json=externalUrl,proto3" json:"external_url,omitempty"`
+	// In place of a source: "runs/ID" of an import that is over. Its rejected rows that were not replayed are read again,
+	// as corrected, by its format and mode.
+	RejectsOf string `protobuf:"bytes,7,opt,name=rejects_of,json=rejectsOf,proto3" json:"rejects_of,omitempty"`
+	// The import fails when more rows than this were rejected; 0 = never.
+	MaxRejects    int64 `protobuf:"varint,8,opt,name=max_rejects,json=maxRejects,proto3" json:"max_rejects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1590,13 +1818,40 @@ func (x *PlanImportRequest) GetChunkRows() int32 {
 	return 0
 }
 
+func (x *PlanImportRequest) GetExternalUrl() string {
+	if x != nil {
+		return x.ExternalUrl
+	}
+	return ""
+}
+
+func (x *PlanImportRequest) GetRejectsOf() string {
+	if x != nil {
+		return x.RejectsOf
+	}
+	return ""
+}
+
+func (x *PlanImportRequest) GetMaxRejects() int64 {
+	if x != nil {
+		return x.MaxRejects
+	}
+	return 0
+}
+
 type PlanImportResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chunks are numbered 1..chunks.
 	Chunks int32 `protobuf:"varint,1,opt,name=chunks,proto3" json:"chunks,omitempty"`
 	Rows   int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	// total = rows.
-	Progress      *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	Progress *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	// As given and as found out.
+	Format *Format `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// What was read, as its server names it: the file's name, its packed size, its ETag or time.
+	SourceName    string `protobuf:"bytes,5,opt,name=source_name,json=sourceName,proto3" json:"source_name,omitempty"`
+	SourceSize    int64  `protobuf:"varint,6,opt,name=source_size,json=sourceSize,proto3" json:"source_size,omitempty"`
+	SourceTag     string `protobuf:"bytes,7,opt,name=source_tag,json=sourceTag,proto3" json:"source_tag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1652,6 +1907,34 @@ func (x *PlanImportResponse) GetProgress() *v1.Progress {
 	return nil
 }
 
+func (x *PlanImportResponse) GetFormat() *Format {
+	if x != nil {
+		return x.Format
+	}
+	return nil
+}
+
+func (x *PlanImportResponse) GetSourceName() string {
+	if x != nil {
+		return x.SourceName
+	}
+	return ""
+}
+
+func (x *PlanImportResponse) GetSourceSize() int64 {
+	if x != nil {
+		return x.SourceSize
+	}
+	return 0
+}
+
+func (x *PlanImportResponse) GetSourceTag() string {
+	if x != nil {
+		return x.SourceTag
+	}
+	return ""
+}
+
 type ImportChunkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Chunk         int32                  `protobuf:"varint,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
@@ -1705,6 +1988,7 @@ type ImportChunkResponse struct {
 	Rejected  int64                  `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// done = read.
 	Progress      *v1.Progress `protobuf:"bytes,6,opt,name=progress,proto3" json:"progress,omitempty"`
+	Deleted       int64        `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1781,6 +2065,13 @@ func (x *ImportChunkResponse) GetProgress() *v1.Progress {
 	return nil
 }
 
+func (x *ImportChunkResponse) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
 type FinishImportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Signed link for a PUT; used only if rows were rejected.
@@ -1836,6 +2127,8 @@ type FinishImportResponse struct {
 	// Of the rejects file, if one was written; for files.CompleteUpload.
 	RejectsSize   int64  `protobuf:"varint,6,opt,name=rejects_size,json=rejectsSize,proto3" json:"rejects_size,omitempty"`
 	RejectsSha256 string `protobuf:"bytes,7,opt,name=rejects_sha256,json=rejectsSha256,proto3" json:"rejects_sha256,omitempty"`
+	// REPLACE: the old records; DELETE: those of the file.
+	Deleted       int64 `protobuf:"varint,8,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1919,8 +2212,18 @@ func (x *FinishImportResponse) GetRejectsSha256() string {
 	return ""
 }
 
+func (x *FinishImportResponse) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
 type AbortImportRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Leaves what was written. Otherwise it is undone: new records go, changed and deleted ones come back as they were,
+	// unless somebody else has changed them since. A REPLACE that was not finished never leaves anything.
+	Keep          bool `protobuf:"varint,1,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1953,6 +2256,13 @@ func (x *AbortImportRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AbortImportRequest.ProtoReflect.Descriptor instead.
 func (*AbortImportRequest) Descriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *AbortImportRequest) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
 }
 
 type AbortImportResponse struct {
@@ -2069,6 +2379,201 @@ func (x *ProposeSchemaResponse_Column) GetExamples() []string {
 	return nil
 }
 
+// What to do with one column of the file.
+type Format_Column struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the file's header, or the member's name in JSON.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The dataset's column; the same name if empty.
+	Column string `protobuf:"bytes,2,opt,name=column,proto3" json:"column,omitempty"`
+	// Leaves the column out.
+	Skip bool `protobuf:"varint,3,opt,name=skip,proto3" json:"skip,omitempty"`
+	// As in Format, for this column alone.
+	NullTokens []string    `protobuf:"bytes,4,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
+	Trim       bool        `protobuf:"varint,5,opt,name=trim,proto3" json:"trim,omitempty"`
+	Case       Format_Case `protobuf:"varint,6,opt,name=case,proto3,enum=services.records.v1.Format_Case" json:"case,omitempty"`
+	// As in Format: of a date or a date-time column, whichever this is.
+	DateFormat    string         `protobuf:"bytes,7,opt,name=date_format,json=dateFormat,proto3" json:"date_format,omitempty"`
+	Decimal       string         `protobuf:"bytes,8,opt,name=decimal,proto3" json:"decimal,omitempty"`
+	Thousands     string         `protobuf:"bytes,9,opt,name=thousands,proto3" json:"thousands,omitempty"`
+	Lookup        *Format_Lookup `protobuf:"bytes,10,opt,name=lookup,proto3" json:"lookup,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Format_Column) Reset() {
+	*x = Format_Column{}
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Format_Column) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Format_Column) ProtoMessage() {}
+
+func (x *Format_Column) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Format_Column.ProtoReflect.Descriptor instead.
+func (*Format_Column) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{11, 0}
+}
+
+func (x *Format_Column) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Format_Column) GetColumn() string {
+	if x != nil {
+		return x.Column
+	}
+	return ""
+}
+
+func (x *Format_Column) GetSkip() bool {
+	if x != nil {
+		return x.Skip
+	}
+	return false
+}
+
+func (x *Format_Column) GetNullTokens() []string {
+	if x != nil {
+		return x.NullTokens
+	}
+	return nil
+}
+
+func (x *Format_Column) GetTrim() bool {
+	if x != nil {
+		return x.Trim
+	}
+	return false
+}
+
+func (x *Format_Column) GetCase() Format_Case {
+	if x != nil {
+		return x.Case
+	}
+	return Format_CASE_UNSPECIFIED
+}
+
+func (x *Format_Column) GetDateFormat() string {
+	if x != nil {
+		return x.DateFormat
+	}
+	return ""
+}
+
+func (x *Format_Column) GetDecimal() string {
+	if x != nil {
+		return x.Decimal
+	}
+	return ""
+}
+
+func (x *Format_Column) GetThousands() string {
+	if x != nil {
+		return x.Thousands
+	}
+	return ""
+}
+
+func (x *Format_Column) GetLookup() *Format_Lookup {
+	if x != nil {
+		return x.Lookup
+	}
+	return nil
+}
+
+// Lookup puts in place of a cell a value of another dataset's record.
+type Format_Lookup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/airlines"; at most 100,000 records.
+	Dataset string `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// Its column that is compared with the cell.
+	Match string `protobuf:"bytes,2,opt,name=match,proto3" json:"match,omitempty"`
+	// Its column whose value is taken.
+	Take string `protobuf:"bytes,3,opt,name=take,proto3" json:"take,omitempty"`
+	// What a cell becomes that no record matches: null, or otherwise the row a reject.
+	UnknownIsNull bool `protobuf:"varint,4,opt,name=unknown_is_null,json=unknownIsNull,proto3" json:"unknown_is_null,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Format_Lookup) Reset() {
+	*x = Format_Lookup{}
+	mi := &file_services_records_v1_records_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Format_Lookup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Format_Lookup) ProtoMessage() {}
+
+func (x *Format_Lookup) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Format_Lookup.ProtoReflect.Descriptor instead.
+func (*Format_Lookup) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{11, 1}
+}
+
+func (x *Format_Lookup) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *Format_Lookup) GetMatch() string {
+	if x != nil {
+		return x.Match
+	}
+	return ""
+}
+
+func (x *Format_Lookup) GetTake() string {
+	if x != nil {
+		return x.Take
+	}
+	return ""
+}
+
+func (x *Format_Lookup) GetUnknownIsNull() bool {
+	if x != nil {
+		return x.UnknownIsNull
+	}
+	return false
+}
+
 type Reject_Fault struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Column        string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
@@ -2080,7 +2585,7 @@ type Reject_Fault struct {
 
 func (x *Reject_Fault) Reset() {
 	*x = Reject_Fault{}
-	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	mi := &file_services_records_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2597,7 @@ func (x *Reject_Fault) String() string {
 func (*Reject_Fault) ProtoMessage() {}
 
 func (x *Reject_Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	mi := &file_services_records_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,11 +2692,60 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
 	"\bnullable\x18\x03 \x01(\bR\bnullable\x12\x16\n" +
 	"\x06unique\x18\x04 \x01(\bR\x06unique\x12\x1a\n" +
-	"\bexamples\x18\x05 \x03(\tR\bexamples\"`\n" +
+	"\bexamples\x18\x05 \x03(\tR\bexamples\"\x8f\n" +
+	"\n" +
 	"\x06Format\x12%\n" +
 	"\tdelimiter\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18\x01R\tdelimiter\x12/\n" +
 	"\vnull_tokens\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18(R\n" +
-	"nullTokens\"\xc4\x01\n" +
+	"nullTokens\x124\n" +
+	"\x04kind\x18\x03 \x01(\x0e2 .services.records.v1.Format.KindR\x04kind\x12X\n" +
+	"\bencoding\x18\x04 \x01(\tB<\xbaH9r7R\x00R\x05utf-8R\butf-16leR\butf-16beR\fwindows-1252R\n" +
+	"iso-8859-1R\bencoding\x12\x1d\n" +
+	"\x05quote\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18\x04R\x05quote\x12\x1b\n" +
+	"\tno_header\x18\x06 \x01(\bR\bnoHeader\x12\x12\n" +
+	"\x04trim\x18\a \x01(\bR\x04trim\x12(\n" +
+	"\vdate_format\x18\b \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
+	"dateFormat\x12(\n" +
+	"\vtime_format\x18\t \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
+	"timeFormat\x12$\n" +
+	"\ttime_zone\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18<R\btimeZone\x12'\n" +
+	"\adecimal\x18\v \x01(\tB\r\xbaH\n" +
+	"r\bR\x00R\x01.R\x01,R\adecimal\x12%\n" +
+	"\tthousands\x18\f \x01(\tB\a\xbaH\x04r\x02\x18\x01R\tthousands\x12G\n" +
+	"\acolumns\x18\r \x03(\v2\".services.records.v1.Format.ColumnB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03R\acolumns\x12!\n" +
+	"\fonly_columns\x18\x0e \x01(\bR\vonlyColumns\x1a\x93\x03\n" +
+	"\x06Column\x12\"\n" +
+	"\x06source\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x06source\x12 \n" +
+	"\x06column\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06column\x12\x12\n" +
+	"\x04skip\x18\x03 \x01(\bR\x04skip\x12/\n" +
+	"\vnull_tokens\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18(R\n" +
+	"nullTokens\x12\x12\n" +
+	"\x04trim\x18\x05 \x01(\bR\x04trim\x124\n" +
+	"\x04case\x18\x06 \x01(\x0e2 .services.records.v1.Format.CaseR\x04case\x12(\n" +
+	"\vdate_format\x18\a \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
+	"dateFormat\x12'\n" +
+	"\adecimal\x18\b \x01(\tB\r\xbaH\n" +
+	"r\bR\x00R\x01.R\x01,R\adecimal\x12%\n" +
+	"\tthousands\x18\t \x01(\tB\a\xbaH\x04r\x02\x18\x01R\tthousands\x12:\n" +
+	"\x06lookup\x18\n" +
+	" \x01(\v2\".services.records.v1.Format.LookupR\x06lookup\x1a\x8f\x01\n" +
+	"\x06Lookup\x12!\n" +
+	"\adataset\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adataset\x12\x1d\n" +
+	"\x05match\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12\x1b\n" +
+	"\x04take\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04take\x12&\n" +
+	"\x0funknown_is_null\x18\x04 \x01(\bR\runknownIsNull\";\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\a\n" +
+	"\x03CSV\x10\x01\x12\n" +
+	"\n" +
+	"\x06NDJSON\x10\x02\x12\b\n" +
+	"\x04JSON\x10\x03\"2\n" +
+	"\x04Case\x12\x14\n" +
+	"\x10CASE_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05UPPER\x10\x01\x12\t\n" +
+	"\x05LOWER\x10\x02\"\xc4\x01\n" +
 	"\x12ListRecordsRequest\x12\x1f\n" +
 	"\x06parent\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06parent\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
@@ -2249,31 +2803,44 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\arejects\x18\x01 \x03(\v2\x1b.services.records.v1.RejectR\arejects\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"R\n" +
 	"\x13UpdateRejectRequest\x12;\n" +
-	"\x06reject\x18\x01 \x01(\v2\x1b.services.records.v1.RejectB\x06\xbaH\x03\xc8\x01\x01R\x06reject\"\xf4\x01\n" +
-	"\x11PlanImportRequest\x12!\n" +
-	"\adataset\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adataset\x12&\n" +
+	"\x06reject\x18\x01 \x01(\v2\x1b.services.records.v1.RejectB\x06\xbaH\x03\xc8\x01\x01R\x06reject\"\xe1\x02\n" +
+	"\x11PlanImportRequest\x12\x18\n" +
+	"\adataset\x18\x01 \x01(\tR\adataset\x12\x1d\n" +
 	"\n" +
-	"source_url\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tsourceUrl\x123\n" +
+	"source_url\x18\x02 \x01(\tR\tsourceUrl\x123\n" +
 	"\x04mode\x18\x03 \x01(\x0e2\x1f.services.records.v1.ImportModeR\x04mode\x123\n" +
 	"\x06format\x18\x04 \x01(\v2\x1b.services.records.v1.FormatR\x06format\x12*\n" +
 	"\n" +
-	"chunk_rows\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\tchunkRows\"q\n" +
+	"chunk_rows\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\tchunkRows\x12+\n" +
+	"\fexternal_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\vexternalUrl\x12&\n" +
+	"\n" +
+	"rejects_of\x18\a \x01(\tB\a\xbaH\x04r\x02\x18dR\trejectsOf\x12(\n" +
+	"\vmax_rejects\x18\b \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
+	"maxRejects\"\x87\x02\n" +
 	"\x12PlanImportResponse\x12\x16\n" +
 	"\x06chunks\x18\x01 \x01(\x05R\x06chunks\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12/\n" +
-	"\bprogress\x18\x03 \x01(\v2\x13.events.v1.ProgressR\bprogress\"3\n" +
+	"\bprogress\x18\x03 \x01(\v2\x13.events.v1.ProgressR\bprogress\x123\n" +
+	"\x06format\x18\x04 \x01(\v2\x1b.services.records.v1.FormatR\x06format\x12\x1f\n" +
+	"\vsource_name\x18\x05 \x01(\tR\n" +
+	"sourceName\x12\x1f\n" +
+	"\vsource_size\x18\x06 \x01(\x03R\n" +
+	"sourceSize\x12\x1d\n" +
+	"\n" +
+	"source_tag\x18\a \x01(\tR\tsourceTag\"3\n" +
 	"\x12ImportChunkRequest\x12\x1d\n" +
-	"\x05chunk\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x05chunk\"\xca\x01\n" +
+	"\x05chunk\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x05chunk\"\xe4\x01\n" +
 	"\x13ImportChunkResponse\x12\x12\n" +
 	"\x04read\x18\x01 \x01(\x03R\x04read\x12\x1a\n" +
 	"\binserted\x18\x02 \x01(\x03R\binserted\x12\x18\n" +
 	"\aupdated\x18\x03 \x01(\x03R\aupdated\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\x03R\tunchanged\x12\x1a\n" +
 	"\brejected\x18\x05 \x01(\x03R\brejected\x12/\n" +
-	"\bprogress\x18\x06 \x01(\v2\x13.events.v1.ProgressR\bprogress\"6\n" +
+	"\bprogress\x18\x06 \x01(\v2\x13.events.v1.ProgressR\bprogress\x12\x18\n" +
+	"\adeleted\x18\a \x01(\x03R\adeleted\"6\n" +
 	"\x13FinishImportRequest\x12\x1f\n" +
 	"\vrejects_url\x18\x01 \x01(\tR\n" +
-	"rejectsUrl\"\xe4\x01\n" +
+	"rejectsUrl\"\xfe\x01\n" +
 	"\x14FinishImportResponse\x12\x12\n" +
 	"\x04read\x18\x01 \x01(\x03R\x04read\x12\x1a\n" +
 	"\binserted\x18\x02 \x01(\x03R\binserted\x12\x18\n" +
@@ -2281,16 +2848,21 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\tunchanged\x18\x04 \x01(\x03R\tunchanged\x12\x1a\n" +
 	"\brejected\x18\x05 \x01(\x03R\brejected\x12!\n" +
 	"\frejects_size\x18\x06 \x01(\x03R\vrejectsSize\x12%\n" +
-	"\x0erejects_sha256\x18\a \x01(\tR\rrejectsSha256\"\x14\n" +
-	"\x12AbortImportRequest\"\x15\n" +
-	"\x13AbortImportResponse*A\n" +
+	"\x0erejects_sha256\x18\a \x01(\tR\rrejectsSha256\x12\x18\n" +
+	"\adeleted\x18\b \x01(\x03R\adeleted\"(\n" +
+	"\x12AbortImportRequest\x12\x12\n" +
+	"\x04keep\x18\x01 \x01(\bR\x04keep\"\x15\n" +
+	"\x13AbortImportResponse*Z\n" +
 	"\n" +
 	"ImportMode\x12\x1b\n" +
 	"\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06INSERT\x10\x01\x12\n" +
 	"\n" +
-	"\x06UPSERT\x10\x022\xb7\x16\n" +
+	"\x06UPSERT\x10\x02\x12\v\n" +
+	"\aREPLACE\x10\x03\x12\n" +
+	"\n" +
+	"\x06DELETE\x10\x042\xb7\x16\n" +
 	"\x0eRecordsService\x12\x99\x01\n" +
 	"\rCreateDataset\x12).services.records.v1.CreateDatasetRequest\x1a\x1c.services.records.v1.Dataset\"?\xaa\xbb\x18\x1e\n" +
 	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02\x17:\adataset\"\f/v1/datasets\x12\x96\x01\n" +
@@ -2339,121 +2911,130 @@ func file_services_records_v1_records_proto_rawDescGZIP() []byte {
 	return file_services_records_v1_records_proto_rawDescData
 }
 
-var file_services_records_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_services_records_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_services_records_v1_records_proto_goTypes = []any{
 	(ImportMode)(0),                      // 0: services.records.v1.ImportMode
-	(Reject_State)(0),                    // 1: services.records.v1.Reject.State
-	(*Dataset)(nil),                      // 2: services.records.v1.Dataset
-	(*Record)(nil),                       // 3: services.records.v1.Record
-	(*CreateDatasetRequest)(nil),         // 4: services.records.v1.CreateDatasetRequest
-	(*GetDatasetRequest)(nil),            // 5: services.records.v1.GetDatasetRequest
-	(*ListDatasetsRequest)(nil),          // 6: services.records.v1.ListDatasetsRequest
-	(*ListDatasetsResponse)(nil),         // 7: services.records.v1.ListDatasetsResponse
-	(*UpdateDatasetRequest)(nil),         // 8: services.records.v1.UpdateDatasetRequest
-	(*DeleteDatasetRequest)(nil),         // 9: services.records.v1.DeleteDatasetRequest
-	(*DeleteDatasetResponse)(nil),        // 10: services.records.v1.DeleteDatasetResponse
-	(*ProposeSchemaRequest)(nil),         // 11: services.records.v1.ProposeSchemaRequest
-	(*ProposeSchemaResponse)(nil),        // 12: services.records.v1.ProposeSchemaResponse
-	(*Format)(nil),                       // 13: services.records.v1.Format
-	(*ListRecordsRequest)(nil),           // 14: services.records.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),          // 15: services.records.v1.ListRecordsResponse
-	(*CountRecordsRequest)(nil),          // 16: services.records.v1.CountRecordsRequest
-	(*CountRecordsResponse)(nil),         // 17: services.records.v1.CountRecordsResponse
-	(*GetRecordRequest)(nil),             // 18: services.records.v1.GetRecordRequest
-	(*CreateRecordRequest)(nil),          // 19: services.records.v1.CreateRecordRequest
-	(*UpdateRecordRequest)(nil),          // 20: services.records.v1.UpdateRecordRequest
-	(*DeleteRecordRequest)(nil),          // 21: services.records.v1.DeleteRecordRequest
-	(*DeleteRecordResponse)(nil),         // 22: services.records.v1.DeleteRecordResponse
-	(*Reject)(nil),                       // 23: services.records.v1.Reject
-	(*ListRejectsRequest)(nil),           // 24: services.records.v1.ListRejectsRequest
-	(*ListRejectsResponse)(nil),          // 25: services.records.v1.ListRejectsResponse
-	(*UpdateRejectRequest)(nil),          // 26: services.records.v1.UpdateRejectRequest
-	(*PlanImportRequest)(nil),            // 27: services.records.v1.PlanImportRequest
-	(*PlanImportResponse)(nil),           // 28: services.records.v1.PlanImportResponse
-	(*ImportChunkRequest)(nil),           // 29: services.records.v1.ImportChunkRequest
-	(*ImportChunkResponse)(nil),          // 30: services.records.v1.ImportChunkResponse
-	(*FinishImportRequest)(nil),          // 31: services.records.v1.FinishImportRequest
-	(*FinishImportResponse)(nil),         // 32: services.records.v1.FinishImportResponse
-	(*AbortImportRequest)(nil),           // 33: services.records.v1.AbortImportRequest
-	(*AbortImportResponse)(nil),          // 34: services.records.v1.AbortImportResponse
-	(*ProposeSchemaResponse_Column)(nil), // 35: services.records.v1.ProposeSchemaResponse.Column
-	(*Reject_Fault)(nil),                 // 36: services.records.v1.Reject.Fault
-	nil,                                  // 37: services.records.v1.Reject.CellsEntry
-	(*structpb.Struct)(nil),              // 38: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),        // 40: google.protobuf.FieldMask
-	(*v1.Progress)(nil),                  // 41: events.v1.Progress
+	(Format_Kind)(0),                     // 1: services.records.v1.Format.Kind
+	(Format_Case)(0),                     // 2: services.records.v1.Format.Case
+	(Reject_State)(0),                    // 3: services.records.v1.Reject.State
+	(*Dataset)(nil),                      // 4: services.records.v1.Dataset
+	(*Record)(nil),                       // 5: services.records.v1.Record
+	(*CreateDatasetRequest)(nil),         // 6: services.records.v1.CreateDatasetRequest
+	(*GetDatasetRequest)(nil),            // 7: services.records.v1.GetDatasetRequest
+	(*ListDatasetsRequest)(nil),          // 8: services.records.v1.ListDatasetsRequest
+	(*ListDatasetsResponse)(nil),         // 9: services.records.v1.ListDatasetsResponse
+	(*UpdateDatasetRequest)(nil),         // 10: services.records.v1.UpdateDatasetRequest
+	(*DeleteDatasetRequest)(nil),         // 11: services.records.v1.DeleteDatasetRequest
+	(*DeleteDatasetResponse)(nil),        // 12: services.records.v1.DeleteDatasetResponse
+	(*ProposeSchemaRequest)(nil),         // 13: services.records.v1.ProposeSchemaRequest
+	(*ProposeSchemaResponse)(nil),        // 14: services.records.v1.ProposeSchemaResponse
+	(*Format)(nil),                       // 15: services.records.v1.Format
+	(*ListRecordsRequest)(nil),           // 16: services.records.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),          // 17: services.records.v1.ListRecordsResponse
+	(*CountRecordsRequest)(nil),          // 18: services.records.v1.CountRecordsRequest
+	(*CountRecordsResponse)(nil),         // 19: services.records.v1.CountRecordsResponse
+	(*GetRecordRequest)(nil),             // 20: services.records.v1.GetRecordRequest
+	(*CreateRecordRequest)(nil),          // 21: services.records.v1.CreateRecordRequest
+	(*UpdateRecordRequest)(nil),          // 22: services.records.v1.UpdateRecordRequest
+	(*DeleteRecordRequest)(nil),          // 23: services.records.v1.DeleteRecordRequest
+	(*DeleteRecordResponse)(nil),         // 24: services.records.v1.DeleteRecordResponse
+	(*Reject)(nil),                       // 25: services.records.v1.Reject
+	(*ListRejectsRequest)(nil),           // 26: services.records.v1.ListRejectsRequest
+	(*ListRejectsResponse)(nil),          // 27: services.records.v1.ListRejectsResponse
+	(*UpdateRejectRequest)(nil),          // 28: services.records.v1.UpdateRejectRequest
+	(*PlanImportRequest)(nil),            // 29: services.records.v1.PlanImportRequest
+	(*PlanImportResponse)(nil),           // 30: services.records.v1.PlanImportResponse
+	(*ImportChunkRequest)(nil),           // 31: services.records.v1.ImportChunkRequest
+	(*ImportChunkResponse)(nil),          // 32: services.records.v1.ImportChunkResponse
+	(*FinishImportRequest)(nil),          // 33: services.records.v1.FinishImportRequest
+	(*FinishImportResponse)(nil),         // 34: services.records.v1.FinishImportResponse
+	(*AbortImportRequest)(nil),           // 35: services.records.v1.AbortImportRequest
+	(*AbortImportResponse)(nil),          // 36: services.records.v1.AbortImportResponse
+	(*ProposeSchemaResponse_Column)(nil), // 37: services.records.v1.ProposeSchemaResponse.Column
+	(*Format_Column)(nil),                // 38: services.records.v1.Format.Column
+	(*Format_Lookup)(nil),                // 39: services.records.v1.Format.Lookup
+	(*Reject_Fault)(nil),                 // 40: services.records.v1.Reject.Fault
+	nil,                                  // 41: services.records.v1.Reject.CellsEntry
+	(*structpb.Struct)(nil),              // 42: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),        // 43: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 44: google.protobuf.FieldMask
+	(*v1.Progress)(nil),                  // 45: events.v1.Progress
 }
 var file_services_records_v1_records_proto_depIdxs = []int32{
-	38, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
-	39, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
-	39, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
-	38, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
-	39, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
-	39, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
-	2,  // 6: services.records.v1.CreateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
-	2,  // 7: services.records.v1.ListDatasetsResponse.datasets:type_name -> services.records.v1.Dataset
-	2,  // 8: services.records.v1.UpdateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
-	40, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	13, // 10: services.records.v1.ProposeSchemaRequest.format:type_name -> services.records.v1.Format
-	38, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
-	35, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
-	13, // 13: services.records.v1.ProposeSchemaResponse.format:type_name -> services.records.v1.Format
-	3,  // 14: services.records.v1.ListRecordsResponse.records:type_name -> services.records.v1.Record
-	3,  // 15: services.records.v1.CreateRecordRequest.record:type_name -> services.records.v1.Record
-	3,  // 16: services.records.v1.UpdateRecordRequest.record:type_name -> services.records.v1.Record
-	40, // 17: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 18: services.records.v1.Reject.state:type_name -> services.records.v1.Reject.State
-	36, // 19: services.records.v1.Reject.faults:type_name -> services.records.v1.Reject.Fault
-	37, // 20: services.records.v1.Reject.cells:type_name -> services.records.v1.Reject.CellsEntry
-	23, // 21: services.records.v1.ListRejectsResponse.rejects:type_name -> services.records.v1.Reject
-	23, // 22: services.records.v1.UpdateRejectRequest.reject:type_name -> services.records.v1.Reject
-	0,  // 23: services.records.v1.PlanImportRequest.mode:type_name -> services.records.v1.ImportMode
-	13, // 24: services.records.v1.PlanImportRequest.format:type_name -> services.records.v1.Format
-	41, // 25: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
-	41, // 26: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
-	4,  // 27: services.records.v1.RecordsService.CreateDataset:input_type -> services.records.v1.CreateDatasetRequest
-	5,  // 28: services.records.v1.RecordsService.GetDataset:input_type -> services.records.v1.GetDatasetRequest
-	6,  // 29: services.records.v1.RecordsService.ListDatasets:input_type -> services.records.v1.ListDatasetsRequest
-	8,  // 30: services.records.v1.RecordsService.UpdateDataset:input_type -> services.records.v1.UpdateDatasetRequest
-	9,  // 31: services.records.v1.RecordsService.DeleteDataset:input_type -> services.records.v1.DeleteDatasetRequest
-	11, // 32: services.records.v1.RecordsService.ProposeSchema:input_type -> services.records.v1.ProposeSchemaRequest
-	14, // 33: services.records.v1.RecordsService.ListRecords:input_type -> services.records.v1.ListRecordsRequest
-	16, // 34: services.records.v1.RecordsService.CountRecords:input_type -> services.records.v1.CountRecordsRequest
-	18, // 35: services.records.v1.RecordsService.GetRecord:input_type -> services.records.v1.GetRecordRequest
-	19, // 36: services.records.v1.RecordsService.CreateRecord:input_type -> services.records.v1.CreateRecordRequest
-	20, // 37: services.records.v1.RecordsService.UpdateRecord:input_type -> services.records.v1.UpdateRecordRequest
-	21, // 38: services.records.v1.RecordsService.DeleteRecord:input_type -> services.records.v1.DeleteRecordRequest
-	24, // 39: services.records.v1.RecordsService.ListRejects:input_type -> services.records.v1.ListRejectsRequest
-	26, // 40: services.records.v1.RecordsService.UpdateReject:input_type -> services.records.v1.UpdateRejectRequest
-	27, // 41: services.records.v1.RecordsService.PlanImport:input_type -> services.records.v1.PlanImportRequest
-	29, // 42: services.records.v1.RecordsService.ImportChunk:input_type -> services.records.v1.ImportChunkRequest
-	31, // 43: services.records.v1.RecordsService.FinishImport:input_type -> services.records.v1.FinishImportRequest
-	33, // 44: services.records.v1.RecordsService.AbortImport:input_type -> services.records.v1.AbortImportRequest
-	2,  // 45: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
-	2,  // 46: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
-	7,  // 47: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
-	2,  // 48: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
-	10, // 49: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
-	12, // 50: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
-	15, // 51: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
-	17, // 52: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
-	3,  // 53: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
-	3,  // 54: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
-	3,  // 55: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
-	22, // 56: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
-	25, // 57: services.records.v1.RecordsService.ListRejects:output_type -> services.records.v1.ListRejectsResponse
-	23, // 58: services.records.v1.RecordsService.UpdateReject:output_type -> services.records.v1.Reject
-	28, // 59: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
-	30, // 60: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
-	32, // 61: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
-	34, // 62: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
-	45, // [45:63] is the sub-list for method output_type
-	27, // [27:45] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	42, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
+	43, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
+	43, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
+	42, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
+	43, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
+	43, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
+	4,  // 6: services.records.v1.CreateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
+	4,  // 7: services.records.v1.ListDatasetsResponse.datasets:type_name -> services.records.v1.Dataset
+	4,  // 8: services.records.v1.UpdateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
+	44, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	15, // 10: services.records.v1.ProposeSchemaRequest.format:type_name -> services.records.v1.Format
+	42, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
+	37, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
+	15, // 13: services.records.v1.ProposeSchemaResponse.format:type_name -> services.records.v1.Format
+	1,  // 14: services.records.v1.Format.kind:type_name -> services.records.v1.Format.Kind
+	38, // 15: services.records.v1.Format.columns:type_name -> services.records.v1.Format.Column
+	5,  // 16: services.records.v1.ListRecordsResponse.records:type_name -> services.records.v1.Record
+	5,  // 17: services.records.v1.CreateRecordRequest.record:type_name -> services.records.v1.Record
+	5,  // 18: services.records.v1.UpdateRecordRequest.record:type_name -> services.records.v1.Record
+	44, // 19: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 20: services.records.v1.Reject.state:type_name -> services.records.v1.Reject.State
+	40, // 21: services.records.v1.Reject.faults:type_name -> services.records.v1.Reject.Fault
+	41, // 22: services.records.v1.Reject.cells:type_name -> services.records.v1.Reject.CellsEntry
+	25, // 23: services.records.v1.ListRejectsResponse.rejects:type_name -> services.records.v1.Reject
+	25, // 24: services.records.v1.UpdateRejectRequest.reject:type_name -> services.records.v1.Reject
+	0,  // 25: services.records.v1.PlanImportRequest.mode:type_name -> services.records.v1.ImportMode
+	15, // 26: services.records.v1.PlanImportRequest.format:type_name -> services.records.v1.Format
+	45, // 27: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
+	15, // 28: services.records.v1.PlanImportResponse.format:type_name -> services.records.v1.Format
+	45, // 29: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
+	2,  // 30: services.records.v1.Format.Column.case:type_name -> services.records.v1.Format.Case
+	39, // 31: services.records.v1.Format.Column.lookup:type_name -> services.records.v1.Format.Lookup
+	6,  // 32: services.records.v1.RecordsService.CreateDataset:input_type -> services.records.v1.CreateDatasetRequest
+	7,  // 33: services.records.v1.RecordsService.GetDataset:input_type -> services.records.v1.GetDatasetRequest
+	8,  // 34: services.records.v1.RecordsService.ListDatasets:input_type -> services.records.v1.ListDatasetsRequest
+	10, // 35: services.records.v1.RecordsService.UpdateDataset:input_type -> services.records.v1.UpdateDatasetRequest
+	11, // 36: services.records.v1.RecordsService.DeleteDataset:input_type -> services.records.v1.DeleteDatasetRequest
+	13, // 37: services.records.v1.RecordsService.ProposeSchema:input_type -> services.records.v1.ProposeSchemaRequest
+	16, // 38: services.records.v1.RecordsService.ListRecords:input_type -> services.records.v1.ListRecordsRequest
+	18, // 39: services.records.v1.RecordsService.CountRecords:input_type -> services.records.v1.CountRecordsRequest
+	20, // 40: services.records.v1.RecordsService.GetRecord:input_type -> services.records.v1.GetRecordRequest
+	21, // 41: services.records.v1.RecordsService.CreateRecord:input_type -> services.records.v1.CreateRecordRequest
+	22, // 42: services.records.v1.RecordsService.UpdateRecord:input_type -> services.records.v1.UpdateRecordRequest
+	23, // 43: services.records.v1.RecordsService.DeleteRecord:input_type -> services.records.v1.DeleteRecordRequest
+	26, // 44: services.records.v1.RecordsService.ListRejects:input_type -> services.records.v1.ListRejectsRequest
+	28, // 45: services.records.v1.RecordsService.UpdateReject:input_type -> services.records.v1.UpdateRejectRequest
+	29, // 46: services.records.v1.RecordsService.PlanImport:input_type -> services.records.v1.PlanImportRequest
+	31, // 47: services.records.v1.RecordsService.ImportChunk:input_type -> services.records.v1.ImportChunkRequest
+	33, // 48: services.records.v1.RecordsService.FinishImport:input_type -> services.records.v1.FinishImportRequest
+	35, // 49: services.records.v1.RecordsService.AbortImport:input_type -> services.records.v1.AbortImportRequest
+	4,  // 50: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
+	4,  // 51: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
+	9,  // 52: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
+	4,  // 53: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
+	12, // 54: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
+	14, // 55: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
+	17, // 56: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
+	19, // 57: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
+	5,  // 58: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
+	5,  // 59: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
+	5,  // 60: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
+	24, // 61: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
+	27, // 62: services.records.v1.RecordsService.ListRejects:output_type -> services.records.v1.ListRejectsResponse
+	25, // 63: services.records.v1.RecordsService.UpdateReject:output_type -> services.records.v1.Reject
+	30, // 64: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
+	32, // 65: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
+	34, // 66: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
+	36, // 67: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
+	50, // [50:68] is the sub-list for method output_type
+	32, // [32:50] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_services_records_v1_records_proto_init() }
@@ -2466,8 +3047,8 @@ func file_services_records_v1_records_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_records_v1_records_proto_rawDesc), len(file_services_records_v1_records_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   36,
+			NumEnums:      4,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

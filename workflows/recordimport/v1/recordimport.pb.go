@@ -25,17 +25,26 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which file goes where, and how.
+// What goes where, and how. Name one source: file, sourceUrl or rejectsOf.
 type Input struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The uploaded file: files/ID. CSV, plain or gzipped.
+	// The uploaded file: files/ID. CSV, NDJSON or a JSON array; plain, gzip or zstd.
 	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	// The dataset: datasets/NAME.
 	Dataset string `protobuf:"bytes,2,opt,name=dataset,proto3" json:"dataset,omitempty"`
-	// What a key that exists means: UPSERT updates it (default), INSERT rejects the row.
+	// UPSERT updates a record whose key exists (default), INSERT rejects the row, REPLACE puts the file in place of all
+	// records at once, DELETE removes the records with the file's keys.
 	Mode v1.ImportMode `protobuf:"varint,3,opt,name=mode,proto3,enum=services.records.v1.ImportMode" json:"mode,omitempty"`
-	// How to read the file; leave empty for comma and the default null tokens.
-	Format        *v1.Format `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// How to read the file; what is left empty is found out.
+	Format *v1.Format `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// In place of a file: https://host/path or s3://bucket/key, where the installation allows it.
+	SourceUrl string `protobuf:"bytes,5,opt,name=source_url,json=sourceUrl,proto3" json:"source_url,omitempty"`
+	// In place of a file: runs/ID of an earlier import. Its rejected rows are read again, as corrected.
+	RejectsOf string `protobuf:"bytes,6,opt,name=rejects_of,json=rejectsOf,proto3" json:"rejects_of,omitempty"`
+	// The import fails when more rows than this are rejected. 0: never.
+	MaxRejects int64 `protobuf:"varint,7,opt,name=max_rejects,json=maxRejects,proto3" json:"max_rejects,omitempty"`
+	// Leaves what was written when the import fails. Otherwise it is undone.
+	KeepOnFailure bool `protobuf:"varint,8,opt,name=keep_on_failure,json=keepOnFailure,proto3" json:"keep_on_failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -98,6 +107,34 @@ func (x *Input) GetFormat() *v1.Format {
 	return nil
 }
 
+func (x *Input) GetSourceUrl() string {
+	if x != nil {
+		return x.SourceUrl
+	}
+	return ""
+}
+
+func (x *Input) GetRejectsOf() string {
+	if x != nil {
+		return x.RejectsOf
+	}
+	return ""
+}
+
+func (x *Input) GetMaxRejects() int64 {
+	if x != nil {
+		return x.MaxRejects
+	}
+	return 0
+}
+
+func (x *Input) GetKeepOnFailure() bool {
+	if x != nil {
+		return x.KeepOnFailure
+	}
+	return false
+}
+
 // Counts of rows.
 type Result struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -107,7 +144,9 @@ type Result struct {
 	Unchanged int64                  `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
 	Rejected  int64                  `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// files/ID of the rejected rows: line, column, value, reason. Empty if none.
-	Rejects       string `protobuf:"bytes,6,opt,name=rejects,proto3" json:"rejects,omitempty"`
+	Rejects string `protobuf:"bytes,6,opt,name=rejects,proto3" json:"rejects,omitempty"`
+	// Records: of the file's keys (DELETE), or the old ones (REPLACE).
+	Deleted       int64 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -184,23 +223,40 @@ func (x *Result) GetRejects() string {
 	return ""
 }
 
+func (x *Result) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
 var File_workflows_recordimport_v1_recordimport_proto protoreflect.FileDescriptor
 
 const file_workflows_recordimport_v1_recordimport_proto_rawDesc = "" +
 	"\n" +
-	",workflows/recordimport/v1/recordimport.proto\x12\x19workflows.recordimport.v1\x1a\x1bbuf/validate/validate.proto\x1a!services/records/v1/records.proto\"\xe6\x01\n" +
-	"\x05Input\x120\n" +
-	"\x04file\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^files/[0-9a-f-]{36}$R\x04file\x12A\n" +
-	"\adataset\x18\x02 \x01(\tB'\xbaH$r\"2 ^datasets/[a-z][a-z0-9_-]{0,62}$R\adataset\x123\n" +
+	",workflows/recordimport/v1/recordimport.proto\x12\x19workflows.recordimport.v1\x1a\x1bbuf/validate/validate.proto\x1a!services/records/v1/records.proto\"\x85\x05\n" +
+	"\x05Input\x123\n" +
+	"\x04file\x18\x01 \x01(\tB\x1f\xbaH\x1c\xd8\x01\x01r\x172\x15^files/[0-9a-f-]{36}$R\x04file\x12D\n" +
+	"\adataset\x18\x02 \x01(\tB*\xbaH'\xd8\x01\x01r\"2 ^datasets/[a-z][a-z0-9_-]{0,62}$R\adataset\x123\n" +
 	"\x04mode\x18\x03 \x01(\x0e2\x1f.services.records.v1.ImportModeR\x04mode\x123\n" +
-	"\x06format\x18\x04 \x01(\v2\x1b.services.records.v1.FormatR\x06format\"\xa6\x01\n" +
+	"\x06format\x18\x04 \x01(\v2\x1b.services.records.v1.FormatR\x06format\x12;\n" +
+	"\n" +
+	"source_url\x18\x05 \x01(\tB\x1c\xbaH\x19\xd8\x01\x01r\x14\x18\xd0\x0f2\x0f^(https?|s3)://R\tsourceUrl\x12=\n" +
+	"\n" +
+	"rejects_of\x18\x06 \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^runs/[0-9a-f-]{36}$R\trejectsOf\x12(\n" +
+	"\vmax_rejects\x18\a \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
+	"maxRejects\x12&\n" +
+	"\x0fkeep_on_failure\x18\b \x01(\bR\rkeepOnFailure:\xc8\x01\xbaH\xc4\x01\x1ax\n" +
+	"\x06source\x12+name a source: file, sourceUrl or rejectsOf\x1aAthis.file != '' || this.source_url != '' || this.rejects_of != ''\x1aH\n" +
+	"\adataset\x12\x10name the dataset\x1a+this.dataset != '' || this.rejects_of != ''\"\xc0\x01\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04read\x18\x01 \x01(\x03R\x04read\x12\x1a\n" +
 	"\binserted\x18\x02 \x01(\x03R\binserted\x12\x18\n" +
 	"\aupdated\x18\x03 \x01(\x03R\aupdated\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\x03R\tunchanged\x12\x1a\n" +
 	"\brejected\x18\x05 \x01(\x03R\brejected\x12\x18\n" +
-	"\arejects\x18\x06 \x01(\tR\arejectsBKZIgithub.com/microservicehub/mshub/workflows/recordimport/v1;recordimportv1b\x06proto3"
+	"\arejects\x18\x06 \x01(\tR\arejects\x12\x18\n" +
+	"\adeleted\x18\a \x01(\x03R\adeletedBKZIgithub.com/microservicehub/mshub/workflows/recordimport/v1;recordimportv1b\x06proto3"
 
 var (
 	file_workflows_recordimport_v1_recordimport_proto_rawDescOnce sync.Once

@@ -100,7 +100,8 @@ type RecordsServiceClient interface {
 	UpdateDataset(context.Context, *v1.UpdateDatasetRequest) (*v1.Dataset, error)
 	// With all its records. Refused while an import runs.
 	DeleteDataset(context.Context, *v1.DeleteDatasetRequest) (*v1.DeleteDatasetResponse, error)
-	// Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV or gzip of it).
+	// Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV, NDJSON or a JSON
+	// array; plain, gzip or zstd).
 	ProposeSchema(context.Context, *v1.ProposeSchemaRequest) (*v1.ProposeSchemaResponse, error)
 	// Keyset pages. `filter` is AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`.
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
@@ -121,7 +122,8 @@ type RecordsServiceClient interface {
 	ImportChunk(context.Context, *v1.ImportChunkRequest) (*v1.ImportChunkResponse, error)
 	// Sums the ledger and, if rows were rejected, writes the rejects file to `rejects_url` (PUT).
 	FinishImport(context.Context, *v1.FinishImportRequest) (*v1.FinishImportResponse, error)
-	// Ends an import that will not be finished: frees its scratch space and the dataset. Rows already written stay.
+	// Ends an import that will not be finished: undoes what it wrote, unless it is to be kept, and frees its scratch space
+	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
 }
 
@@ -446,7 +448,8 @@ type RecordsServiceHandler interface {
 	UpdateDataset(context.Context, *v1.UpdateDatasetRequest) (*v1.Dataset, error)
 	// With all its records. Refused while an import runs.
 	DeleteDataset(context.Context, *v1.DeleteDatasetRequest) (*v1.DeleteDatasetResponse, error)
-	// Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV or gzip of it).
+	// Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV, NDJSON or a JSON
+	// array; plain, gzip or zstd).
 	ProposeSchema(context.Context, *v1.ProposeSchemaRequest) (*v1.ProposeSchemaResponse, error)
 	// Keyset pages. `filter` is AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`.
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
@@ -467,7 +470,8 @@ type RecordsServiceHandler interface {
 	ImportChunk(context.Context, *v1.ImportChunkRequest) (*v1.ImportChunkResponse, error)
 	// Sums the ledger and, if rows were rejected, writes the rejects file to `rejects_url` (PUT).
 	FinishImport(context.Context, *v1.FinishImportRequest) (*v1.FinishImportResponse, error)
-	// Ends an import that will not be finished: frees its scratch space and the dataset. Rows already written stay.
+	// Ends an import that will not be finished: undoes what it wrote, unless it is to be kept, and frees its scratch space
+	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
 }
 

@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file services/records/v1/records.proto.
  */
 export const file_services_records_v1_records: GenFile = /*@__PURE__*/
-  fileDesc("CiFzZXJ2aWNlcy9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SE3NlcnZpY2VzLnJlY29yZHMudjEi1AEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgNrZXkYBCADKAlCCrpIB5IBBBAQGAESLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoGUmVjb3JkEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgAygJEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQEKFENyZWF0ZURhdGFzZXRSZXF1ZXN0EjIKCmRhdGFzZXRfaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBI1CgdkYXRhc2V0GAIgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPIAQEiKgoRR2V0RGF0YXNldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJIChNMaXN0RGF0YXNldHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl8KFExpc3REYXRhc2V0c1Jlc3BvbnNlEi4KCGRhdGFzZXRzGAEgAygLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChRVcGRhdGVEYXRhc2V0UmVxdWVzdBI1CgdkYXRhc2V0GAEgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi0KFERlbGV0ZURhdGFzZXRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlIn0KFFByb3Bvc2VTY2hlbWFSZXF1ZXN0EhsKBnNhbXBsZRgBIAEoDEILukgIegYQARiAgEASGwoJZmlsZV9uYW1lGAIgASgJQgi6SAVyAxj/ARIrCgZmb3JtYXQYAyABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdCKZAgoVUHJvcG9zZVNjaGVtYVJlc3BvbnNlEicKBnNjaGVtYRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQgoHY29sdW1ucxgCIAMoCzIxLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlLkNvbHVtbhIMCgRyb3dzGAMgASgDEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0GlgKBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIbnVsbGFibGUYAyABKAgSDgoGdW5pcXVlGAQgASgIEhAKCGV4YW1wbGVzGAUgAygJIkkKBkZvcm1hdBIaCglkZWxpbWl0ZXIYASABKAlCB7pIBHICGAESIwoLbnVsbF90b2tlbnMYAiADKAlCDrpIC5IBCBAUIgRyAhgoIpYBChJMaXN0UmVjb3Jkc1JlcXVlc3QSFwoGcGFyZW50GAEgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAMgASgJEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYoB8SGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGMgBIlwKE0xpc3RSZWNvcmRzUmVzcG9uc2USLAoHcmVjb3JkcxgBIAMoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJIChNDb3VudFJlY29yZHNSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIYCgZmaWx0ZXIYAiABKAlCCLpIBXIDGKAfIiUKFENvdW50UmVjb3Jkc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgDIikKEEdldFJlY29yZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJjChNDcmVhdGVSZWNvcmRSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIzCgZyZWNvcmQYAiABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZEIGukgDyAEBInsKE1VwZGF0ZVJlY29yZFJlcXVlc3QSMwoGcmVjb3JkGAEgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmRCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siLAoTRGVsZXRlUmVjb3JkUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhYKFERlbGV0ZVJlY29yZFJlc3BvbnNlIvECCgZSZWplY3QSDAoEbmFtZRgBIAEoCRIMCgRsaW5lGAIgASgDEjAKBXN0YXRlGAMgASgOMiEuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuU3RhdGUSMQoGZmF1bHRzGAQgAygLMiEuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuRmF1bHQSNQoFY2VsbHMYBSADKAsyJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlamVjdC5DZWxsc0VudHJ5GjYKBUZhdWx0Eg4KBmNvbHVtbhgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZyZWFzb24YAyABKAkaLAoKQ2VsbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDAoIUkVKRUNURUQQARINCglDT1JSRUNURUQQAhIMCghSRVBMQVlFRBADImAKEkxpc3RSZWplY3RzUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAyABKAkiXAoTTGlzdFJlamVjdHNSZXNwb25zZRIsCgdyZWplY3RzGAEgAygLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkoKE1VwZGF0ZVJlamVjdFJlcXVlc3QSMwoGcmVqZWN0GAEgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3RCBrpIA8gBASLHAQoRUGxhbkltcG9ydFJlcXVlc3QSGAoHZGF0YXNldBgBIAEoCUIHukgEcgIQARIbCgpzb3VyY2VfdXJsGAIgASgJQge6SARyAhABEi0KBG1vZGUYAyABKA4yHy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkltcG9ydE1vZGUSKwoGZm9ybWF0GAQgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQSHwoKY2h1bmtfcm93cxgFIAEoBUILukgIGgYYwIQ9KAAiWQoSUGxhbkltcG9ydFJlc3BvbnNlEg4KBmNodW5rcxgBIAEoBRIMCgRyb3dzGAIgASgDEiUKCHByb2dyZXNzGAMgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzIiwKEkltcG9ydENodW5rUmVxdWVzdBIWCgVjaHVuaxgBIAEoBUIHukgEGgIoASKSAQoTSW1wb3J0Q2h1bmtSZXNwb25zZRIMCgRyZWFkGAEgASgDEhAKCGluc2VydGVkGAIgASgDEg8KB3VwZGF0ZWQYAyABKAMSEQoJdW5jaGFuZ2VkGAQgASgDEhAKCHJlamVjdGVkGAUgASgDEiUKCHByb2dyZXNzGAYgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzIioKE0ZpbmlzaEltcG9ydFJlcXVlc3QSEwoLcmVqZWN0c191cmwYASABKAkimgEKFEZpbmlzaEltcG9ydFJlc3BvbnNlEgwKBHJlYWQYASABKAMSEAoIaW5zZXJ0ZWQYAiABKAMSDwoHdXBkYXRlZBgDIAEoAxIRCgl1bmNoYW5nZWQYBCABKAMSEAoIcmVqZWN0ZWQYBSABKAMSFAoMcmVqZWN0c19zaXplGAYgASgDEhYKDnJlamVjdHNfc2hhMjU2GAcgASgJIhQKEkFib3J0SW1wb3J0UmVxdWVzdCIVChNBYm9ydEltcG9ydFJlc3BvbnNlKkEKCkltcG9ydE1vZGUSGwoXSU1QT1JUX01PREVfVU5TUEVDSUZJRUQQABIKCgZJTlNFUlQQARIKCgZVUFNFUlQQAjK3FgoOUmVjb3Jkc1NlcnZpY2USmQEKDUNyZWF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Ij+quxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIXOgdkYXRhc2V0IgwvdjEvZGF0YXNldHMSlgEKCkdldERhdGFzZXQSJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkdldERhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IkKQAgGquxgeCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZCgBgtPkkwIXEhUvdjEve25hbWU9ZGF0YXNldHMvKn0SnAEKDExpc3REYXRhc2V0cxIoLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiN5ACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIOEgwvdjEvZGF0YXNldHMSqgEKDVVwZGF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IlCquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIoOgdkYXRhc2V0Mh0vdjEve2RhdGFzZXQubmFtZT1kYXRhc2V0cy8qfRKnAQoNRGVsZXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaKi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZSI/qrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCFyoVL3YxL3tuYW1lPWRhdGFzZXRzLyp9EqcBCg1Qcm9wb3NlU2NoZW1hEikuc2VydmljZXMucmVjb3Jkcy52MS5Qcm9wb3NlU2NoZW1hUmVxdWVzdBoqLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlIj+quxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCGToBKiIUL3YxL2RhdGFzZXRzOnByb3Bvc2USrAEKC0xpc3RSZWNvcmRzEicuc2VydmljZXMucmVjb3Jkcy52MS5MaXN0UmVjb3Jkc1JlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWNvcmRzUmVzcG9uc2UiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzErUBCgxDb3VudFJlY29yZHMSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1JlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1Jlc3BvbnNlIlCQAgGquxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCJxIlL3YxL3twYXJlbnQ9ZGF0YXNldHMvKn0vcmVjb3Jkczpjb3VudBKbAQoJR2V0UmVjb3JkEiUuc2VydmljZXMucmVjb3Jkcy52MS5HZXRSZWNvcmRSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmQiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve25hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9EqgBCgxDcmVhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJRqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCKToGcmVjb3JkIh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzEq8BCgxVcGRhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJYqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCMDoGcmVjb3JkMiYvdjEve3JlY29yZC5uYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKuAQoMRGVsZXRlUmVjb3JkEiguc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXF1ZXN0Gikuc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXNwb25zZSJJqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCISofL3YxL3tuYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKrAQoLTGlzdFJlamVjdHMSJy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWplY3RzUmVxdWVzdBooLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdFJlamVjdHNSZXNwb25zZSJJkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiASHi92MS97cGFyZW50PWltcG9ydHMvKn0vcmVqZWN0cxKuAQoMVXBkYXRlUmVqZWN0Eiguc2VydmljZXMucmVjb3Jkcy52MS5VcGRhdGVSZWplY3RSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QiV6q7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAi86BnJlamVjdDIlL3YxL3tyZWplY3QubmFtZT1pbXBvcnRzLyovcmVqZWN0cy8qfRJzCgpQbGFuSW1wb3J0EiYuc2VydmljZXMucmVjb3Jkcy52MS5QbGFuSW1wb3J0UmVxdWVzdBonLnNlcnZpY2VzLnJlY29yZHMudjEuUGxhbkltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtJbXBvcnRDaHVuaxInLnNlcnZpY2VzLnJlY29yZHMudjEuSW1wb3J0Q2h1bmtSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRDaHVua1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ5CgxGaW5pc2hJbXBvcnQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtBYm9ydEltcG9ydBInLnNlcnZpY2VzLnJlY29yZHMudjEuQWJvcnRJbXBvcnRSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5BYm9ydEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckJAWj5naXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9yZWNvcmRzL3YxO3JlY29yZHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_events_v1_event, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("CiFzZXJ2aWNlcy9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SE3NlcnZpY2VzLnJlY29yZHMudjEi1AEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgNrZXkYBCADKAlCCrpIB5IBBBAQGAESLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoGUmVjb3JkEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgAygJEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQEKFENyZWF0ZURhdGFzZXRSZXF1ZXN0EjIKCmRhdGFzZXRfaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBI1CgdkYXRhc2V0GAIgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPIAQEiKgoRR2V0RGF0YXNldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJIChNMaXN0RGF0YXNldHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl8KFExpc3REYXRhc2V0c1Jlc3BvbnNlEi4KCGRhdGFzZXRzGAEgAygLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChRVcGRhdGVEYXRhc2V0UmVxdWVzdBI1CgdkYXRhc2V0GAEgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi0KFERlbGV0ZURhdGFzZXRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlIn0KFFByb3Bvc2VTY2hlbWFSZXF1ZXN0EhsKBnNhbXBsZRgBIAEoDEILukgIegYQARiAgEASGwoJZmlsZV9uYW1lGAIgASgJQgi6SAVyAxj/ARIrCgZmb3JtYXQYAyABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdCKZAgoVUHJvcG9zZVNjaGVtYVJlc3BvbnNlEicKBnNjaGVtYRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQgoHY29sdW1ucxgCIAMoCzIxLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlLkNvbHVtbhIMCgRyb3dzGAMgASgDEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0GlgKBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIbnVsbGFibGUYAyABKAgSDgoGdW5pcXVlGAQgASgIEhAKCGV4YW1wbGVzGAUgAygJIokICgZGb3JtYXQSGgoJZGVsaW1pdGVyGAEgASgJQge6SARyAhgBEiMKC251bGxfdG9rZW5zGAIgAygJQg66SAuSAQgQFCIEcgIYKBIuCgRraW5kGAMgASgOMiAuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuS2luZBJOCghlbmNvZGluZxgEIAEoCUI8ukg5cjdSAFIFdXRmLThSCHV0Zi0xNmxlUgh1dGYtMTZiZVIMd2luZG93cy0xMjUyUgppc28tODg1OS0xEhYKBXF1b3RlGAUgASgJQge6SARyAhgEEhEKCW5vX2hlYWRlchgGIAEoCBIMCgR0cmltGAcgASgIEhwKC2RhdGVfZm9ybWF0GAggASgJQge6SARyAhg8EhwKC3RpbWVfZm9ybWF0GAkgASgJQge6SARyAhg8EhoKCXRpbWVfem9uZRgKIAEoCUIHukgEcgIYPBIeCgdkZWNpbWFsGAsgASgJQg26SApyCFIAUgEuUgEsEhoKCXRob3VzYW5kcxgMIAEoCUIHukgEcgIYARI+Cgdjb2x1bW5zGA0gAygLMiIuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuQ29sdW1uQgm6SAaSAQMQ9AMSFAoMb25seV9jb2x1bW5zGA4gASgIGr0CCgZDb2x1bW4SGgoGc291cmNlGAEgASgJQgq6SAdyBRABGMgBEhgKBmNvbHVtbhgCIAEoCUIIukgFcgMYyAESDAoEc2tpcBgDIAEoCBIjCgtudWxsX3Rva2VucxgEIAMoCUIOukgLkgEIEBQiBHICGCgSDAoEdHJpbRgFIAEoCBIuCgRjYXNlGAYgASgOMiAuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuQ2FzZRIcCgtkYXRlX2Zvcm1hdBgHIAEoCUIHukgEcgIYPBIeCgdkZWNpbWFsGAggASgJQg26SApyCFIAUgEuUgEsEhoKCXRob3VzYW5kcxgJIAEoCUIHukgEcgIYARIyCgZsb29rdXAYCiABKAsyIi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdC5Mb29rdXAaagoGTG9va3VwEhgKB2RhdGFzZXQYASABKAlCB7pIBHICEAESFgoFbWF0Y2gYAiABKAlCB7pIBHICEAESFQoEdGFrZRgDIAEoCUIHukgEcgIQARIXCg91bmtub3duX2lzX251bGwYBCABKAgiOwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASBwoDQ1NWEAESCgoGTkRKU09OEAISCAoESlNPThADIjIKBENhc2USFAoQQ0FTRV9VTlNQRUNJRklFRBAAEgkKBVVQUEVSEAESCQoFTE9XRVIQAiKWAQoSTGlzdFJlY29yZHNSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgDIAEoCRIYCgZmaWx0ZXIYBCABKAlCCLpIBXIDGKAfEhoKCG9yZGVyX2J5GAUgASgJQgi6SAVyAxjIASJcChNMaXN0UmVjb3Jkc1Jlc3BvbnNlEiwKB3JlY29yZHMYASADKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSAoTQ291bnRSZWNvcmRzUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESGAoGZmlsdGVyGAIgASgJQgi6SAVyAxigHyIlChRDb3VudFJlY29yZHNSZXNwb25zZRINCgVjb3VudBgBIAEoAyIpChBHZXRSZWNvcmRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiYwoTQ3JlYXRlUmVjb3JkUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESMwoGcmVjb3JkGAIgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmRCBrpIA8gBASJ7ChNVcGRhdGVSZWNvcmRSZXF1ZXN0EjMKBnJlY29yZBgBIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIiwKE0RlbGV0ZVJlY29yZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIWChREZWxldGVSZWNvcmRSZXNwb25zZSLxAgoGUmVqZWN0EgwKBG5hbWUYASABKAkSDAoEbGluZRgCIAEoAxIwCgVzdGF0ZRgDIAEoDjIhLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0LlN0YXRlEjEKBmZhdWx0cxgEIAMoCzIhLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0LkZhdWx0EjUKBWNlbGxzGAUgAygLMiYuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuQ2VsbHNFbnRyeRo2CgVGYXVsdBIOCgZjb2x1bW4YASABKAkSDQoFdmFsdWUYAiABKAkSDgoGcmVhc29uGAMgASgJGiwKCkNlbGxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJJCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEgwKCFJFSkVDVEVEEAESDQoJQ09SUkVDVEVEEAISDAoIUkVQTEFZRUQQAyJgChJMaXN0UmVqZWN0c1JlcXVlc3QSFwoGcGFyZW50GAEgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAMgASgJIlwKE0xpc3RSZWplY3RzUmVzcG9uc2USLAoHcmVqZWN0cxgBIAMoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKChNVcGRhdGVSZWplY3RSZXF1ZXN0EjMKBnJlamVjdBgBIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0Qga6SAPIAQEikAIKEVBsYW5JbXBvcnRSZXF1ZXN0Eg8KB2RhdGFzZXQYASABKAkSEgoKc291cmNlX3VybBgCIAEoCRItCgRtb2RlGAMgASgOMh8uc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRNb2RlEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0Eh8KCmNodW5rX3Jvd3MYBSABKAVCC7pICBoGGMCEPSgAEh4KDGV4dGVybmFsX3VybBgGIAEoCUIIukgFcgMY0A8SGwoKcmVqZWN0c19vZhgHIAEoCUIHukgEcgIYZBIcCgttYXhfcmVqZWN0cxgIIAEoA0IHukgEIgIoACLEAQoSUGxhbkltcG9ydFJlc3BvbnNlEg4KBmNodW5rcxgBIAEoBRIMCgRyb3dzGAIgASgDEiUKCHByb2dyZXNzGAMgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0EhMKC3NvdXJjZV9uYW1lGAUgASgJEhMKC3NvdXJjZV9zaXplGAYgASgDEhIKCnNvdXJjZV90YWcYByABKAkiLAoSSW1wb3J0Q2h1bmtSZXF1ZXN0EhYKBWNodW5rGAEgASgFQge6SAQaAigBIqMBChNJbXBvcnRDaHVua1Jlc3BvbnNlEgwKBHJlYWQYASABKAMSEAoIaW5zZXJ0ZWQYAiABKAMSDwoHdXBkYXRlZBgDIAEoAxIRCgl1bmNoYW5nZWQYBCABKAMSEAoIcmVqZWN0ZWQYBSABKAMSJQoIcHJvZ3Jlc3MYBiABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3MSDwoHZGVsZXRlZBgHIAEoAyIqChNGaW5pc2hJbXBvcnRSZXF1ZXN0EhMKC3JlamVjdHNfdXJsGAEgASgJIqsBChRGaW5pc2hJbXBvcnRSZXNwb25zZRIMCgRyZWFkGAEgASgDEhAKCGluc2VydGVkGAIgASgDEg8KB3VwZGF0ZWQYAyABKAMSEQoJdW5jaGFuZ2VkGAQgASgDEhAKCHJlamVjdGVkGAUgASgDEhQKDHJlamVjdHNfc2l6ZRgGIAEoAxIWCg5yZWplY3RzX3NoYTI1NhgHIAEoCRIPCgdkZWxldGVkGAggASgDIiIKEkFib3J0SW1wb3J0UmVxdWVzdBIMCgRrZWVwGAEgASgIIhUKE0Fib3J0SW1wb3J0UmVzcG9uc2UqWgoKSW1wb3J0TW9kZRIbChdJTVBPUlRfTU9ERV9VTlNQRUNJRklFRBAAEgoKBklOU0VSVBABEgoKBlVQU0VSVBACEgsKB1JFUExBQ0UQAxIKCgZERUxFVEUQBDK3FgoOUmVjb3Jkc1NlcnZpY2USmQEKDUNyZWF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Ij+quxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIXOgdkYXRhc2V0IgwvdjEvZGF0YXNldHMSlgEKCkdldERhdGFzZXQSJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkdldERhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IkKQAgGquxgeCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZCgBgtPkkwIXEhUvdjEve25hbWU9ZGF0YXNldHMvKn0SnAEKDExpc3REYXRhc2V0cxIoLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiN5ACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIOEgwvdjEvZGF0YXNldHMSqgEKDVVwZGF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IlCquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIoOgdkYXRhc2V0Mh0vdjEve2RhdGFzZXQubmFtZT1kYXRhc2V0cy8qfRKnAQoNRGVsZXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaKi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZSI/qrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCFyoVL3YxL3tuYW1lPWRhdGFzZXRzLyp9EqcBCg1Qcm9wb3NlU2NoZW1hEikuc2VydmljZXMucmVjb3Jkcy52MS5Qcm9wb3NlU2NoZW1hUmVxdWVzdBoqLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlIj+quxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCGToBKiIUL3YxL2RhdGFzZXRzOnByb3Bvc2USrAEKC0xpc3RSZWNvcmRzEicuc2VydmljZXMucmVjb3Jkcy52MS5MaXN0UmVjb3Jkc1JlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWNvcmRzUmVzcG9uc2UiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzErUBCgxDb3VudFJlY29yZHMSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1JlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1Jlc3BvbnNlIlCQAgGquxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCJxIlL3YxL3twYXJlbnQ9ZGF0YXNldHMvKn0vcmVjb3Jkczpjb3VudBKbAQoJR2V0UmVjb3JkEiUuc2VydmljZXMucmVjb3Jkcy52MS5HZXRSZWNvcmRSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmQiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve25hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9EqgBCgxDcmVhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJRqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCKToGcmVjb3JkIh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzEq8BCgxVcGRhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJYqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCMDoGcmVjb3JkMiYvdjEve3JlY29yZC5uYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKuAQoMRGVsZXRlUmVjb3JkEiguc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXF1ZXN0Gikuc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXNwb25zZSJJqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCISofL3YxL3tuYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKrAQoLTGlzdFJlamVjdHMSJy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWplY3RzUmVxdWVzdBooLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdFJlamVjdHNSZXNwb25zZSJJkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiASHi92MS97cGFyZW50PWltcG9ydHMvKn0vcmVqZWN0cxKuAQoMVXBkYXRlUmVqZWN0Eiguc2VydmljZXMucmVjb3Jkcy52MS5VcGRhdGVSZWplY3RSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QiV6q7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAi86BnJlamVjdDIlL3YxL3tyZWplY3QubmFtZT1pbXBvcnRzLyovcmVqZWN0cy8qfRJzCgpQbGFuSW1wb3J0EiYuc2VydmljZXMucmVjb3Jkcy52MS5QbGFuSW1wb3J0UmVxdWVzdBonLnNlcnZpY2VzLnJlY29yZHMudjEuUGxhbkltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtJbXBvcnRDaHVuaxInLnNlcnZpY2VzLnJlY29yZHMudjEuSW1wb3J0Q2h1bmtSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRDaHVua1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ5CgxGaW5pc2hJbXBvcnQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtBYm9ydEltcG9ydBInLnNlcnZpY2VzLnJlY29yZHMudjEuQWJvcnRJbXBvcnRSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5BYm9ydEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckJAWj5naXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9yZWNvcmRzL3YxO3JlY29yZHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_events_v1_event, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
  * @generated from message services.records.v1.Dataset
@@ -352,13 +352,14 @@ export const ProposeSchemaResponse_ColumnSchema: GenMessage<ProposeSchemaRespons
   messageDesc(file_services_records_v1_records, 10, 0);
 
 /**
- * How to read the source.
+ * How to read the source, and what to make of its cells. What says nothing is found out from the first bytes of the file
+ * (kind, encoding, delimiter, quote) or left as it is (the transforms).
  *
  * @generated from message services.records.v1.Format
  */
 export type Format = Message<"services.records.v1.Format"> & {
   /**
-   * "," if empty; "\t", ";", "|".
+   * One byte between cells: "," ";" "\t" "|".
    *
    * @generated from field: string delimiter = 1;
    */
@@ -366,11 +367,91 @@ export type Format = Message<"services.records.v1.Format"> & {
 
   /**
    * Tokens that mean null in every column, in place of the default rule: in number, boolean and date columns an empty
-   * cell, NA, N/A, NULL, null; in text columns only an empty cell.
+   * cell, NA, N/A, NULL, null; in text columns only an empty cell. JSON knows null; there only tokens given count.
    *
    * @generated from field: repeated string null_tokens = 2;
    */
   nullTokens: string[];
+
+  /**
+   * @generated from field: services.records.v1.Format.Kind kind = 3;
+   */
+  kind: Format_Kind;
+
+  /**
+   * @generated from field: string encoding = 4;
+   */
+  encoding: string;
+
+  /**
+   * The character around cells; "none" if cells are never quoted.
+   *
+   * @generated from field: string quote = 5;
+   */
+  quote: string;
+
+  /**
+   * The first row holds values: columns are those of `columns` in their order, or the dataset's if there are none.
+   *
+   * @generated from field: bool no_header = 6;
+   */
+  noHeader: boolean;
+
+  /**
+   * White space around cells goes.
+   *
+   * @generated from field: bool trim = 7;
+   */
+  trim: boolean;
+
+  /**
+   * How dates are written: "DD.MM.YYYY", of YYYY YY MM M DD D; by default 2013-01-31.
+   *
+   * @generated from field: string date_format = 8;
+   */
+  dateFormat: string;
+
+  /**
+   * How times are written: "DD.MM.YYYY HH:mm", also of HH H hh h mm ss SSS A Z; by default 2013-01-31T10:00:00Z.
+   *
+   * @generated from field: string time_format = 9;
+   */
+  timeFormat: string;
+
+  /**
+   * Of times whose format has no Z: "Europe/Berlin"; by default UTC.
+   *
+   * @generated from field: string time_zone = 10;
+   */
+  timeZone: string;
+
+  /**
+   * Sign before a number's fraction, "." or ",".
+   *
+   * @generated from field: string decimal = 11;
+   */
+  decimal: string;
+
+  /**
+   * Sign between groups of three digits, such as "." or "'".
+   *
+   * @generated from field: string thousands = 12;
+   */
+  thousands: string;
+
+  /**
+   * Columns to rename, to leave out, or to read in a way of their own.
+   *
+   * @generated from field: repeated services.records.v1.Format.Column columns = 13;
+   */
+  columns: Format_Column[];
+
+  /**
+   * Leaves out every column of the file that `columns` does not name.
+   *
+   * @generated from field: bool only_columns = 14;
+   */
+  onlyColumns: boolean;
 };
 
 /**
@@ -379,6 +460,185 @@ export type Format = Message<"services.records.v1.Format"> & {
  */
 export const FormatSchema: GenMessage<Format> = /*@__PURE__*/
   messageDesc(file_services_records_v1_records, 11);
+
+/**
+ * What to do with one column of the file.
+ *
+ * @generated from message services.records.v1.Format.Column
+ */
+export type Format_Column = Message<"services.records.v1.Format.Column"> & {
+  /**
+   * Its name in the file's header, or the member's name in JSON.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * The dataset's column; the same name if empty.
+   *
+   * @generated from field: string column = 2;
+   */
+  column: string;
+
+  /**
+   * Leaves the column out.
+   *
+   * @generated from field: bool skip = 3;
+   */
+  skip: boolean;
+
+  /**
+   * As in Format, for this column alone.
+   *
+   * @generated from field: repeated string null_tokens = 4;
+   */
+  nullTokens: string[];
+
+  /**
+   * @generated from field: bool trim = 5;
+   */
+  trim: boolean;
+
+  /**
+   * @generated from field: services.records.v1.Format.Case case = 6;
+   */
+  case: Format_Case;
+
+  /**
+   * As in Format: of a date or a date-time column, whichever this is.
+   *
+   * @generated from field: string date_format = 7;
+   */
+  dateFormat: string;
+
+  /**
+   * @generated from field: string decimal = 8;
+   */
+  decimal: string;
+
+  /**
+   * @generated from field: string thousands = 9;
+   */
+  thousands: string;
+
+  /**
+   * @generated from field: services.records.v1.Format.Lookup lookup = 10;
+   */
+  lookup?: Format_Lookup | undefined;
+};
+
+/**
+ * Describes the message services.records.v1.Format.Column.
+ * Use `create(Format_ColumnSchema)` to create a new message.
+ */
+export const Format_ColumnSchema: GenMessage<Format_Column> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 11, 0);
+
+/**
+ * Lookup puts in place of a cell a value of another dataset's record.
+ *
+ * @generated from message services.records.v1.Format.Lookup
+ */
+export type Format_Lookup = Message<"services.records.v1.Format.Lookup"> & {
+  /**
+   * "datasets/airlines"; at most 100,000 records.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * Its column that is compared with the cell.
+   *
+   * @generated from field: string match = 2;
+   */
+  match: string;
+
+  /**
+   * Its column whose value is taken.
+   *
+   * @generated from field: string take = 3;
+   */
+  take: string;
+
+  /**
+   * What a cell becomes that no record matches: null, or otherwise the row a reject.
+   *
+   * @generated from field: bool unknown_is_null = 4;
+   */
+  unknownIsNull: boolean;
+};
+
+/**
+ * Describes the message services.records.v1.Format.Lookup.
+ * Use `create(Format_LookupSchema)` to create a new message.
+ */
+export const Format_LookupSchema: GenMessage<Format_Lookup> = /*@__PURE__*/
+  messageDesc(file_services_records_v1_records, 11, 1);
+
+/**
+ * @generated from enum services.records.v1.Format.Kind
+ */
+export enum Format_Kind {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  KIND_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CSV = 1;
+   */
+  CSV = 1,
+
+  /**
+   * One JSON object a line.
+   *
+   * @generated from enum value: NDJSON = 2;
+   */
+  NDJSON = 2,
+
+  /**
+   * One array of objects.
+   *
+   * @generated from enum value: JSON = 3;
+   */
+  JSON = 3,
+}
+
+/**
+ * Describes the enum services.records.v1.Format.Kind.
+ */
+export const Format_KindSchema: GenEnum<Format_Kind> = /*@__PURE__*/
+  enumDesc(file_services_records_v1_records, 11, 0);
+
+/**
+ * How letters are written, before values are compared or kept.
+ *
+ * @generated from enum services.records.v1.Format.Case
+ */
+export enum Format_Case {
+  /**
+   * @generated from enum value: CASE_UNSPECIFIED = 0;
+   */
+  CASE_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: UPPER = 1;
+   */
+  UPPER = 1,
+
+  /**
+   * @generated from enum value: LOWER = 2;
+   */
+  LOWER = 2,
+}
+
+/**
+ * Describes the enum services.records.v1.Format.Case.
+ */
+export const Format_CaseSchema: GenEnum<Format_Case> = /*@__PURE__*/
+  enumDesc(file_services_records_v1_records, 11, 1);
 
 /**
  * @generated from message services.records.v1.ListRecordsRequest
@@ -753,14 +1013,14 @@ export const UpdateRejectRequestSchema: GenMessage<UpdateRejectRequest> = /*@__P
  */
 export type PlanImportRequest = Message<"services.records.v1.PlanImportRequest"> & {
   /**
-   * "datasets/flights".
+   * "datasets/flights"; with rejects_of it is the first import's.
    *
    * @generated from field: string dataset = 1;
    */
   dataset: string;
 
   /**
-   * Signed link to the source.
+   * Signed link to the source: this installation's own files.
    *
    * @generated from field: string source_url = 2;
    */
@@ -782,6 +1042,29 @@ export type PlanImportRequest = Message<"services.records.v1.PlanImportRequest">
    * @generated from field: int32 chunk_rows = 5;
    */
   chunkRows: number;
+
+  /**
+   * In place of source_url: what a person named, "https://host/path" or "s3://bucket/key". Only what the installation's
+   * policy allows is read.
+   *
+   * @generated from field: string external_url = 6;
+   */
+  externalUrl: string;
+
+  /**
+   * In place of a source: "runs/ID" of an import that is over. Its rejected rows that were not replayed are read again,
+   * as corrected, by its format and mode.
+   *
+   * @generated from field: string rejects_of = 7;
+   */
+  rejectsOf: string;
+
+  /**
+   * The import fails when more rows than this were rejected; 0 = never.
+   *
+   * @generated from field: int64 max_rejects = 8;
+   */
+  maxRejects: bigint;
 };
 
 /**
@@ -813,6 +1096,30 @@ export type PlanImportResponse = Message<"services.records.v1.PlanImportResponse
    * @generated from field: events.v1.Progress progress = 3;
    */
   progress?: Progress | undefined;
+
+  /**
+   * As given and as found out.
+   *
+   * @generated from field: services.records.v1.Format format = 4;
+   */
+  format?: Format | undefined;
+
+  /**
+   * What was read, as its server names it: the file's name, its packed size, its ETag or time.
+   *
+   * @generated from field: string source_name = 5;
+   */
+  sourceName: string;
+
+  /**
+   * @generated from field: int64 source_size = 6;
+   */
+  sourceSize: bigint;
+
+  /**
+   * @generated from field: string source_tag = 7;
+   */
+  sourceTag: string;
 };
 
 /**
@@ -874,6 +1181,11 @@ export type ImportChunkResponse = Message<"services.records.v1.ImportChunkRespon
    * @generated from field: events.v1.Progress progress = 6;
    */
   progress?: Progress | undefined;
+
+  /**
+   * @generated from field: int64 deleted = 7;
+   */
+  deleted: bigint;
 };
 
 /**
@@ -942,6 +1254,13 @@ export type FinishImportResponse = Message<"services.records.v1.FinishImportResp
    * @generated from field: string rejects_sha256 = 7;
    */
   rejectsSha256: string;
+
+  /**
+   * REPLACE: the old records; DELETE: those of the file.
+   *
+   * @generated from field: int64 deleted = 8;
+   */
+  deleted: bigint;
 };
 
 /**
@@ -955,6 +1274,13 @@ export const FinishImportResponseSchema: GenMessage<FinishImportResponse> = /*@_
  * @generated from message services.records.v1.AbortImportRequest
  */
 export type AbortImportRequest = Message<"services.records.v1.AbortImportRequest"> & {
+  /**
+   * Leaves what was written. Otherwise it is undone: new records go, changed and deleted ones come back as they were,
+   * unless somebody else has changed them since. A REPLACE that was not finished never leaves anything.
+   *
+   * @generated from field: bool keep = 1;
+   */
+  keep: boolean;
 };
 
 /**
@@ -999,6 +1325,21 @@ export enum ImportMode {
    * @generated from enum value: UPSERT = 2;
    */
   UPSERT = 2,
+
+  /**
+   * The file's rows take the place of all records, at once, when the import ends. Until then, and for ever if it does not
+   * end well, readers see the old ones.
+   *
+   * @generated from enum value: REPLACE = 3;
+   */
+  REPLACE = 3,
+
+  /**
+   * Records with the file's keys are deleted; a key without record is counted as unchanged. Only the key's columns are read.
+   *
+   * @generated from enum value: DELETE = 4;
+   */
+  DELETE = 4,
 }
 
 /**
@@ -1056,7 +1397,8 @@ export const RecordsService: GenService<{
     output: typeof DeleteDatasetResponseSchema;
   },
   /**
-   * Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV or gzip of it).
+   * Proposes columns, types, null tokens and candidates for the key from the first bytes of a file (CSV, NDJSON or a JSON
+   * array; plain, gzip or zstd).
    *
    * @generated from rpc services.records.v1.RecordsService.ProposeSchema
    */
@@ -1168,7 +1510,8 @@ export const RecordsService: GenService<{
     output: typeof FinishImportResponseSchema;
   },
   /**
-   * Ends an import that will not be finished: frees its scratch space and the dataset. Rows already written stay.
+   * Ends an import that will not be finished: undoes what it wrote, unless it is to be kept, and frees its scratch space
+   * and the dataset.
    *
    * @generated from rpc services.records.v1.RecordsService.AbortImport
    */

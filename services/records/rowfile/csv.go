@@ -6,7 +6,7 @@
 // A record means what encoding/csv says it means (a fuzz test compares them), but cells are views into the read buffer, a
 // record with broken quotes is one faulty record and not the end, and the offset of every record is known, so a file can
 // be cut at record borders and each part be read alone.
-package csvfile
+package rowfile
 
 import (
 	"bytes"
