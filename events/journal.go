@@ -116,7 +116,11 @@ type RunHead struct {
 	State    string
 	Step     string
 	Progress *eventsv1.Progress
-	Updated  time.Time
+	// Build is the commit of the worker that wrote last; "" = none yet.
+	Build string
+	// Parked is true while a failed step waits for an operator.
+	Parked  bool
+	Updated time.Time
 }
 
 // Head returns where a run stands; `not_found` if this transaction can't see it.
@@ -130,7 +134,7 @@ func Head(ctx context.Context, tx pgx.Tx, run uuid.UUID) (RunHead, error) {
 	}
 	return RunHead{
 		Run: row.Run, Organisation: row.OrganisationID, Seq: row.Seq, State: row.State, Step: row.Step, Updated: row.UpdatedAt,
-		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit},
+		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit}, Build: row.Build, Parked: row.Parked,
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -305,7 +306,56 @@ func TestReadPages(t *testing.T) {
 func TestKindsAreSortedAndComplete(t *testing.T) {
 	t.Parallel()
 	kinds := events.Kinds()
-	if !slices.IsSorted(kinds) || len(kinds) != 21 || !slices.Contains(kinds, events.RunLost) {
+	if !slices.IsSorted(kinds) || len(kinds) != 24 || !slices.Contains(kinds, events.RunLost) {
 		t.Error(kinds)
+	}
+}
+
+func TestParkedRunsWaitForTheirOperator(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, testenv.Postgres(t, events.Schema()))
+	j.append(events.Entry{ID: "a", Event: &eventsv1.Event{Kind: events.StepStarted, Step: "load", Build: "abc"}})
+	j.append(events.Entry{ID: "b", Event: &eventsv1.Event{Kind: events.RunParked, Step: "load"}})
+	j.append(events.Entry{ID: "c", Event: &eventsv1.Event{Kind: events.StepSucceeded, Step: "other", Build: "abd"}})
+	if head := j.head(); !head.Parked || head.State != "WAITING" || head.Build != "abd" {
+		t.Errorf("parked: %+v", head)
+	}
+	for i, kind := range []string{events.RunUnparked, events.RunReset, events.RunCompensating, events.RunFailed} {
+		j.append(events.Entry{ID: fmt.Sprint("parked", i), Event: &eventsv1.Event{Kind: events.RunParked}})
+		j.append(events.Entry{ID: fmt.Sprint("ended", i), Event: &eventsv1.Event{Kind: kind}})
+		if j.head().Parked {
+			t.Errorf("still parked after %s", kind)
+		}
+	}
+}
+
+// What steps have counted is taken back once when they are to be done again, and counted anew then.
+func TestResetTakesBackProgress(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, testenv.Postgres(t, events.Schema()))
+	load := func(execution string) {
+		for item := range int32(3) {
+			j.append(events.Entry{
+				ID: fmt.Sprint(execution, item), Event: &eventsv1.Event{Kind: events.StepSucceeded, Step: "load", Item: item + 1},
+				Progress: &eventsv1.Progress{Done: 10, Total: 30, Unit: "rows"},
+			})
+		}
+	}
+	j.append(events.Entry{
+		ID: "before", Event: &eventsv1.Event{Kind: events.StepSucceeded, Step: "read"}, Progress: &eventsv1.Progress{Done: 2, Total: 30},
+	})
+	load("first")
+	for i, done := range []int64{2, 2} {
+		reset := &eventsv1.Event{Kind: events.RunReset, Step: "load", Data: &structpb.Struct{Fields: map[string]*structpb.Value{
+			"steps": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue("load")}}),
+		}}}
+		j.append(events.Entry{ID: fmt.Sprint("reset", i), Event: reset})
+		if p := j.head().Progress; p.GetDone() != done {
+			t.Errorf("after reset %d: %v", i, p)
+		}
+		load(fmt.Sprint("again", i))
+		if p := j.head().Progress; p.GetDone() != 32 || p.GetTotal() != 30 {
+			t.Errorf("done again: %v", p)
+		}
 	}
 }

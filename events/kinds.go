@@ -13,6 +13,9 @@ const (
 	RunWaiting      = "run.waiting"
 	RunPaused       = "run.paused"
 	RunResumed      = "run.resumed"
+	RunParked       = "run.parked"   // a step failed for good; an operator decides
+	RunUnparked     = "run.unparked" // the operator has decided
+	RunReset        = "run.reset"    // goes on from a step; data.steps are done again
 	RunCompensating = "run.compensating"
 	RunCompleted    = "run.completed"
 	RunFailed       = "run.failed"
@@ -52,6 +55,9 @@ var effects = map[string]effect{
 	RunWaiting:      {state: waiting},
 	RunPaused:       {state: "PAUSED"},
 	RunResumed:      {state: running},
+	RunParked:       {state: waiting},
+	RunUnparked:     {state: running},
+	RunReset:        {state: running},
 	RunCompensating: {state: "COMPENSATING"},
 	RunCompleted:    {state: "COMPLETED"},
 	RunFailed:       {state: "FAILED"},

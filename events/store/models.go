@@ -35,6 +35,7 @@ type EventsRunEvent struct {
 	Item           int32
 	Time           time.Time
 	Payload        []byte
+	Counted        int64
 }
 
 type EventsRunHead struct {
@@ -49,4 +50,6 @@ type EventsRunHead struct {
 	Ticks          []byte
 	TickedAt       time.Time
 	UpdatedAt      time.Time
+	Build          string
+	Parked         bool
 }

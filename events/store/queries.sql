@@ -9,7 +9,7 @@ FROM events.append(
 SELECT seq, payload FROM events.run_event WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3;
 
 -- name: RunHead :one
-SELECT run, organisation_id, seq, state, step, done, total, unit, updated_at FROM events.run_head WHERE run = $1;
+SELECT run, organisation_id, seq, state, step, done, total, unit, build, parked, updated_at FROM events.run_head WHERE run = $1;
 
 -- name: RunTops :many
 -- Where the journals of the watched runs end, across organisations. As mshub_system.

@@ -219,7 +219,7 @@ func (q *Queries) ReadEvents(ctx context.Context, db DBTX, arg ReadEventsParams)
 }
 
 const runHead = `-- name: RunHead :one
-SELECT run, organisation_id, seq, state, step, done, total, unit, updated_at FROM events.run_head WHERE run = $1
+SELECT run, organisation_id, seq, state, step, done, total, unit, build, parked, updated_at FROM events.run_head WHERE run = $1
 `
 
 type RunHeadRow struct {
@@ -231,6 +231,8 @@ type RunHeadRow struct {
 	Done           int64
 	Total          int64
 	Unit           string
+	Build          string
+	Parked         bool
 	UpdatedAt      time.Time
 }
 
@@ -246,6 +248,8 @@ func (q *Queries) RunHead(ctx context.Context, db DBTX, run uuid.UUID) (RunHeadR
 		&i.Done,
 		&i.Total,
 		&i.Unit,
+		&i.Build,
+		&i.Parked,
 		&i.UpdatedAt,
 	)
 	return i, err
