@@ -55,7 +55,7 @@ func newCatalogue(definitions []process.Definition, schemas fs.FS, settings map[
 	for key, value := range settings {
 		name, setting, _ := strings.Cut(key, ".")
 		e, ok := c.byName[name]
-		if _, declared := e.Settings[setting]; !ok || !declared {
+		if _, declared := e.SettingDefault(setting); !ok || !declared {
 			faults = append(faults, fmt.Errorf("MSHUB_RUNS_SETTINGS: there is no setting %q", key))
 			continue
 		}
@@ -110,14 +110,19 @@ var kinds = map[process.Kind]runsv1.Step_Kind{
 }
 
 func describe(d process.Definition, schemas fs.FS) (*runsv1.Process, error) {
-	out := &runsv1.Process{Name: "processes/" + d.Name, Title: d.Title, Description: d.Description, Permission: d.Permission}
+	out := &runsv1.Process{
+		Name: "processes/" + d.Name, Title: d.Title, Description: d.Description, Permission: d.Permission,
+		Concurrency: d.Concurrency, OrganisationConcurrency: d.OrganisationConcurrency, KeyConcurrency: d.KeyConcurrency,
+		Schedule: d.Schedule.Cron, Parks: d.OnFailure == process.Park, Keepable: d.Keepable, Singleton: d.Singleton,
+	}
 	for i, step := range d.Steps {
 		after := step.After
 		if len(after) == 0 && i > 0 {
 			after = []string{d.Steps[i-1].Name}
 		}
 		out.Steps = append(out.Steps, &runsv1.Step{
-			Name: step.Name, Title: step.Title, Kind: kinds[step.Kind], After: after, Optional: step.Optional, State: runsv1.Step_PENDING,
+			Name: step.Name, Title: step.Title, Kind: kinds[step.Kind], After: after, State: runsv1.Step_PENDING,
+			Optional: step.Optional, Skippable: step.Skippable || step.Optional,
 		})
 	}
 	var err error

@@ -36,6 +36,26 @@ type Definition struct {
 	Permission string
 	// Queue is QueueDefault if empty.
 	Queue string
+	// Priority in the queue, from 1 (first) to 5; 0 = 1, on the batch queue 4. Who starts a run may say another.
+	Priority int
+	// Key is the JSON name of the Input field that is the business key ("orderNumber"): runs with the same one are limited
+	// together, and found together.
+	Key string
+	// Runs at most open at once: in the installation, of one organisation, with one Key; 0 = no limit. Others wait.
+	Concurrency, OrganisationConcurrency, KeyConcurrency int32
+	// Singleton refuses a start while a run of the organisation is open.
+	Singleton bool
+	// Schedule that every organisation gets by itself.
+	Schedule Schedule
+	// Rates are the outside systems that bear only so many calls, by name; see Step.Rate.
+	Rates map[string]Rate
+	// OnFailure says what happens when a step has failed for good.
+	OnFailure OnFailure
+	// Keepable: who cancels may keep what was done. Then only those undos run that say so (Undo.EvenIfKept).
+	Keepable bool
+	// RetryInput is the JSON name of the Input field that gets "runs/ID" when a completed run is retried: the new run does
+	// what the old one left to do. Without it, a completed run can't be retried.
+	RetryInput string
 	// Settings are the durations that an operator may change, with their defaults; see Setting.
 	Settings map[string]time.Duration
 	// Workflow is func(workflow.Context, *Input) (*Result, error).
@@ -53,9 +73,36 @@ type Step struct {
 	After []string
 	// Optional steps may be left out by the story.
 	Optional bool
+	// Skippable steps may be left out by an operator when they have failed; optional ones always may.
+	Skippable bool
+	// Rate is the name in Definition.Rates of the system that the step calls: each call first waits for its turn.
+	Rate string
 	// Timeout bounds one attempt; 0 = a minute. A dead worker is noticed much earlier.
 	Timeout time.Duration
 }
+
+// Schedule is a time plan: five fields, or @hourly, @daily, @weekly, @monthly; in an IANA time zone, "" = UTC.
+type Schedule struct{ Cron, TimeZone string }
+
+// Rate is what a system bears: so many calls a second on average, and Burst at once.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// OnFailure is what happens when a step has failed for good: its attempts are used up, or the service said no.
+type OnFailure int
+
+const (
+	// Compensate gives the failure to the story, which handles it or ends; then what was done is undone.
+	Compensate OnFailure = iota
+	// Park keeps the run where it is until an operator decides: try the step again, skip it, or cancel. Calls of services
+	// park (Do, Each); a task that expires and a fact that does not come are the story's to judge.
+	Park
+)
+
+// mayBeSkipped is true if an operator may leave the step out once it has failed.
+func (s Step) mayBeSkipped() bool { return s.Skippable || s.Optional }
 
 // Kind says what a step is.
 type Kind int
@@ -105,6 +152,18 @@ func (d Definition) Validate() error {
 		fault("Title, Input, Result and Steps are required")
 		return errors.Join(faults...)
 	}
+	d.validateSteps(fault)
+	d.validateFlow(fault)
+	want := reflect.FuncOf(
+		[]reflect.Type{reflect.TypeFor[workflow.Context](), reflect.TypeOf(d.Input)},
+		[]reflect.Type{reflect.TypeOf(d.Result), reflect.TypeFor[error]()}, false)
+	if reflect.TypeOf(d.Workflow) != want {
+		fault("Workflow must be %s, not %T", want, d.Workflow)
+	}
+	return errors.Join(faults...)
+}
+
+func (d Definition) validateSteps(fault func(string, ...any)) {
 	seen := map[string]bool{}
 	for _, s := range d.Steps {
 		switch {
@@ -118,15 +177,46 @@ func (d Definition) Validate() error {
 				fault("step %q comes after %q, which is not declared before it", s.Name, before)
 			}
 		}
+		if _, declared := d.Rates[s.Rate]; s.Rate != "" && !declared {
+			fault("step %q waits for the rate %q, which is not in Rates", s.Name, s.Rate)
+		}
 		seen[s.Name] = true
 	}
-	want := reflect.FuncOf(
-		[]reflect.Type{reflect.TypeFor[workflow.Context](), reflect.TypeOf(d.Input)},
-		[]reflect.Type{reflect.TypeOf(d.Result), reflect.TypeFor[error]()}, false)
-	if reflect.TypeOf(d.Workflow) != want {
-		fault("Workflow must be %s, not %T", want, d.Workflow)
+}
+
+func (d Definition) validateFlow(fault func(string, ...any)) {
+	for name, rate := range d.Rates {
+		if !nameForm.MatchString(name) || rate.PerSecond <= 0 || rate.Burst < 0 {
+			fault("rate %q needs a name in lower case and more than 0 calls a second", name)
+		}
 	}
-	return errors.Join(faults...)
+	for _, limit := range []int32{d.Concurrency, d.OrganisationConcurrency, d.KeyConcurrency} {
+		if limit < 0 {
+			fault("a limit of %d lets no run start; 0 means no limit", limit)
+		}
+	}
+	if d.KeyConcurrency > 0 && d.Key == "" {
+		fault("KeyConcurrency needs a Key")
+	}
+	if d.Priority < 0 || d.Priority > 5 {
+		fault("priority %d is not within 1 (first) and 5", d.Priority)
+	}
+	for what, name := range map[string]string{"Key": d.Key, "RetryInput": d.RetryInput} {
+		if name != "" && d.Input.ProtoReflect().Descriptor().Fields().ByJSONName(name) == nil {
+			fault("%s: the Input has no field %q", what, name)
+		}
+	}
+	if d.Schedule.Cron == "" && d.Schedule.TimeZone != "" {
+		fault("a schedule without a cron line never fires")
+	}
+	if _, err := time.LoadLocation(d.Schedule.TimeZone); err != nil {
+		fault("there is no time zone %q", d.Schedule.TimeZone)
+	}
+	for name := range kitSettings {
+		if _, taken := d.Settings[name]; taken {
+			fault("the setting %q is the kit's own", name)
+		}
+	}
 }
 
 // Register makes a worker of the queue able to run the definitions that belong to it.
@@ -136,26 +226,4 @@ func Register(registry worker.WorkflowRegistry, queue string, definitions []Defi
 			registry.RegisterWorkflowWithOptions(d.Workflow, workflow.RegisterOptions{Name: d.Name})
 		}
 	}
-}
-
-// settingsMemo is the memo key under which the runs service hands changed settings to a run; they hold for its life.
-const settingsMemo = "mshub-settings"
-
-// SettingsMemo is the memo with which a run starts under settings that an operator changed.
-func SettingsMemo(settings map[string]time.Duration) map[string]any {
-	return map[string]any{settingsMemo: settings}
-}
-
-// Setting returns a duration of Definition.Settings as it was when the run started. An undeclared name is a bug of the
-// process and panics at its first test.
-func Setting(ctx workflow.Context, name string) time.Duration {
-	f := frameOf(ctx)
-	value, declared := f.definition.Settings[name]
-	if !declared {
-		panic(fmt.Sprintf("process %q: setting %q is not declared", f.definition.Name, name))
-	}
-	if changed, ok := f.settings[name]; ok {
-		return changed
-	}
-	return value
 }
