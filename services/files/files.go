@@ -19,12 +19,15 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/files/store"
 	filesv1 "github.com/microservicehub/mshub/services/files/v1"
+	"github.com/microservicehub/mshub/services/files/v1/filesv1connect"
 )
 
 const service = "services.files.v1.FilesService/"
 
 // Service implements FilesService and the plain HTTP handlers beside it.
 type Service struct {
+	filesv1connect.UnimplementedFilesServiceHandler
+
 	db        *postgres.DB
 	queries   *store.Queries
 	bucket    *blob.Bucket

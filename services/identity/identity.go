@@ -56,6 +56,8 @@ func (c *Config) Validate() error {
 
 // Service implements both doors. Safe for concurrent use; it owns nothing that needs closing.
 type Service struct {
+	identityv1connect.UnimplementedIdentityServiceHandler
+
 	db        *postgres.DB
 	q         *store.Queries
 	config    Config

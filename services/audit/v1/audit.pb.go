@@ -369,6 +369,114 @@ func (x *VerifyChainResponse) GetBrokenAt() int64 {
 	return 0
 }
 
+type EraseDetailsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The person's address, as it may stand in details and reasons.
+	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	// Counts what would be erased, does nothing.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseDetailsRequest) Reset() {
+	*x = EraseDetailsRequest{}
+	mi := &file_services_audit_v1_audit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseDetailsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseDetailsRequest) ProtoMessage() {}
+
+func (x *EraseDetailsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_audit_v1_audit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseDetailsRequest.ProtoReflect.Descriptor instead.
+func (*EraseDetailsRequest) Descriptor() ([]byte, []int) {
+	return file_services_audit_v1_audit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EraseDetailsRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *EraseDetailsRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *EraseDetailsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type EraseDetailsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries that lose (or would lose) their details.
+	Entries       int64 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseDetailsResponse) Reset() {
+	*x = EraseDetailsResponse{}
+	mi := &file_services_audit_v1_audit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseDetailsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseDetailsResponse) ProtoMessage() {}
+
+func (x *EraseDetailsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_audit_v1_audit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseDetailsResponse.ProtoReflect.Descriptor instead.
+func (*EraseDetailsResponse) Descriptor() ([]byte, []int) {
+	return file_services_audit_v1_audit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *EraseDetailsResponse) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
 var File_services_audit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_services_audit_v1_audit_proto_rawDesc = "" +
@@ -400,7 +508,13 @@ const file_services_audit_v1_audit_proto_rawDesc = "" +
 	"\x13VerifyChainResponse\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x12\x18\n" +
 	"\aentries\x18\x02 \x01(\x03R\aentries\x12\x1b\n" +
-	"\tbroken_at\x18\x03 \x01(\x03R\bbrokenAt2\xc5\x02\n" +
+	"\tbroken_at\x18\x03 \x01(\x03R\bbrokenAt\"m\n" +
+	"\x13EraseDetailsRequest\x12\x1d\n" +
+	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04user\x12\x1e\n" +
+	"\x05email\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"0\n" +
+	"\x14EraseDetailsResponse\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x03R\aentries2\xbc\x03\n" +
 	"\fAuditService\x12\x95\x01\n" +
 	"\vListEntries\x12%.services.audit.v1.ListEntriesRequest\x1a&.services.audit.v1.ListEntriesResponse\"7\xaa\xbb\x18\x18\n" +
 	"\n" +
@@ -409,7 +523,8 @@ const file_services_audit_v1_audit_proto_rawDesc = "" +
 	"\vVerifyChain\x12%.services.audit.v1.VerifyChainRequest\x1a&.services.audit.v1.VerifyChainResponse\">\xaa\xbb\x18\x18\n" +
 	"\n" +
 	"audit.read\x12\n" +
-	"audit:read\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/auditEntries:verify\x90\x02\x01B<Z:github.com/microservicehub/mshub/services/audit/v1;auditv1b\x06proto3"
+	"audit:read\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/auditEntries:verify\x90\x02\x01\x12u\n" +
+	"\fEraseDetails\x12&.services.audit.v1.EraseDetailsRequest\x1a'.services.audit.v1.EraseDetailsResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.workerB<Z:github.com/microservicehub/mshub/services/audit/v1;auditv1b\x06proto3"
 
 var (
 	file_services_audit_v1_audit_proto_rawDescOnce sync.Once
@@ -423,27 +538,31 @@ func file_services_audit_v1_audit_proto_rawDescGZIP() []byte {
 	return file_services_audit_v1_audit_proto_rawDescData
 }
 
-var file_services_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_services_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_services_audit_v1_audit_proto_goTypes = []any{
 	(*Entry)(nil),                 // 0: services.audit.v1.Entry
 	(*ListEntriesRequest)(nil),    // 1: services.audit.v1.ListEntriesRequest
 	(*ListEntriesResponse)(nil),   // 2: services.audit.v1.ListEntriesResponse
 	(*VerifyChainRequest)(nil),    // 3: services.audit.v1.VerifyChainRequest
 	(*VerifyChainResponse)(nil),   // 4: services.audit.v1.VerifyChainResponse
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 6: google.protobuf.Struct
+	(*EraseDetailsRequest)(nil),   // 5: services.audit.v1.EraseDetailsRequest
+	(*EraseDetailsResponse)(nil),  // 6: services.audit.v1.EraseDetailsResponse
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 8: google.protobuf.Struct
 }
 var file_services_audit_v1_audit_proto_depIdxs = []int32{
-	5, // 0: services.audit.v1.Entry.time:type_name -> google.protobuf.Timestamp
-	6, // 1: services.audit.v1.Entry.before:type_name -> google.protobuf.Struct
-	6, // 2: services.audit.v1.Entry.after:type_name -> google.protobuf.Struct
+	7, // 0: services.audit.v1.Entry.time:type_name -> google.protobuf.Timestamp
+	8, // 1: services.audit.v1.Entry.before:type_name -> google.protobuf.Struct
+	8, // 2: services.audit.v1.Entry.after:type_name -> google.protobuf.Struct
 	0, // 3: services.audit.v1.ListEntriesResponse.entries:type_name -> services.audit.v1.Entry
 	1, // 4: services.audit.v1.AuditService.ListEntries:input_type -> services.audit.v1.ListEntriesRequest
 	3, // 5: services.audit.v1.AuditService.VerifyChain:input_type -> services.audit.v1.VerifyChainRequest
-	2, // 6: services.audit.v1.AuditService.ListEntries:output_type -> services.audit.v1.ListEntriesResponse
-	4, // 7: services.audit.v1.AuditService.VerifyChain:output_type -> services.audit.v1.VerifyChainResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
+	5, // 6: services.audit.v1.AuditService.EraseDetails:input_type -> services.audit.v1.EraseDetailsRequest
+	2, // 7: services.audit.v1.AuditService.ListEntries:output_type -> services.audit.v1.ListEntriesResponse
+	4, // 8: services.audit.v1.AuditService.VerifyChain:output_type -> services.audit.v1.VerifyChainResponse
+	6, // 9: services.audit.v1.AuditService.EraseDetails:output_type -> services.audit.v1.EraseDetailsResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name
 	4, // [4:4] is the sub-list for extension extendee
 	0, // [0:4] is the sub-list for field type_name
@@ -460,7 +579,7 @@ func file_services_audit_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_audit_v1_audit_proto_rawDesc), len(file_services_audit_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -705,6 +705,173 @@ func (*DeleteFileResponse) Descriptor() ([]byte, []int) {
 	return file_services_files_v1_files_proto_rawDescGZIP(), []int{10}
 }
 
+type WriteFileRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileName      string                 `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	Content       []byte                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteFileRequest) Reset() {
+	*x = WriteFileRequest{}
+	mi := &file_services_files_v1_files_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteFileRequest) ProtoMessage() {}
+
+func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_files_v1_files_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
+func (*WriteFileRequest) Descriptor() ([]byte, []int) {
+	return file_services_files_v1_files_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WriteFileRequest) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *WriteFileRequest) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type EraseFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Counts what would be erased, does nothing.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Leaves the contents and only takes the person's name off them.
+	Keep          bool `protobuf:"varint,3,opt,name=keep,proto3" json:"keep,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseFilesRequest) Reset() {
+	*x = EraseFilesRequest{}
+	mi := &file_services_files_v1_files_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseFilesRequest) ProtoMessage() {}
+
+func (x *EraseFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_files_v1_files_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseFilesRequest.ProtoReflect.Descriptor instead.
+func (*EraseFilesRequest) Descriptor() ([]byte, []int) {
+	return file_services_files_v1_files_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *EraseFilesRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *EraseFilesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EraseFilesRequest) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
+}
+
+type EraseFilesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         int64                  `protobuf:"varint,1,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseFilesResponse) Reset() {
+	*x = EraseFilesResponse{}
+	mi := &file_services_files_v1_files_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseFilesResponse) ProtoMessage() {}
+
+func (x *EraseFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_files_v1_files_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseFilesResponse.ProtoReflect.Descriptor instead.
+func (*EraseFilesResponse) Descriptor() ([]byte, []int) {
+	return file_services_files_v1_files_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *EraseFilesResponse) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *EraseFilesResponse) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_services_files_v1_files_proto protoreflect.FileDescriptor
 
 const file_services_files_v1_files_proto_rawDesc = "" +
@@ -761,7 +928,18 @@ const file_services_files_v1_files_proto_rawDesc = "" +
 	"expireTime\"0\n" +
 	"\x11DeleteFileRequest\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x14\n" +
-	"\x12DeleteFileResponse2\xa1\a\n" +
+	"\x12DeleteFileResponse\"b\n" +
+	"\x10WriteFileRequest\x12'\n" +
+	"\tfile_name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\bfileName\x12%\n" +
+	"\acontent\x18\x02 \x01(\fB\v\xbaH\bz\x06\x10\x01\x18\x80\x80\x10R\acontent\"_\n" +
+	"\x11EraseFilesRequest\x12\x1d\n" +
+	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04user\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x12\n" +
+	"\x04keep\x18\x03 \x01(\bR\x04keep\"@\n" +
+	"\x12EraseFilesResponse\x12\x14\n" +
+	"\x05files\x18\x01 \x01(\x03R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xf3\b\n" +
 	"\fFilesService\x12\x9c\x01\n" +
 	"\fCreateUpload\x12&.services.files.v1.CreateUploadRequest\x1a'.services.files.v1.CreateUploadResponse\";\xaa\xbb\x18\x1c\n" +
 	"\vfiles.write\x12\vfiles:write(\x01\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/files:upload\x12\x9b\x01\n" +
@@ -781,7 +959,10 @@ const file_services_files_v1_files_proto_rawDesc = "" +
 	"files:read(\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/{name=files/*}:download\x12\x95\x01\n" +
 	"\n" +
 	"DeleteFile\x12$.services.files.v1.DeleteFileRequest\x1a%.services.files.v1.DeleteFileResponse\":\xaa\xbb\x18\x1c\n" +
-	"\vfiles.write\x12\vfiles:write(\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=files/*}B<Z:github.com/microservicehub/mshub/services/files/v1;filesv1b\x06proto3"
+	"\vfiles.write\x12\vfiles:write(\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=files/*}\x12_\n" +
+	"\tWriteFile\x12#.services.files.v1.WriteFileRequest\x1a\x17.services.files.v1.File\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12o\n" +
+	"\n" +
+	"EraseFiles\x12$.services.files.v1.EraseFilesRequest\x1a%.services.files.v1.EraseFilesResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.workerB<Z:github.com/microservicehub/mshub/services/files/v1;filesv1b\x06proto3"
 
 var (
 	file_services_files_v1_files_proto_rawDescOnce sync.Once
@@ -796,7 +977,7 @@ func file_services_files_v1_files_proto_rawDescGZIP() []byte {
 }
 
 var file_services_files_v1_files_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_services_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_services_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_services_files_v1_files_proto_goTypes = []any{
 	(File_State)(0),                // 0: services.files.v1.File.State
 	(*File)(nil),                   // 1: services.files.v1.File
@@ -810,31 +991,38 @@ var file_services_files_v1_files_proto_goTypes = []any{
 	(*CreateDownloadResponse)(nil), // 9: services.files.v1.CreateDownloadResponse
 	(*DeleteFileRequest)(nil),      // 10: services.files.v1.DeleteFileRequest
 	(*DeleteFileResponse)(nil),     // 11: services.files.v1.DeleteFileResponse
-	nil,                            // 12: services.files.v1.CreateUploadResponse.HeadersEntry
-	(*timestamppb.Timestamp)(nil),  // 13: google.protobuf.Timestamp
+	(*WriteFileRequest)(nil),       // 12: services.files.v1.WriteFileRequest
+	(*EraseFilesRequest)(nil),      // 13: services.files.v1.EraseFilesRequest
+	(*EraseFilesResponse)(nil),     // 14: services.files.v1.EraseFilesResponse
+	nil,                            // 15: services.files.v1.CreateUploadResponse.HeadersEntry
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
 }
 var file_services_files_v1_files_proto_depIdxs = []int32{
 	0,  // 0: services.files.v1.File.state:type_name -> services.files.v1.File.State
-	13, // 1: services.files.v1.File.create_time:type_name -> google.protobuf.Timestamp
+	16, // 1: services.files.v1.File.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: services.files.v1.CreateUploadResponse.file:type_name -> services.files.v1.File
-	12, // 3: services.files.v1.CreateUploadResponse.headers:type_name -> services.files.v1.CreateUploadResponse.HeadersEntry
-	13, // 4: services.files.v1.CreateUploadResponse.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 3: services.files.v1.CreateUploadResponse.headers:type_name -> services.files.v1.CreateUploadResponse.HeadersEntry
+	16, // 4: services.files.v1.CreateUploadResponse.expire_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: services.files.v1.ListFilesResponse.files:type_name -> services.files.v1.File
-	13, // 6: services.files.v1.CreateDownloadResponse.expire_time:type_name -> google.protobuf.Timestamp
+	16, // 6: services.files.v1.CreateDownloadResponse.expire_time:type_name -> google.protobuf.Timestamp
 	2,  // 7: services.files.v1.FilesService.CreateUpload:input_type -> services.files.v1.CreateUploadRequest
 	4,  // 8: services.files.v1.FilesService.CompleteUpload:input_type -> services.files.v1.CompleteUploadRequest
 	5,  // 9: services.files.v1.FilesService.GetFile:input_type -> services.files.v1.GetFileRequest
 	6,  // 10: services.files.v1.FilesService.ListFiles:input_type -> services.files.v1.ListFilesRequest
 	8,  // 11: services.files.v1.FilesService.CreateDownload:input_type -> services.files.v1.CreateDownloadRequest
 	10, // 12: services.files.v1.FilesService.DeleteFile:input_type -> services.files.v1.DeleteFileRequest
-	3,  // 13: services.files.v1.FilesService.CreateUpload:output_type -> services.files.v1.CreateUploadResponse
-	1,  // 14: services.files.v1.FilesService.CompleteUpload:output_type -> services.files.v1.File
-	1,  // 15: services.files.v1.FilesService.GetFile:output_type -> services.files.v1.File
-	7,  // 16: services.files.v1.FilesService.ListFiles:output_type -> services.files.v1.ListFilesResponse
-	9,  // 17: services.files.v1.FilesService.CreateDownload:output_type -> services.files.v1.CreateDownloadResponse
-	11, // 18: services.files.v1.FilesService.DeleteFile:output_type -> services.files.v1.DeleteFileResponse
-	13, // [13:19] is the sub-list for method output_type
-	7,  // [7:13] is the sub-list for method input_type
+	12, // 13: services.files.v1.FilesService.WriteFile:input_type -> services.files.v1.WriteFileRequest
+	13, // 14: services.files.v1.FilesService.EraseFiles:input_type -> services.files.v1.EraseFilesRequest
+	3,  // 15: services.files.v1.FilesService.CreateUpload:output_type -> services.files.v1.CreateUploadResponse
+	1,  // 16: services.files.v1.FilesService.CompleteUpload:output_type -> services.files.v1.File
+	1,  // 17: services.files.v1.FilesService.GetFile:output_type -> services.files.v1.File
+	7,  // 18: services.files.v1.FilesService.ListFiles:output_type -> services.files.v1.ListFilesResponse
+	9,  // 19: services.files.v1.FilesService.CreateDownload:output_type -> services.files.v1.CreateDownloadResponse
+	11, // 20: services.files.v1.FilesService.DeleteFile:output_type -> services.files.v1.DeleteFileResponse
+	1,  // 21: services.files.v1.FilesService.WriteFile:output_type -> services.files.v1.File
+	14, // 22: services.files.v1.FilesService.EraseFiles:output_type -> services.files.v1.EraseFilesResponse
+	15, // [15:23] is the sub-list for method output_type
+	7,  // [7:15] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -851,7 +1039,7 @@ func file_services_files_v1_files_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_files_v1_files_proto_rawDesc), len(file_services_files_v1_files_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -10,6 +10,7 @@ package identityv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/microservicehub/mshub/events/v1"
 	_ "github.com/microservicehub/mshub/internal/auth/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -135,6 +136,66 @@ func (Invitation_State) EnumDescriptor() ([]byte, []int) {
 	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{4, 0}
 }
 
+type UserBulk_Action int32
+
+const (
+	UserBulk_ACTION_UNSPECIFIED UserBulk_Action = 0
+	// An invitation by mail; whoever accepts has the role at once.
+	UserBulk_INVITE UserBulk_Action = 1
+	// Sign-in stops within seconds.
+	UserBulk_DISABLE     UserBulk_Action = 2
+	UserBulk_ENABLE      UserBulk_Action = 3
+	UserBulk_ADD_ROLE    UserBulk_Action = 4
+	UserBulk_REMOVE_ROLE UserBulk_Action = 5
+)
+
+// Enum value maps for UserBulk_Action.
+var (
+	UserBulk_Action_name = map[int32]string{
+		0: "ACTION_UNSPECIFIED",
+		1: "INVITE",
+		2: "DISABLE",
+		3: "ENABLE",
+		4: "ADD_ROLE",
+		5: "REMOVE_ROLE",
+	}
+	UserBulk_Action_value = map[string]int32{
+		"ACTION_UNSPECIFIED": 0,
+		"INVITE":             1,
+		"DISABLE":            2,
+		"ENABLE":             3,
+		"ADD_ROLE":           4,
+		"REMOVE_ROLE":        5,
+	}
+)
+
+func (x UserBulk_Action) Enum() *UserBulk_Action {
+	p := new(UserBulk_Action)
+	*p = x
+	return p
+}
+
+func (x UserBulk_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UserBulk_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_services_identity_v1_identity_proto_enumTypes[2].Descriptor()
+}
+
+func (UserBulk_Action) Type() protoreflect.EnumType {
+	return &file_services_identity_v1_identity_proto_enumTypes[2]
+}
+
+func (x UserBulk_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UserBulk_Action.Descriptor instead.
+func (UserBulk_Action) EnumDescriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39, 0}
+}
+
 type Link_Kind int32
 
 const (
@@ -174,11 +235,11 @@ func (x Link_Kind) String() string {
 }
 
 func (Link_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_identity_v1_identity_proto_enumTypes[2].Descriptor()
+	return file_services_identity_v1_identity_proto_enumTypes[3].Descriptor()
 }
 
 func (Link_Kind) Type() protoreflect.EnumType {
-	return &file_services_identity_v1_identity_proto_enumTypes[2]
+	return &file_services_identity_v1_identity_proto_enumTypes[3]
 }
 
 func (x Link_Kind) Number() protoreflect.EnumNumber {
@@ -187,7 +248,7 @@ func (x Link_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Link_Kind.Descriptor instead.
 func (Link_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{61, 0}
 }
 
 type AccessChange_Kind int32
@@ -229,11 +290,11 @@ func (x AccessChange_Kind) String() string {
 }
 
 func (AccessChange_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_services_identity_v1_identity_proto_enumTypes[3].Descriptor()
+	return file_services_identity_v1_identity_proto_enumTypes[4].Descriptor()
 }
 
 func (AccessChange_Kind) Type() protoreflect.EnumType {
-	return &file_services_identity_v1_identity_proto_enumTypes[3]
+	return &file_services_identity_v1_identity_proto_enumTypes[4]
 }
 
 func (x AccessChange_Kind) Number() protoreflect.EnumNumber {
@@ -242,7 +303,7 @@ func (x AccessChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AccessChange_Kind.Descriptor instead.
 func (AccessChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{69, 0}
 }
 
 type User struct {
@@ -1625,8 +1686,11 @@ func (x *UpdateMembershipRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteMembershipRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "memberships/ID"; a run may say "memberships/-" and name the user, if CreateMembership gave no answer.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "users/ID"; only beside "memberships/-".
+	User          string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1664,6 +1728,13 @@ func (*DeleteMembershipRequest) Descriptor() ([]byte, []int) {
 func (x *DeleteMembershipRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteMembershipRequest) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -2285,6 +2356,871 @@ func (x *ListInvitationsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// UserBulk is what happens to many people at once.
+type UserBulk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserBulk) Reset() {
+	*x = UserBulk{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserBulk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserBulk) ProtoMessage() {}
+
+func (x *UserBulk) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserBulk.ProtoReflect.Descriptor instead.
+func (*UserBulk) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39}
+}
+
+type PlanUserBulkRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Action UserBulk_Action        `protobuf:"varint,1,opt,name=action,proto3,enum=services.identity.v1.UserBulk_Action" json:"action,omitempty"`
+	// Signed link to a CSV file with the columns email and, for INVITE, displayName and role.
+	SourceUrl string `protobuf:"bytes,2,opt,name=source_url,json=sourceUrl,proto3" json:"source_url,omitempty"`
+	// In place of a file: which members, as for ListUsers. Not for INVITE.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// For INVITE the role of lines that name none.
+	Role   string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Finds out what would be done, does nothing.
+	DryRun bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// How long invitations can be accepted; 0 = 14 days.
+	LifetimeSeconds int64 `protobuf:"varint,7,opt,name=lifetime_seconds,json=lifetimeSeconds,proto3" json:"lifetime_seconds,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PlanUserBulkRequest) Reset() {
+	*x = PlanUserBulkRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanUserBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanUserBulkRequest) ProtoMessage() {}
+
+func (x *PlanUserBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanUserBulkRequest.ProtoReflect.Descriptor instead.
+func (*PlanUserBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *PlanUserBulkRequest) GetAction() UserBulk_Action {
+	if x != nil {
+		return x.Action
+	}
+	return UserBulk_ACTION_UNSPECIFIED
+}
+
+func (x *PlanUserBulkRequest) GetSourceUrl() string {
+	if x != nil {
+		return x.SourceUrl
+	}
+	return ""
+}
+
+func (x *PlanUserBulkRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *PlanUserBulkRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *PlanUserBulkRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PlanUserBulkRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *PlanUserBulkRequest) GetLifetimeSeconds() int64 {
+	if x != nil {
+		return x.LifetimeSeconds
+	}
+	return 0
+}
+
+type PlanUserBulkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Batches are numbered 1..batches.
+	Batches int32 `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
+	People  int64 `protobuf:"varint,2,opt,name=people,proto3" json:"people,omitempty"`
+	// Lines that can't be right, whatever is done: no address, twice in the file, the starter.
+	Failed int64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	// total = people.
+	Progress      *v1.Progress `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanUserBulkResponse) Reset() {
+	*x = PlanUserBulkResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanUserBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanUserBulkResponse) ProtoMessage() {}
+
+func (x *PlanUserBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanUserBulkResponse.ProtoReflect.Descriptor instead.
+func (*PlanUserBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *PlanUserBulkResponse) GetBatches() int32 {
+	if x != nil {
+		return x.Batches
+	}
+	return 0
+}
+
+func (x *PlanUserBulkResponse) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *PlanUserBulkResponse) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *PlanUserBulkResponse) GetProgress() *v1.Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+type ApplyUserBulkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batch         int32                  `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyUserBulkRequest) Reset() {
+	*x = ApplyUserBulkRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyUserBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyUserBulkRequest) ProtoMessage() {}
+
+func (x *ApplyUserBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyUserBulkRequest.ProtoReflect.Descriptor instead.
+func (*ApplyUserBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ApplyUserBulkRequest) GetBatch() int32 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+type ApplyUserBulkResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Done      int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	Unchanged int64                  `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Failed    int64                  `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	Progress  *v1.Progress           `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
+	// Invitations of this batch that the run has to send.
+	Mails         []*ApplyUserBulkResponse_Mail `protobuf:"bytes,5,rep,name=mails,proto3" json:"mails,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyUserBulkResponse) Reset() {
+	*x = ApplyUserBulkResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyUserBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyUserBulkResponse) ProtoMessage() {}
+
+func (x *ApplyUserBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyUserBulkResponse.ProtoReflect.Descriptor instead.
+func (*ApplyUserBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ApplyUserBulkResponse) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *ApplyUserBulkResponse) GetUnchanged() int64 {
+	if x != nil {
+		return x.Unchanged
+	}
+	return 0
+}
+
+func (x *ApplyUserBulkResponse) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *ApplyUserBulkResponse) GetProgress() *v1.Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *ApplyUserBulkResponse) GetMails() []*ApplyUserBulkResponse_Mail {
+	if x != nil {
+		return x.Mails
+	}
+	return nil
+}
+
+type NoteUserBulkMailsRequest struct {
+	state         protoimpl.MessageState              `protogen:"open.v1"`
+	Refused       []*NoteUserBulkMailsRequest_Refused `protobuf:"bytes,1,rep,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteUserBulkMailsRequest) Reset() {
+	*x = NoteUserBulkMailsRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteUserBulkMailsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteUserBulkMailsRequest) ProtoMessage() {}
+
+func (x *NoteUserBulkMailsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteUserBulkMailsRequest.ProtoReflect.Descriptor instead.
+func (*NoteUserBulkMailsRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *NoteUserBulkMailsRequest) GetRefused() []*NoteUserBulkMailsRequest_Refused {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+type NoteUserBulkMailsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteUserBulkMailsResponse) Reset() {
+	*x = NoteUserBulkMailsResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteUserBulkMailsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteUserBulkMailsResponse) ProtoMessage() {}
+
+func (x *NoteUserBulkMailsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteUserBulkMailsResponse.ProtoReflect.Descriptor instead.
+func (*NoteUserBulkMailsResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{45}
+}
+
+type FinishUserBulkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Signed link for a PUT of text/csv; used only if there is something to list.
+	ListUrl       string `protobuf:"bytes,1,opt,name=list_url,json=listUrl,proto3" json:"list_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishUserBulkRequest) Reset() {
+	*x = FinishUserBulkRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishUserBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishUserBulkRequest) ProtoMessage() {}
+
+func (x *FinishUserBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishUserBulkRequest.ProtoReflect.Descriptor instead.
+func (*FinishUserBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *FinishUserBulkRequest) GetListUrl() string {
+	if x != nil {
+		return x.ListUrl
+	}
+	return ""
+}
+
+type FinishUserBulkResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	People    int64                  `protobuf:"varint,1,opt,name=people,proto3" json:"people,omitempty"`
+	Done      int64                  `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	Unchanged int64                  `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Failed    int64                  `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Of the CSV file (line, email, outcome, reason, message), if one was written; for files.CompleteUpload.
+	ListSize      int64  `protobuf:"varint,5,opt,name=list_size,json=listSize,proto3" json:"list_size,omitempty"`
+	ListSha256    string `protobuf:"bytes,6,opt,name=list_sha256,json=listSha256,proto3" json:"list_sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishUserBulkResponse) Reset() {
+	*x = FinishUserBulkResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishUserBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishUserBulkResponse) ProtoMessage() {}
+
+func (x *FinishUserBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishUserBulkResponse.ProtoReflect.Descriptor instead.
+func (*FinishUserBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *FinishUserBulkResponse) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *FinishUserBulkResponse) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *FinishUserBulkResponse) GetUnchanged() int64 {
+	if x != nil {
+		return x.Unchanged
+	}
+	return 0
+}
+
+func (x *FinishUserBulkResponse) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *FinishUserBulkResponse) GetListSize() int64 {
+	if x != nil {
+		return x.ListSize
+	}
+	return 0
+}
+
+func (x *FinishUserBulkResponse) GetListSha256() string {
+	if x != nil {
+		return x.ListSha256
+	}
+	return ""
+}
+
+type UndoUserBulkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoUserBulkRequest) Reset() {
+	*x = UndoUserBulkRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoUserBulkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoUserBulkRequest) ProtoMessage() {}
+
+func (x *UndoUserBulkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoUserBulkRequest.ProtoReflect.Descriptor instead.
+func (*UndoUserBulkRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{48}
+}
+
+type UndoUserBulkResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Undone int64                  `protobuf:"varint,1,opt,name=undone,proto3" json:"undone,omitempty"`
+	// Changed by somebody else since, or accepted by the person: left as they are.
+	Kept          int64 `protobuf:"varint,2,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoUserBulkResponse) Reset() {
+	*x = UndoUserBulkResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoUserBulkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoUserBulkResponse) ProtoMessage() {}
+
+func (x *UndoUserBulkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoUserBulkResponse.ProtoReflect.Descriptor instead.
+func (*UndoUserBulkResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *UndoUserBulkResponse) GetUndone() int64 {
+	if x != nil {
+		return x.Undone
+	}
+	return 0
+}
+
+func (x *UndoUserBulkResponse) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+type ListAddresseesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID" and "roles/NAME"; others are passed over.
+	Concerns      []string `protobuf:"bytes,1,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAddresseesRequest) Reset() {
+	*x = ListAddresseesRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddresseesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddresseesRequest) ProtoMessage() {}
+
+func (x *ListAddresseesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddresseesRequest.ProtoReflect.Descriptor instead.
+func (*ListAddresseesRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ListAddresseesRequest) GetConcerns() []string {
+	if x != nil {
+		return x.Concerns
+	}
+	return nil
+}
+
+type ListAddresseesResponse struct {
+	state         protoimpl.MessageState              `protogen:"open.v1"`
+	Addressees    []*ListAddresseesResponse_Addressee `protobuf:"bytes,1,rep,name=addressees,proto3" json:"addressees,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAddresseesResponse) Reset() {
+	*x = ListAddresseesResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddresseesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddresseesResponse) ProtoMessage() {}
+
+func (x *ListAddresseesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddresseesResponse.ProtoReflect.Descriptor instead.
+func (*ListAddresseesResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ListAddresseesResponse) GetAddressees() []*ListAddresseesResponse_Addressee {
+	if x != nil {
+		return x.Addressees
+	}
+	return nil
+}
+
+type ErasePersonRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID" or an e-mail address.
+	Person string `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
+	// Counts what would be erased, does nothing.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasePersonRequest) Reset() {
+	*x = ErasePersonRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasePersonRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasePersonRequest) ProtoMessage() {}
+
+func (x *ErasePersonRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasePersonRequest.ProtoReflect.Descriptor instead.
+func (*ErasePersonRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ErasePersonRequest) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *ErasePersonRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type ErasePersonResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID"; empty: this organisation knows nobody of that name or address (any more).
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The person's address; only of a dry run.
+	Email       string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	Memberships int64  `protobuf:"varint,3,opt,name=memberships,proto3" json:"memberships,omitempty"`
+	Invitations int64  `protobuf:"varint,4,opt,name=invitations,proto3" json:"invitations,omitempty"`
+	// Lines of bulk changes that named the person.
+	BulkLines int64 `protobuf:"varint,5,opt,name=bulk_lines,json=bulkLines,proto3" json:"bulk_lines,omitempty"`
+	// The account itself goes (or has gone): no other organisation knows the person.
+	Account bool `protobuf:"varint,6,opt,name=account,proto3" json:"account,omitempty"`
+	// SHA-256 (hex) of the address in lower case: who knows the address can check a certificate that does not name it.
+	EmailSha256   string `protobuf:"bytes,7,opt,name=email_sha256,json=emailSha256,proto3" json:"email_sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasePersonResponse) Reset() {
+	*x = ErasePersonResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasePersonResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasePersonResponse) ProtoMessage() {}
+
+func (x *ErasePersonResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasePersonResponse.ProtoReflect.Descriptor instead.
+func (*ErasePersonResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *ErasePersonResponse) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *ErasePersonResponse) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *ErasePersonResponse) GetMemberships() int64 {
+	if x != nil {
+		return x.Memberships
+	}
+	return 0
+}
+
+func (x *ErasePersonResponse) GetInvitations() int64 {
+	if x != nil {
+		return x.Invitations
+	}
+	return 0
+}
+
+func (x *ErasePersonResponse) GetBulkLines() int64 {
+	if x != nil {
+		return x.BulkLines
+	}
+	return 0
+}
+
+func (x *ErasePersonResponse) GetAccount() bool {
+	if x != nil {
+		return x.Account
+	}
+	return false
+}
+
+func (x *ErasePersonResponse) GetEmailSha256() string {
+	if x != nil {
+		return x.EmailSha256
+	}
+	return ""
+}
+
 type VerifyCredentialsRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Email    string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
@@ -2297,7 +3233,7 @@ type VerifyCredentialsRequest struct {
 
 func (x *VerifyCredentialsRequest) Reset() {
 	*x = VerifyCredentialsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +3245,7 @@ func (x *VerifyCredentialsRequest) String() string {
 func (*VerifyCredentialsRequest) ProtoMessage() {}
 
 func (x *VerifyCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +3258,7 @@ func (x *VerifyCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*VerifyCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *VerifyCredentialsRequest) GetEmail() string {
@@ -2356,7 +3292,7 @@ type VerifyCredentialsResponse struct {
 
 func (x *VerifyCredentialsResponse) Reset() {
 	*x = VerifyCredentialsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +3304,7 @@ func (x *VerifyCredentialsResponse) String() string {
 func (*VerifyCredentialsResponse) ProtoMessage() {}
 
 func (x *VerifyCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +3317,7 @@ func (x *VerifyCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*VerifyCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *VerifyCredentialsResponse) GetUser() *User {
@@ -2403,7 +3339,7 @@ type GetAccessRequest struct {
 
 func (x *GetAccessRequest) Reset() {
 	*x = GetAccessRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2415,7 +3351,7 @@ func (x *GetAccessRequest) String() string {
 func (*GetAccessRequest) ProtoMessage() {}
 
 func (x *GetAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2428,7 +3364,7 @@ func (x *GetAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessRequest.ProtoReflect.Descriptor instead.
 func (*GetAccessRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *GetAccessRequest) GetUser() string {
@@ -2458,7 +3394,7 @@ type GetAccessResponse struct {
 
 func (x *GetAccessResponse) Reset() {
 	*x = GetAccessResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2470,7 +3406,7 @@ func (x *GetAccessResponse) String() string {
 func (*GetAccessResponse) ProtoMessage() {}
 
 func (x *GetAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2483,7 +3419,7 @@ func (x *GetAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessResponse.ProtoReflect.Descriptor instead.
 func (*GetAccessResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{42}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GetAccessResponse) GetUser() *User {
@@ -2517,7 +3453,7 @@ type SignUpRequest struct {
 
 func (x *SignUpRequest) Reset() {
 	*x = SignUpRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +3465,7 @@ func (x *SignUpRequest) String() string {
 func (*SignUpRequest) ProtoMessage() {}
 
 func (x *SignUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +3478,7 @@ func (x *SignUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignUpRequest.ProtoReflect.Descriptor instead.
 func (*SignUpRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SignUpRequest) GetEmail() string {
@@ -2569,7 +3505,7 @@ type SignUpResponse struct {
 
 func (x *SignUpResponse) Reset() {
 	*x = SignUpResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +3517,7 @@ func (x *SignUpResponse) String() string {
 func (*SignUpResponse) ProtoMessage() {}
 
 func (x *SignUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +3530,7 @@ func (x *SignUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignUpResponse.ProtoReflect.Descriptor instead.
 func (*SignUpResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SignUpResponse) GetMail() *LinkMail {
@@ -2617,7 +3553,7 @@ type LinkMail struct {
 
 func (x *LinkMail) Reset() {
 	*x = LinkMail{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +3565,7 @@ func (x *LinkMail) String() string {
 func (*LinkMail) ProtoMessage() {}
 
 func (x *LinkMail) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +3578,7 @@ func (x *LinkMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMail.ProtoReflect.Descriptor instead.
 func (*LinkMail) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{45}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *LinkMail) GetTemplate() string {
@@ -2681,7 +3617,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +3629,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +3642,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{61}
 }
 
 type CreateLinkRequest struct {
@@ -2722,7 +3658,7 @@ type CreateLinkRequest struct {
 
 func (x *CreateLinkRequest) Reset() {
 	*x = CreateLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +3670,7 @@ func (x *CreateLinkRequest) String() string {
 func (*CreateLinkRequest) ProtoMessage() {}
 
 func (x *CreateLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +3683,7 @@ func (x *CreateLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{47}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateLinkRequest) GetKind() Link_Kind {
@@ -2781,7 +3717,7 @@ type CreateLinkResponse struct {
 
 func (x *CreateLinkResponse) Reset() {
 	*x = CreateLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2793,7 +3729,7 @@ func (x *CreateLinkResponse) String() string {
 func (*CreateLinkResponse) ProtoMessage() {}
 
 func (x *CreateLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2806,7 +3742,7 @@ func (x *CreateLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{48}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CreateLinkResponse) GetMail() *LinkMail {
@@ -2825,7 +3761,7 @@ type GetLinkRequest struct {
 
 func (x *GetLinkRequest) Reset() {
 	*x = GetLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2837,7 +3773,7 @@ func (x *GetLinkRequest) String() string {
 func (*GetLinkRequest) ProtoMessage() {}
 
 func (x *GetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2850,7 +3786,7 @@ func (x *GetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLinkRequest.ProtoReflect.Descriptor instead.
 func (*GetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{49}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *GetLinkRequest) GetToken() string {
@@ -2875,7 +3811,7 @@ type GetLinkResponse struct {
 
 func (x *GetLinkResponse) Reset() {
 	*x = GetLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +3823,7 @@ func (x *GetLinkResponse) String() string {
 func (*GetLinkResponse) ProtoMessage() {}
 
 func (x *GetLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3836,7 @@ func (x *GetLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLinkResponse.ProtoReflect.Descriptor instead.
 func (*GetLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{50}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *GetLinkResponse) GetKind() Link_Kind {
@@ -2951,7 +3887,7 @@ type RedeemLinkRequest struct {
 
 func (x *RedeemLinkRequest) Reset() {
 	*x = RedeemLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3899,7 @@ func (x *RedeemLinkRequest) String() string {
 func (*RedeemLinkRequest) ProtoMessage() {}
 
 func (x *RedeemLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3912,7 @@ func (x *RedeemLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemLinkRequest.ProtoReflect.Descriptor instead.
 func (*RedeemLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *RedeemLinkRequest) GetToken() string {
@@ -3017,7 +3953,7 @@ type RedeemLinkResponse struct {
 
 func (x *RedeemLinkResponse) Reset() {
 	*x = RedeemLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3029,7 +3965,7 @@ func (x *RedeemLinkResponse) String() string {
 func (*RedeemLinkResponse) ProtoMessage() {}
 
 func (x *RedeemLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3042,7 +3978,7 @@ func (x *RedeemLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemLinkResponse.ProtoReflect.Descriptor instead.
 func (*RedeemLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{52}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RedeemLinkResponse) GetUser() *User {
@@ -3069,7 +4005,7 @@ type ResolveOrganisationRequest struct {
 
 func (x *ResolveOrganisationRequest) Reset() {
 	*x = ResolveOrganisationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +4017,7 @@ func (x *ResolveOrganisationRequest) String() string {
 func (*ResolveOrganisationRequest) ProtoMessage() {}
 
 func (x *ResolveOrganisationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +4030,7 @@ func (x *ResolveOrganisationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveOrganisationRequest.ProtoReflect.Descriptor instead.
 func (*ResolveOrganisationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ResolveOrganisationRequest) GetOrganisation() string {
@@ -3117,7 +4053,7 @@ type AccessChange struct {
 
 func (x *AccessChange) Reset() {
 	*x = AccessChange{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3129,7 +4065,7 @@ func (x *AccessChange) String() string {
 func (*AccessChange) ProtoMessage() {}
 
 func (x *AccessChange) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,7 +4078,7 @@ func (x *AccessChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessChange.ProtoReflect.Descriptor instead.
 func (*AccessChange) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AccessChange) GetUser() string {
@@ -3176,7 +4112,7 @@ type ListAccessChangesRequest struct {
 
 func (x *ListAccessChangesRequest) Reset() {
 	*x = ListAccessChangesRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +4124,7 @@ func (x *ListAccessChangesRequest) String() string {
 func (*ListAccessChangesRequest) ProtoMessage() {}
 
 func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +4137,7 @@ func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListAccessChangesRequest) GetSince() *timestamppb.Timestamp {
@@ -3221,7 +4157,7 @@ type ListAccessChangesResponse struct {
 
 func (x *ListAccessChangesResponse) Reset() {
 	*x = ListAccessChangesResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3233,7 +4169,7 @@ func (x *ListAccessChangesResponse) String() string {
 func (*ListAccessChangesResponse) ProtoMessage() {}
 
 func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3246,7 +4182,7 @@ func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{56}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
@@ -3256,11 +4192,211 @@ func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
 	return nil
 }
 
+type ApplyUserBulkResponse_Mail struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Email       string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	DisplayName string                 `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// Absolute URL, below MSHUB_PUBLIC_URL.
+	Link string `protobuf:"bytes,3,opt,name=link,proto3" json:"link,omitempty"`
+	// Line of the plan, for NoteUserBulkMails.
+	Line          int64 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyUserBulkResponse_Mail) Reset() {
+	*x = ApplyUserBulkResponse_Mail{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyUserBulkResponse_Mail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyUserBulkResponse_Mail) ProtoMessage() {}
+
+func (x *ApplyUserBulkResponse_Mail) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyUserBulkResponse_Mail.ProtoReflect.Descriptor instead.
+func (*ApplyUserBulkResponse_Mail) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43, 0}
+}
+
+func (x *ApplyUserBulkResponse_Mail) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *ApplyUserBulkResponse_Mail) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *ApplyUserBulkResponse_Mail) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *ApplyUserBulkResponse_Mail) GetLine() int64 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+type NoteUserBulkMailsRequest_Refused struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          int64                  `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteUserBulkMailsRequest_Refused) Reset() {
+	*x = NoteUserBulkMailsRequest_Refused{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteUserBulkMailsRequest_Refused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteUserBulkMailsRequest_Refused) ProtoMessage() {}
+
+func (x *NoteUserBulkMailsRequest_Refused) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteUserBulkMailsRequest_Refused.ProtoReflect.Descriptor instead.
+func (*NoteUserBulkMailsRequest_Refused) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44, 0}
+}
+
+func (x *NoteUserBulkMailsRequest_Refused) GetLine() int64 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *NoteUserBulkMailsRequest_Refused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NoteUserBulkMailsRequest_Refused) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type ListAddresseesResponse_Addressee struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	User        string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Email       string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// Those of the request that mean this person.
+	Concerns      []string `protobuf:"bytes,4,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAddresseesResponse_Addressee) Reset() {
+	*x = ListAddresseesResponse_Addressee{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddresseesResponse_Addressee) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddresseesResponse_Addressee) ProtoMessage() {}
+
+func (x *ListAddresseesResponse_Addressee) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddresseesResponse_Addressee.ProtoReflect.Descriptor instead.
+func (*ListAddresseesResponse_Addressee) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51, 0}
+}
+
+func (x *ListAddresseesResponse_Addressee) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *ListAddresseesResponse_Addressee) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *ListAddresseesResponse_Addressee) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *ListAddresseesResponse_Addressee) GetConcerns() []string {
+	if x != nil {
+		return x.Concerns
+	}
+	return nil
+}
+
 var File_services_identity_v1_identity_proto protoreflect.FileDescriptor
 
 const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\n" +
-	"#services/identity/v1/identity.proto\x12\x14services.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\xe9\x03\n" +
+	"#services/identity/v1/identity.proto\x12\x14services.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x15events/v1/event.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\xe9\x03\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\x05email\x18\x02 \x01(\tB\n" +
@@ -3380,9 +4516,10 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"membership\x18\x01 \x01(\v2 .services.identity.v1.MembershipB\x06\xbaH\x03\xd8\x01\x03R\n" +
 	"membership\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"6\n" +
+	"updateMask\"S\n" +
 	"\x17DeleteMembershipRequest\x12\x1b\n" +
-	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"\x1a\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\x1b\n" +
+	"\x04user\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04user\"\x1a\n" +
 	"\x18DeleteMembershipResponse\"\x12\n" +
 	"\x10ListRolesRequest\"E\n" +
 	"\x11ListRolesResponse\x120\n" +
@@ -3420,7 +4557,90 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x85\x01\n" +
 	"\x17ListInvitationsResponse\x12B\n" +
 	"\vinvitations\x18\x01 \x03(\v2 .services.identity.v1.InvitationR\vinvitations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8b\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"p\n" +
+	"\bUserBulk\"d\n" +
+	"\x06Action\x12\x16\n" +
+	"\x12ACTION_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06INVITE\x10\x01\x12\v\n" +
+	"\aDISABLE\x10\x02\x12\n" +
+	"\n" +
+	"\x06ENABLE\x10\x03\x12\f\n" +
+	"\bADD_ROLE\x10\x04\x12\x0f\n" +
+	"\vREMOVE_ROLE\x10\x05\"\xb8\x02\n" +
+	"\x13PlanUserBulkRequest\x12O\n" +
+	"\x06action\x18\x01 \x01(\x0e2%.services.identity.v1.UserBulk.ActionB\x10\xbaH\r\x82\x01\n" +
+	"\x18\x01\x18\x02\x18\x03\x18\x04\x18\x05R\x06action\x12\x1d\n" +
+	"\n" +
+	"source_url\x18\x02 \x01(\tR\tsourceUrl\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x06filter\x12\x1b\n" +
+	"\x04role\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04role\x12 \n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x127\n" +
+	"\x10lifetime_seconds\x18\a \x01(\x03B\f\xbaH\t\"\a\x18\x80\xce\xda\x03(\x00R\x0flifetimeSeconds\"\x91\x01\n" +
+	"\x14PlanUserBulkResponse\x12\x18\n" +
+	"\abatches\x18\x01 \x01(\x05R\abatches\x12\x16\n" +
+	"\x06people\x18\x02 \x01(\x03R\x06people\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12/\n" +
+	"\bprogress\x18\x04 \x01(\v2\x13.events.v1.ProgressR\bprogress\"5\n" +
+	"\x14ApplyUserBulkRequest\x12\x1d\n" +
+	"\x05batch\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x05batch\"\xc3\x02\n" +
+	"\x15ApplyUserBulkResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\x03R\x04done\x12\x1c\n" +
+	"\tunchanged\x18\x02 \x01(\x03R\tunchanged\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12/\n" +
+	"\bprogress\x18\x04 \x01(\v2\x13.events.v1.ProgressR\bprogress\x12F\n" +
+	"\x05mails\x18\x05 \x03(\v20.services.identity.v1.ApplyUserBulkResponse.MailR\x05mails\x1ag\n" +
+	"\x04Mail\x12\x14\n" +
+	"\x05email\x18\x01 \x01(\tR\x05email\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x12\n" +
+	"\x04link\x18\x03 \x01(\tR\x04link\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\x03R\x04line\"\xc7\x01\n" +
+	"\x18NoteUserBulkMailsRequest\x12Z\n" +
+	"\arefused\x18\x01 \x03(\v26.services.identity.v1.NoteUserBulkMailsRequest.RefusedB\b\xbaH\x05\x92\x01\x02\x10dR\arefused\x1aO\n" +
+	"\aRefused\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\x03R\x04line\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x1b\n" +
+	"\x19NoteUserBulkMailsResponse\"2\n" +
+	"\x15FinishUserBulkRequest\x12\x19\n" +
+	"\blist_url\x18\x01 \x01(\tR\alistUrl\"\xb8\x01\n" +
+	"\x16FinishUserBulkResponse\x12\x16\n" +
+	"\x06people\x18\x01 \x01(\x03R\x06people\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x1c\n" +
+	"\tunchanged\x18\x03 \x01(\x03R\tunchanged\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\x03R\x06failed\x12\x1b\n" +
+	"\tlist_size\x18\x05 \x01(\x03R\blistSize\x12\x1f\n" +
+	"\vlist_sha256\x18\x06 \x01(\tR\n" +
+	"listSha256\"\x15\n" +
+	"\x13UndoUserBulkRequest\"B\n" +
+	"\x14UndoUserBulkResponse\x12\x16\n" +
+	"\x06undone\x18\x01 \x01(\x03R\x06undone\x12\x12\n" +
+	"\x04kept\x18\x02 \x01(\x03R\x04kept\">\n" +
+	"\x15ListAddresseesRequest\x12%\n" +
+	"\bconcerns\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bconcerns\"\xe6\x01\n" +
+	"\x16ListAddresseesResponse\x12V\n" +
+	"\n" +
+	"addressees\x18\x01 \x03(\v26.services.identity.v1.ListAddresseesResponse.AddresseeR\n" +
+	"addressees\x1at\n" +
+	"\tAddressee\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\x12!\n" +
+	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x1a\n" +
+	"\bconcerns\x18\x04 \x03(\tR\bconcerns\"Q\n" +
+	"\x12ErasePersonRequest\x12\"\n" +
+	"\x06person\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x06person\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xdf\x01\n" +
+	"\x13ErasePersonResponse\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\x12 \n" +
+	"\vmemberships\x18\x03 \x01(\x03R\vmemberships\x12 \n" +
+	"\vinvitations\x18\x04 \x01(\x03R\vinvitations\x12\x1d\n" +
+	"\n" +
+	"bulk_lines\x18\x05 \x01(\x03R\tbulkLines\x12\x18\n" +
+	"\aaccount\x18\x06 \x01(\bR\aaccount\x12!\n" +
+	"\femail_sha256\x18\a \x01(\tR\vemailSha256\"\x8b\x01\n" +
 	"\x18VerifyCredentialsRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12&\n" +
@@ -3495,7 +4715,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x18ListAccessChangesRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
 	"\x19ListAccessChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcf\x1d\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xdb$\n" +
 	"\x0fIdentityService\x12i\n" +
 	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x96\x01\n" +
 	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"8\xaa\xbb\x18 \n" +
@@ -3549,7 +4769,14 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x12WithdrawInvitation\x12/.services.identity.v1.WithdrawInvitationRequest\x1a0.services.identity.v1.WithdrawInvitationResponse\"R\xaa\xbb\x18\"\n" +
 	"\x0eidentity.write\x12\x0eidentity:write(\x01\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=invitations/*}:withdraw\x12\xac\x01\n" +
 	"\x0fListInvitations\x12,.services.identity.v1.ListInvitationsRequest\x1a-.services.identity.v1.ListInvitationsResponse\"<\xaa\xbb\x18\x1e\n" +
-	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x012\x85\b\n" +
+	"\ridentity.read\x12\ridentity:read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x90\x02\x01\x12{\n" +
+	"\fPlanUserBulk\x12).services.identity.v1.PlanUserBulkRequest\x1a*.services.identity.v1.PlanUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12~\n" +
+	"\rApplyUserBulk\x12*.services.identity.v1.ApplyUserBulkRequest\x1a+.services.identity.v1.ApplyUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x8a\x01\n" +
+	"\x11NoteUserBulkMails\x12..services.identity.v1.NoteUserBulkMailsRequest\x1a/.services.identity.v1.NoteUserBulkMailsResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x81\x01\n" +
+	"\x0eFinishUserBulk\x12+.services.identity.v1.FinishUserBulkRequest\x1a,.services.identity.v1.FinishUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12{\n" +
+	"\fUndoUserBulk\x12).services.identity.v1.UndoUserBulkRequest\x1a*.services.identity.v1.UndoUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x84\x01\n" +
+	"\x0eListAddressees\x12+.services.identity.v1.ListAddresseesRequest\x1a,.services.identity.v1.ListAddresseesResponse\"\x17\xaa\xbb\x18\x10(\x012\fmshub.worker\x90\x02\x01\x12x\n" +
+	"\vErasePerson\x12(.services.identity.v1.ErasePersonRequest\x1a).services.identity.v1.ErasePersonResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker2\x85\b\n" +
 	"\x11CredentialService\x12\x8c\x01\n" +
 	"\x11VerifyCredentials\x12..services.identity.v1.VerifyCredentialsRequest\x1a/.services.identity.v1.VerifyCredentialsResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12w\n" +
 	"\tGetAccess\x12&.services.identity.v1.GetAccessRequest\x1a'.services.identity.v1.GetAccessResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12k\n" +
@@ -3574,183 +4801,223 @@ func file_services_identity_v1_identity_proto_rawDescGZIP() []byte {
 	return file_services_identity_v1_identity_proto_rawDescData
 }
 
-var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_services_identity_v1_identity_proto_goTypes = []any{
-	(User_State)(0),                    // 0: services.identity.v1.User.State
-	(Invitation_State)(0),              // 1: services.identity.v1.Invitation.State
-	(Link_Kind)(0),                     // 2: services.identity.v1.Link.Kind
-	(AccessChange_Kind)(0),             // 3: services.identity.v1.AccessChange.Kind
-	(*User)(nil),                       // 4: services.identity.v1.User
-	(*Organisation)(nil),               // 5: services.identity.v1.Organisation
-	(*Membership)(nil),                 // 6: services.identity.v1.Membership
-	(*Role)(nil),                       // 7: services.identity.v1.Role
-	(*Invitation)(nil),                 // 8: services.identity.v1.Invitation
-	(*GetMeRequest)(nil),               // 9: services.identity.v1.GetMeRequest
-	(*GetMeResponse)(nil),              // 10: services.identity.v1.GetMeResponse
-	(*ListUsersRequest)(nil),           // 11: services.identity.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),          // 12: services.identity.v1.ListUsersResponse
-	(*GetUserRequest)(nil),             // 13: services.identity.v1.GetUserRequest
-	(*CreateUserRequest)(nil),          // 14: services.identity.v1.CreateUserRequest
-	(*UpdateUserRequest)(nil),          // 15: services.identity.v1.UpdateUserRequest
-	(*DeleteUserRequest)(nil),          // 16: services.identity.v1.DeleteUserRequest
-	(*DeleteUserResponse)(nil),         // 17: services.identity.v1.DeleteUserResponse
-	(*DisableUserRequest)(nil),         // 18: services.identity.v1.DisableUserRequest
-	(*EnableUserRequest)(nil),          // 19: services.identity.v1.EnableUserRequest
-	(*ListOrganisationsRequest)(nil),   // 20: services.identity.v1.ListOrganisationsRequest
-	(*ListOrganisationsResponse)(nil),  // 21: services.identity.v1.ListOrganisationsResponse
-	(*GetOrganisationRequest)(nil),     // 22: services.identity.v1.GetOrganisationRequest
-	(*CreateOrganisationRequest)(nil),  // 23: services.identity.v1.CreateOrganisationRequest
-	(*UpdateOrganisationRequest)(nil),  // 24: services.identity.v1.UpdateOrganisationRequest
-	(*ListMembershipsRequest)(nil),     // 25: services.identity.v1.ListMembershipsRequest
-	(*ListMembershipsResponse)(nil),    // 26: services.identity.v1.ListMembershipsResponse
-	(*CreateMembershipRequest)(nil),    // 27: services.identity.v1.CreateMembershipRequest
-	(*UpdateMembershipRequest)(nil),    // 28: services.identity.v1.UpdateMembershipRequest
-	(*DeleteMembershipRequest)(nil),    // 29: services.identity.v1.DeleteMembershipRequest
-	(*DeleteMembershipResponse)(nil),   // 30: services.identity.v1.DeleteMembershipResponse
-	(*ListRolesRequest)(nil),           // 31: services.identity.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 32: services.identity.v1.ListRolesResponse
-	(*CreateRoleRequest)(nil),          // 33: services.identity.v1.CreateRoleRequest
-	(*UpdateRoleRequest)(nil),          // 34: services.identity.v1.UpdateRoleRequest
-	(*DeleteRoleRequest)(nil),          // 35: services.identity.v1.DeleteRoleRequest
-	(*DeleteRoleResponse)(nil),         // 36: services.identity.v1.DeleteRoleResponse
-	(*InviteUserRequest)(nil),          // 37: services.identity.v1.InviteUserRequest
-	(*InviteUserResponse)(nil),         // 38: services.identity.v1.InviteUserResponse
-	(*WithdrawInvitationRequest)(nil),  // 39: services.identity.v1.WithdrawInvitationRequest
-	(*WithdrawInvitationResponse)(nil), // 40: services.identity.v1.WithdrawInvitationResponse
-	(*ListInvitationsRequest)(nil),     // 41: services.identity.v1.ListInvitationsRequest
-	(*ListInvitationsResponse)(nil),    // 42: services.identity.v1.ListInvitationsResponse
-	(*VerifyCredentialsRequest)(nil),   // 43: services.identity.v1.VerifyCredentialsRequest
-	(*VerifyCredentialsResponse)(nil),  // 44: services.identity.v1.VerifyCredentialsResponse
-	(*GetAccessRequest)(nil),           // 45: services.identity.v1.GetAccessRequest
-	(*GetAccessResponse)(nil),          // 46: services.identity.v1.GetAccessResponse
-	(*SignUpRequest)(nil),              // 47: services.identity.v1.SignUpRequest
-	(*SignUpResponse)(nil),             // 48: services.identity.v1.SignUpResponse
-	(*LinkMail)(nil),                   // 49: services.identity.v1.LinkMail
-	(*Link)(nil),                       // 50: services.identity.v1.Link
-	(*CreateLinkRequest)(nil),          // 51: services.identity.v1.CreateLinkRequest
-	(*CreateLinkResponse)(nil),         // 52: services.identity.v1.CreateLinkResponse
-	(*GetLinkRequest)(nil),             // 53: services.identity.v1.GetLinkRequest
-	(*GetLinkResponse)(nil),            // 54: services.identity.v1.GetLinkResponse
-	(*RedeemLinkRequest)(nil),          // 55: services.identity.v1.RedeemLinkRequest
-	(*RedeemLinkResponse)(nil),         // 56: services.identity.v1.RedeemLinkResponse
-	(*ResolveOrganisationRequest)(nil), // 57: services.identity.v1.ResolveOrganisationRequest
-	(*AccessChange)(nil),               // 58: services.identity.v1.AccessChange
-	(*ListAccessChangesRequest)(nil),   // 59: services.identity.v1.ListAccessChangesRequest
-	(*ListAccessChangesResponse)(nil),  // 60: services.identity.v1.ListAccessChangesResponse
-	(*timestamppb.Timestamp)(nil),      // 61: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 62: google.protobuf.FieldMask
+	(User_State)(0),                          // 0: services.identity.v1.User.State
+	(Invitation_State)(0),                    // 1: services.identity.v1.Invitation.State
+	(UserBulk_Action)(0),                     // 2: services.identity.v1.UserBulk.Action
+	(Link_Kind)(0),                           // 3: services.identity.v1.Link.Kind
+	(AccessChange_Kind)(0),                   // 4: services.identity.v1.AccessChange.Kind
+	(*User)(nil),                             // 5: services.identity.v1.User
+	(*Organisation)(nil),                     // 6: services.identity.v1.Organisation
+	(*Membership)(nil),                       // 7: services.identity.v1.Membership
+	(*Role)(nil),                             // 8: services.identity.v1.Role
+	(*Invitation)(nil),                       // 9: services.identity.v1.Invitation
+	(*GetMeRequest)(nil),                     // 10: services.identity.v1.GetMeRequest
+	(*GetMeResponse)(nil),                    // 11: services.identity.v1.GetMeResponse
+	(*ListUsersRequest)(nil),                 // 12: services.identity.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),                // 13: services.identity.v1.ListUsersResponse
+	(*GetUserRequest)(nil),                   // 14: services.identity.v1.GetUserRequest
+	(*CreateUserRequest)(nil),                // 15: services.identity.v1.CreateUserRequest
+	(*UpdateUserRequest)(nil),                // 16: services.identity.v1.UpdateUserRequest
+	(*DeleteUserRequest)(nil),                // 17: services.identity.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),               // 18: services.identity.v1.DeleteUserResponse
+	(*DisableUserRequest)(nil),               // 19: services.identity.v1.DisableUserRequest
+	(*EnableUserRequest)(nil),                // 20: services.identity.v1.EnableUserRequest
+	(*ListOrganisationsRequest)(nil),         // 21: services.identity.v1.ListOrganisationsRequest
+	(*ListOrganisationsResponse)(nil),        // 22: services.identity.v1.ListOrganisationsResponse
+	(*GetOrganisationRequest)(nil),           // 23: services.identity.v1.GetOrganisationRequest
+	(*CreateOrganisationRequest)(nil),        // 24: services.identity.v1.CreateOrganisationRequest
+	(*UpdateOrganisationRequest)(nil),        // 25: services.identity.v1.UpdateOrganisationRequest
+	(*ListMembershipsRequest)(nil),           // 26: services.identity.v1.ListMembershipsRequest
+	(*ListMembershipsResponse)(nil),          // 27: services.identity.v1.ListMembershipsResponse
+	(*CreateMembershipRequest)(nil),          // 28: services.identity.v1.CreateMembershipRequest
+	(*UpdateMembershipRequest)(nil),          // 29: services.identity.v1.UpdateMembershipRequest
+	(*DeleteMembershipRequest)(nil),          // 30: services.identity.v1.DeleteMembershipRequest
+	(*DeleteMembershipResponse)(nil),         // 31: services.identity.v1.DeleteMembershipResponse
+	(*ListRolesRequest)(nil),                 // 32: services.identity.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),                // 33: services.identity.v1.ListRolesResponse
+	(*CreateRoleRequest)(nil),                // 34: services.identity.v1.CreateRoleRequest
+	(*UpdateRoleRequest)(nil),                // 35: services.identity.v1.UpdateRoleRequest
+	(*DeleteRoleRequest)(nil),                // 36: services.identity.v1.DeleteRoleRequest
+	(*DeleteRoleResponse)(nil),               // 37: services.identity.v1.DeleteRoleResponse
+	(*InviteUserRequest)(nil),                // 38: services.identity.v1.InviteUserRequest
+	(*InviteUserResponse)(nil),               // 39: services.identity.v1.InviteUserResponse
+	(*WithdrawInvitationRequest)(nil),        // 40: services.identity.v1.WithdrawInvitationRequest
+	(*WithdrawInvitationResponse)(nil),       // 41: services.identity.v1.WithdrawInvitationResponse
+	(*ListInvitationsRequest)(nil),           // 42: services.identity.v1.ListInvitationsRequest
+	(*ListInvitationsResponse)(nil),          // 43: services.identity.v1.ListInvitationsResponse
+	(*UserBulk)(nil),                         // 44: services.identity.v1.UserBulk
+	(*PlanUserBulkRequest)(nil),              // 45: services.identity.v1.PlanUserBulkRequest
+	(*PlanUserBulkResponse)(nil),             // 46: services.identity.v1.PlanUserBulkResponse
+	(*ApplyUserBulkRequest)(nil),             // 47: services.identity.v1.ApplyUserBulkRequest
+	(*ApplyUserBulkResponse)(nil),            // 48: services.identity.v1.ApplyUserBulkResponse
+	(*NoteUserBulkMailsRequest)(nil),         // 49: services.identity.v1.NoteUserBulkMailsRequest
+	(*NoteUserBulkMailsResponse)(nil),        // 50: services.identity.v1.NoteUserBulkMailsResponse
+	(*FinishUserBulkRequest)(nil),            // 51: services.identity.v1.FinishUserBulkRequest
+	(*FinishUserBulkResponse)(nil),           // 52: services.identity.v1.FinishUserBulkResponse
+	(*UndoUserBulkRequest)(nil),              // 53: services.identity.v1.UndoUserBulkRequest
+	(*UndoUserBulkResponse)(nil),             // 54: services.identity.v1.UndoUserBulkResponse
+	(*ListAddresseesRequest)(nil),            // 55: services.identity.v1.ListAddresseesRequest
+	(*ListAddresseesResponse)(nil),           // 56: services.identity.v1.ListAddresseesResponse
+	(*ErasePersonRequest)(nil),               // 57: services.identity.v1.ErasePersonRequest
+	(*ErasePersonResponse)(nil),              // 58: services.identity.v1.ErasePersonResponse
+	(*VerifyCredentialsRequest)(nil),         // 59: services.identity.v1.VerifyCredentialsRequest
+	(*VerifyCredentialsResponse)(nil),        // 60: services.identity.v1.VerifyCredentialsResponse
+	(*GetAccessRequest)(nil),                 // 61: services.identity.v1.GetAccessRequest
+	(*GetAccessResponse)(nil),                // 62: services.identity.v1.GetAccessResponse
+	(*SignUpRequest)(nil),                    // 63: services.identity.v1.SignUpRequest
+	(*SignUpResponse)(nil),                   // 64: services.identity.v1.SignUpResponse
+	(*LinkMail)(nil),                         // 65: services.identity.v1.LinkMail
+	(*Link)(nil),                             // 66: services.identity.v1.Link
+	(*CreateLinkRequest)(nil),                // 67: services.identity.v1.CreateLinkRequest
+	(*CreateLinkResponse)(nil),               // 68: services.identity.v1.CreateLinkResponse
+	(*GetLinkRequest)(nil),                   // 69: services.identity.v1.GetLinkRequest
+	(*GetLinkResponse)(nil),                  // 70: services.identity.v1.GetLinkResponse
+	(*RedeemLinkRequest)(nil),                // 71: services.identity.v1.RedeemLinkRequest
+	(*RedeemLinkResponse)(nil),               // 72: services.identity.v1.RedeemLinkResponse
+	(*ResolveOrganisationRequest)(nil),       // 73: services.identity.v1.ResolveOrganisationRequest
+	(*AccessChange)(nil),                     // 74: services.identity.v1.AccessChange
+	(*ListAccessChangesRequest)(nil),         // 75: services.identity.v1.ListAccessChangesRequest
+	(*ListAccessChangesResponse)(nil),        // 76: services.identity.v1.ListAccessChangesResponse
+	(*ApplyUserBulkResponse_Mail)(nil),       // 77: services.identity.v1.ApplyUserBulkResponse.Mail
+	(*NoteUserBulkMailsRequest_Refused)(nil), // 78: services.identity.v1.NoteUserBulkMailsRequest.Refused
+	(*ListAddresseesResponse_Addressee)(nil), // 79: services.identity.v1.ListAddresseesResponse.Addressee
+	(*timestamppb.Timestamp)(nil),            // 80: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),            // 81: google.protobuf.FieldMask
+	(*v1.Progress)(nil),                      // 82: events.v1.Progress
 }
 var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	0,  // 0: services.identity.v1.User.state:type_name -> services.identity.v1.User.State
-	61, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
-	61, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
-	61, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
-	61, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
-	61, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
+	80, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
+	80, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
+	80, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
+	80, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
+	80, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 6: services.identity.v1.Invitation.state:type_name -> services.identity.v1.Invitation.State
-	61, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
-	61, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
-	4,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
-	5,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
-	4,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
-	4,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
-	4,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
-	62, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
-	5,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	5,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	62, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	6,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
-	6,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	6,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	62, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
-	7,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
-	7,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
-	7,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
-	62, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	8,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
-	8,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
-	4,  // 29: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
-	4,  // 30: services.identity.v1.GetAccessResponse.user:type_name -> services.identity.v1.User
-	5,  // 31: services.identity.v1.GetAccessResponse.organisation:type_name -> services.identity.v1.Organisation
-	49, // 32: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
-	2,  // 33: services.identity.v1.CreateLinkRequest.kind:type_name -> services.identity.v1.Link.Kind
-	49, // 34: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
-	2,  // 35: services.identity.v1.GetLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
-	4,  // 36: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
-	2,  // 37: services.identity.v1.RedeemLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
-	3,  // 38: services.identity.v1.AccessChange.kind:type_name -> services.identity.v1.AccessChange.Kind
-	61, // 39: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
-	61, // 40: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
-	58, // 41: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
-	9,  // 42: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
-	11, // 43: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
-	13, // 44: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
-	14, // 45: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
-	15, // 46: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
-	16, // 47: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
-	18, // 48: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
-	19, // 49: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
-	20, // 50: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
-	22, // 51: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
-	23, // 52: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
-	24, // 53: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
-	25, // 54: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
-	27, // 55: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
-	28, // 56: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
-	29, // 57: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
-	31, // 58: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
-	33, // 59: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
-	34, // 60: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
-	35, // 61: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
-	37, // 62: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
-	39, // 63: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
-	41, // 64: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
-	43, // 65: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
-	45, // 66: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
-	47, // 67: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
-	51, // 68: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
-	53, // 69: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
-	55, // 70: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
-	57, // 71: services.identity.v1.CredentialService.ResolveOrganisation:input_type -> services.identity.v1.ResolveOrganisationRequest
-	59, // 72: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
-	10, // 73: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
-	12, // 74: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
-	4,  // 75: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
-	4,  // 76: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
-	4,  // 77: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
-	17, // 78: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
-	4,  // 79: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
-	4,  // 80: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
-	21, // 81: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
-	5,  // 82: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
-	5,  // 83: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
-	5,  // 84: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
-	26, // 85: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
-	6,  // 86: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
-	6,  // 87: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
-	30, // 88: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
-	32, // 89: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
-	7,  // 90: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
-	7,  // 91: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
-	36, // 92: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
-	38, // 93: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
-	40, // 94: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
-	42, // 95: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
-	44, // 96: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
-	46, // 97: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
-	48, // 98: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
-	52, // 99: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
-	54, // 100: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
-	56, // 101: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
-	5,  // 102: services.identity.v1.CredentialService.ResolveOrganisation:output_type -> services.identity.v1.Organisation
-	60, // 103: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
-	73, // [73:104] is the sub-list for method output_type
-	42, // [42:73] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	80, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
+	80, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
+	5,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
+	6,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
+	5,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
+	5,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
+	5,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
+	81, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	6,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
+	6,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
+	6,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
+	81, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
+	7,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
+	7,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
+	81, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
+	8,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
+	8,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
+	8,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
+	81, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	9,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
+	9,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
+	2,  // 29: services.identity.v1.PlanUserBulkRequest.action:type_name -> services.identity.v1.UserBulk.Action
+	82, // 30: services.identity.v1.PlanUserBulkResponse.progress:type_name -> events.v1.Progress
+	82, // 31: services.identity.v1.ApplyUserBulkResponse.progress:type_name -> events.v1.Progress
+	77, // 32: services.identity.v1.ApplyUserBulkResponse.mails:type_name -> services.identity.v1.ApplyUserBulkResponse.Mail
+	78, // 33: services.identity.v1.NoteUserBulkMailsRequest.refused:type_name -> services.identity.v1.NoteUserBulkMailsRequest.Refused
+	79, // 34: services.identity.v1.ListAddresseesResponse.addressees:type_name -> services.identity.v1.ListAddresseesResponse.Addressee
+	5,  // 35: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
+	5,  // 36: services.identity.v1.GetAccessResponse.user:type_name -> services.identity.v1.User
+	6,  // 37: services.identity.v1.GetAccessResponse.organisation:type_name -> services.identity.v1.Organisation
+	65, // 38: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
+	3,  // 39: services.identity.v1.CreateLinkRequest.kind:type_name -> services.identity.v1.Link.Kind
+	65, // 40: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
+	3,  // 41: services.identity.v1.GetLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
+	5,  // 42: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
+	3,  // 43: services.identity.v1.RedeemLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
+	4,  // 44: services.identity.v1.AccessChange.kind:type_name -> services.identity.v1.AccessChange.Kind
+	80, // 45: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
+	80, // 46: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
+	74, // 47: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
+	10, // 48: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
+	12, // 49: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
+	14, // 50: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
+	15, // 51: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
+	16, // 52: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
+	17, // 53: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
+	19, // 54: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
+	20, // 55: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
+	21, // 56: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
+	23, // 57: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
+	24, // 58: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
+	25, // 59: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
+	26, // 60: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
+	28, // 61: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
+	29, // 62: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
+	30, // 63: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
+	32, // 64: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
+	34, // 65: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
+	35, // 66: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
+	36, // 67: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
+	38, // 68: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
+	40, // 69: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
+	42, // 70: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
+	45, // 71: services.identity.v1.IdentityService.PlanUserBulk:input_type -> services.identity.v1.PlanUserBulkRequest
+	47, // 72: services.identity.v1.IdentityService.ApplyUserBulk:input_type -> services.identity.v1.ApplyUserBulkRequest
+	49, // 73: services.identity.v1.IdentityService.NoteUserBulkMails:input_type -> services.identity.v1.NoteUserBulkMailsRequest
+	51, // 74: services.identity.v1.IdentityService.FinishUserBulk:input_type -> services.identity.v1.FinishUserBulkRequest
+	53, // 75: services.identity.v1.IdentityService.UndoUserBulk:input_type -> services.identity.v1.UndoUserBulkRequest
+	55, // 76: services.identity.v1.IdentityService.ListAddressees:input_type -> services.identity.v1.ListAddresseesRequest
+	57, // 77: services.identity.v1.IdentityService.ErasePerson:input_type -> services.identity.v1.ErasePersonRequest
+	59, // 78: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
+	61, // 79: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
+	63, // 80: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
+	67, // 81: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
+	69, // 82: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
+	71, // 83: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
+	73, // 84: services.identity.v1.CredentialService.ResolveOrganisation:input_type -> services.identity.v1.ResolveOrganisationRequest
+	75, // 85: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
+	11, // 86: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
+	13, // 87: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
+	5,  // 88: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
+	5,  // 89: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
+	5,  // 90: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
+	18, // 91: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
+	5,  // 92: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
+	5,  // 93: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
+	22, // 94: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
+	6,  // 95: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
+	6,  // 96: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
+	6,  // 97: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
+	27, // 98: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
+	7,  // 99: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
+	7,  // 100: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
+	31, // 101: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
+	33, // 102: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
+	8,  // 103: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
+	8,  // 104: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
+	37, // 105: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
+	39, // 106: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
+	41, // 107: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
+	43, // 108: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
+	46, // 109: services.identity.v1.IdentityService.PlanUserBulk:output_type -> services.identity.v1.PlanUserBulkResponse
+	48, // 110: services.identity.v1.IdentityService.ApplyUserBulk:output_type -> services.identity.v1.ApplyUserBulkResponse
+	50, // 111: services.identity.v1.IdentityService.NoteUserBulkMails:output_type -> services.identity.v1.NoteUserBulkMailsResponse
+	52, // 112: services.identity.v1.IdentityService.FinishUserBulk:output_type -> services.identity.v1.FinishUserBulkResponse
+	54, // 113: services.identity.v1.IdentityService.UndoUserBulk:output_type -> services.identity.v1.UndoUserBulkResponse
+	56, // 114: services.identity.v1.IdentityService.ListAddressees:output_type -> services.identity.v1.ListAddresseesResponse
+	58, // 115: services.identity.v1.IdentityService.ErasePerson:output_type -> services.identity.v1.ErasePersonResponse
+	60, // 116: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
+	62, // 117: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
+	64, // 118: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
+	68, // 119: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
+	70, // 120: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
+	72, // 121: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
+	6,  // 122: services.identity.v1.CredentialService.ResolveOrganisation:output_type -> services.identity.v1.Organisation
+	76, // 123: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
+	86, // [86:124] is the sub-list for method output_type
+	48, // [48:86] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_services_identity_v1_identity_proto_init() }
@@ -3763,8 +5030,8 @@ func file_services_identity_v1_identity_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_identity_v1_identity_proto_rawDesc), len(file_services_identity_v1_identity_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   57,
+			NumEnums:      5,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -183,7 +183,9 @@ func (x *Message) GetRun() string {
 type SendMailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
-	// (displayName, title), "welcome" (displayName, organisation), "rejection" (displayName, organisation, reason).
+	// (displayName, title), "welcome" (displayName, organisation, note), "welcome-customer" (displayName, organisation, note,
+	// limit), "arrival" (displayName, person, organisation, role), "documents" (displayName, organisation, documents),
+	// "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs).
 	Template string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
 	// An e-mail address.
 	Recipient string `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
@@ -288,6 +290,199 @@ func (x *SendMailResponse) GetMessage() *Message {
 	return nil
 }
 
+type SendMailsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mails         []*SendMailRequest     `protobuf:"bytes,1,rep,name=mails,proto3" json:"mails,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendMailsRequest) Reset() {
+	*x = SendMailsRequest{}
+	mi := &file_services_notify_v1_notify_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendMailsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendMailsRequest) ProtoMessage() {}
+
+func (x *SendMailsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_notify_v1_notify_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendMailsRequest.ProtoReflect.Descriptor instead.
+func (*SendMailsRequest) Descriptor() ([]byte, []int) {
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SendMailsRequest) GetMails() []*SendMailRequest {
+	if x != nil {
+		return x.Mails
+	}
+	return nil
+}
+
+type SendMailsResponse struct {
+	state         protoimpl.MessageState       `protogen:"open.v1"`
+	Sent          int64                        `protobuf:"varint,1,opt,name=sent,proto3" json:"sent,omitempty"`
+	Refused       []*SendMailsResponse_Refused `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendMailsResponse) Reset() {
+	*x = SendMailsResponse{}
+	mi := &file_services_notify_v1_notify_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendMailsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendMailsResponse) ProtoMessage() {}
+
+func (x *SendMailsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_notify_v1_notify_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendMailsResponse.ProtoReflect.Descriptor instead.
+func (*SendMailsResponse) Descriptor() ([]byte, []int) {
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SendMailsResponse) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *SendMailsResponse) GetRefused() []*SendMailsResponse_Refused {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+type EraseMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Email string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// Counts what would be erased, does nothing.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseMessagesRequest) Reset() {
+	*x = EraseMessagesRequest{}
+	mi := &file_services_notify_v1_notify_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseMessagesRequest) ProtoMessage() {}
+
+func (x *EraseMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_notify_v1_notify_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseMessagesRequest.ProtoReflect.Descriptor instead.
+func (*EraseMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EraseMessagesRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *EraseMessagesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type EraseMessagesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      int64                  `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseMessagesResponse) Reset() {
+	*x = EraseMessagesResponse{}
+	mi := &file_services_notify_v1_notify_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseMessagesResponse) ProtoMessage() {}
+
+func (x *EraseMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_notify_v1_notify_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseMessagesResponse.ProtoReflect.Descriptor instead.
+func (*EraseMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *EraseMessagesResponse) GetMessages() int64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
 type SendAccountMailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "verification", "reset", "known-address"; each needs displayName and link.
@@ -300,7 +495,7 @@ type SendAccountMailRequest struct {
 
 func (x *SendAccountMailRequest) Reset() {
 	*x = SendAccountMailRequest{}
-	mi := &file_services_notify_v1_notify_proto_msgTypes[3]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +507,7 @@ func (x *SendAccountMailRequest) String() string {
 func (*SendAccountMailRequest) ProtoMessage() {}
 
 func (x *SendAccountMailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_notify_v1_notify_proto_msgTypes[3]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +520,7 @@ func (x *SendAccountMailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendAccountMailRequest.ProtoReflect.Descriptor instead.
 func (*SendAccountMailRequest) Descriptor() ([]byte, []int) {
-	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{3}
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SendAccountMailRequest) GetTemplate() string {
@@ -357,7 +552,7 @@ type SendAccountMailResponse struct {
 
 func (x *SendAccountMailResponse) Reset() {
 	*x = SendAccountMailResponse{}
-	mi := &file_services_notify_v1_notify_proto_msgTypes[4]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +564,7 @@ func (x *SendAccountMailResponse) String() string {
 func (*SendAccountMailResponse) ProtoMessage() {}
 
 func (x *SendAccountMailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_notify_v1_notify_proto_msgTypes[4]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +577,7 @@ func (x *SendAccountMailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendAccountMailResponse.ProtoReflect.Descriptor instead.
 func (*SendAccountMailResponse) Descriptor() ([]byte, []int) {
-	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{4}
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{8}
 }
 
 type ListMessagesRequest struct {
@@ -395,7 +590,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_services_notify_v1_notify_proto_msgTypes[5]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +602,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_notify_v1_notify_proto_msgTypes[5]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +615,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{5}
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListMessagesRequest) GetPageSize() int32 {
@@ -447,7 +642,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_services_notify_v1_notify_proto_msgTypes[6]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -459,7 +654,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_notify_v1_notify_proto_msgTypes[6]
+	mi := &file_services_notify_v1_notify_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -472,7 +667,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{6}
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*Message {
@@ -485,6 +680,67 @@ func (x *ListMessagesResponse) GetMessages() []*Message {
 func (x *ListMessagesResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
+	}
+	return ""
+}
+
+type SendMailsResponse_Refused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the request, from 0.
+	Index         int32  `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendMailsResponse_Refused) Reset() {
+	*x = SendMailsResponse_Refused{}
+	mi := &file_services_notify_v1_notify_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendMailsResponse_Refused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendMailsResponse_Refused) ProtoMessage() {}
+
+func (x *SendMailsResponse_Refused) ProtoReflect() protoreflect.Message {
+	mi := &file_services_notify_v1_notify_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendMailsResponse_Refused.ProtoReflect.Descriptor instead.
+func (*SendMailsResponse_Refused) Descriptor() ([]byte, []int) {
+	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *SendMailsResponse_Refused) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SendMailsResponse_Refused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SendMailsResponse_Refused) GetMessage() string {
+	if x != nil {
+		return x.Message
 	}
 	return ""
 }
@@ -519,7 +775,23 @@ const file_services_notify_v1_notify_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"I\n" +
 	"\x10SendMailResponse\x125\n" +
-	"\amessage\x18\x01 \x01(\v2\x1b.services.notify.v1.MessageR\amessage\"\x99\x02\n" +
+	"\amessage\x18\x01 \x01(\v2\x1b.services.notify.v1.MessageR\amessage\"Y\n" +
+	"\x10SendMailsRequest\x12E\n" +
+	"\x05mails\x18\x01 \x03(\v2#.services.notify.v1.SendMailRequestB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x05mails\"\xc3\x01\n" +
+	"\x11SendMailsResponse\x12\x12\n" +
+	"\x04sent\x18\x01 \x01(\x03R\x04sent\x12G\n" +
+	"\arefused\x18\x02 \x03(\v2-.services.notify.v1.SendMailsResponse.RefusedR\arefused\x1aQ\n" +
+	"\aRefused\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"Q\n" +
+	"\x14EraseMessagesRequest\x12 \n" +
+	"\x05email\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"3\n" +
+	"\x15EraseMessagesResponse\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\x03R\bmessages\"\x99\x02\n" +
 	"\x16SendAccountMailRequest\x129\n" +
 	"\btemplate\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,40}$R\btemplate\x12(\n" +
 	"\trecipient\x18\x02 \x01(\tB\n" +
@@ -536,9 +808,11 @@ const file_services_notify_v1_notify_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"w\n" +
 	"\x14ListMessagesResponse\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.services.notify.v1.MessageR\bmessages\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x9c\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x88\x05\n" +
 	"\rNotifyService\x12k\n" +
-	"\bSendMail\x12#.services.notify.v1.SendMailRequest\x1a$.services.notify.v1.SendMailResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x82\x01\n" +
+	"\bSendMail\x12#.services.notify.v1.SendMailRequest\x1a$.services.notify.v1.SendMailResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12n\n" +
+	"\tSendMails\x12$.services.notify.v1.SendMailsRequest\x1a%.services.notify.v1.SendMailsResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12z\n" +
+	"\rEraseMessages\x12(.services.notify.v1.EraseMessagesRequest\x1a).services.notify.v1.EraseMessagesResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x82\x01\n" +
 	"\x0fSendAccountMail\x12*.services.notify.v1.SendAccountMailRequest\x1a+.services.notify.v1.SendAccountMailResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x98\x01\n" +
 	"\fListMessages\x12'.services.notify.v1.ListMessagesRequest\x1a(.services.notify.v1.ListMessagesResponse\"5\xaa\xbb\x18\x1a\n" +
 	"\vnotify.read\x12\vnotify:read\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/messages\x90\x02\x01B>Z<github.com/microservicehub/mshub/services/notify/v1;notifyv1b\x06proto3"
@@ -556,39 +830,50 @@ func file_services_notify_v1_notify_proto_rawDescGZIP() []byte {
 }
 
 var file_services_notify_v1_notify_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_services_notify_v1_notify_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_services_notify_v1_notify_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_services_notify_v1_notify_proto_goTypes = []any{
-	(Message_State)(0),              // 0: services.notify.v1.Message.State
-	(*Message)(nil),                 // 1: services.notify.v1.Message
-	(*SendMailRequest)(nil),         // 2: services.notify.v1.SendMailRequest
-	(*SendMailResponse)(nil),        // 3: services.notify.v1.SendMailResponse
-	(*SendAccountMailRequest)(nil),  // 4: services.notify.v1.SendAccountMailRequest
-	(*SendAccountMailResponse)(nil), // 5: services.notify.v1.SendAccountMailResponse
-	(*ListMessagesRequest)(nil),     // 6: services.notify.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),    // 7: services.notify.v1.ListMessagesResponse
-	nil,                             // 8: services.notify.v1.SendMailRequest.ValuesEntry
-	nil,                             // 9: services.notify.v1.SendAccountMailRequest.ValuesEntry
-	(*timestamppb.Timestamp)(nil),   // 10: google.protobuf.Timestamp
+	(Message_State)(0),                // 0: services.notify.v1.Message.State
+	(*Message)(nil),                   // 1: services.notify.v1.Message
+	(*SendMailRequest)(nil),           // 2: services.notify.v1.SendMailRequest
+	(*SendMailResponse)(nil),          // 3: services.notify.v1.SendMailResponse
+	(*SendMailsRequest)(nil),          // 4: services.notify.v1.SendMailsRequest
+	(*SendMailsResponse)(nil),         // 5: services.notify.v1.SendMailsResponse
+	(*EraseMessagesRequest)(nil),      // 6: services.notify.v1.EraseMessagesRequest
+	(*EraseMessagesResponse)(nil),     // 7: services.notify.v1.EraseMessagesResponse
+	(*SendAccountMailRequest)(nil),    // 8: services.notify.v1.SendAccountMailRequest
+	(*SendAccountMailResponse)(nil),   // 9: services.notify.v1.SendAccountMailResponse
+	(*ListMessagesRequest)(nil),       // 10: services.notify.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),      // 11: services.notify.v1.ListMessagesResponse
+	nil,                               // 12: services.notify.v1.SendMailRequest.ValuesEntry
+	(*SendMailsResponse_Refused)(nil), // 13: services.notify.v1.SendMailsResponse.Refused
+	nil,                               // 14: services.notify.v1.SendAccountMailRequest.ValuesEntry
+	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
 }
 var file_services_notify_v1_notify_proto_depIdxs = []int32{
 	0,  // 0: services.notify.v1.Message.state:type_name -> services.notify.v1.Message.State
-	10, // 1: services.notify.v1.Message.create_time:type_name -> google.protobuf.Timestamp
-	10, // 2: services.notify.v1.Message.send_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: services.notify.v1.SendMailRequest.values:type_name -> services.notify.v1.SendMailRequest.ValuesEntry
+	15, // 1: services.notify.v1.Message.create_time:type_name -> google.protobuf.Timestamp
+	15, // 2: services.notify.v1.Message.send_time:type_name -> google.protobuf.Timestamp
+	12, // 3: services.notify.v1.SendMailRequest.values:type_name -> services.notify.v1.SendMailRequest.ValuesEntry
 	1,  // 4: services.notify.v1.SendMailResponse.message:type_name -> services.notify.v1.Message
-	9,  // 5: services.notify.v1.SendAccountMailRequest.values:type_name -> services.notify.v1.SendAccountMailRequest.ValuesEntry
-	1,  // 6: services.notify.v1.ListMessagesResponse.messages:type_name -> services.notify.v1.Message
-	2,  // 7: services.notify.v1.NotifyService.SendMail:input_type -> services.notify.v1.SendMailRequest
-	4,  // 8: services.notify.v1.NotifyService.SendAccountMail:input_type -> services.notify.v1.SendAccountMailRequest
-	6,  // 9: services.notify.v1.NotifyService.ListMessages:input_type -> services.notify.v1.ListMessagesRequest
-	3,  // 10: services.notify.v1.NotifyService.SendMail:output_type -> services.notify.v1.SendMailResponse
-	5,  // 11: services.notify.v1.NotifyService.SendAccountMail:output_type -> services.notify.v1.SendAccountMailResponse
-	7,  // 12: services.notify.v1.NotifyService.ListMessages:output_type -> services.notify.v1.ListMessagesResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	2,  // 5: services.notify.v1.SendMailsRequest.mails:type_name -> services.notify.v1.SendMailRequest
+	13, // 6: services.notify.v1.SendMailsResponse.refused:type_name -> services.notify.v1.SendMailsResponse.Refused
+	14, // 7: services.notify.v1.SendAccountMailRequest.values:type_name -> services.notify.v1.SendAccountMailRequest.ValuesEntry
+	1,  // 8: services.notify.v1.ListMessagesResponse.messages:type_name -> services.notify.v1.Message
+	2,  // 9: services.notify.v1.NotifyService.SendMail:input_type -> services.notify.v1.SendMailRequest
+	4,  // 10: services.notify.v1.NotifyService.SendMails:input_type -> services.notify.v1.SendMailsRequest
+	6,  // 11: services.notify.v1.NotifyService.EraseMessages:input_type -> services.notify.v1.EraseMessagesRequest
+	8,  // 12: services.notify.v1.NotifyService.SendAccountMail:input_type -> services.notify.v1.SendAccountMailRequest
+	10, // 13: services.notify.v1.NotifyService.ListMessages:input_type -> services.notify.v1.ListMessagesRequest
+	3,  // 14: services.notify.v1.NotifyService.SendMail:output_type -> services.notify.v1.SendMailResponse
+	5,  // 15: services.notify.v1.NotifyService.SendMails:output_type -> services.notify.v1.SendMailsResponse
+	7,  // 16: services.notify.v1.NotifyService.EraseMessages:output_type -> services.notify.v1.EraseMessagesResponse
+	9,  // 17: services.notify.v1.NotifyService.SendAccountMail:output_type -> services.notify.v1.SendAccountMailResponse
+	11, // 18: services.notify.v1.NotifyService.ListMessages:output_type -> services.notify.v1.ListMessagesResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_services_notify_v1_notify_proto_init() }
@@ -602,7 +887,7 @@ func file_services_notify_v1_notify_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_notify_v1_notify_proto_rawDesc), len(file_services_notify_v1_notify_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2301,6 +2301,112 @@ func (*AbortImportResponse) Descriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
+type EraseRecordsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Email string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// Counts what would be changed, does nothing.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseRecordsRequest) Reset() {
+	*x = EraseRecordsRequest{}
+	mi := &file_services_records_v1_records_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseRecordsRequest) ProtoMessage() {}
+
+func (x *EraseRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseRecordsRequest.ProtoReflect.Descriptor instead.
+func (*EraseRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *EraseRecordsRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *EraseRecordsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type EraseRecordsResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records int64                  `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
+	// "datasets/customers": those that have such a record.
+	Datasets      []string `protobuf:"bytes,2,rep,name=datasets,proto3" json:"datasets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseRecordsResponse) Reset() {
+	*x = EraseRecordsResponse{}
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseRecordsResponse) ProtoMessage() {}
+
+func (x *EraseRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseRecordsResponse.ProtoReflect.Descriptor instead.
+func (*EraseRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_services_records_v1_records_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *EraseRecordsResponse) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *EraseRecordsResponse) GetDatasets() []string {
+	if x != nil {
+		return x.Datasets
+	}
+	return nil
+}
+
 type ProposeSchemaResponse_Column struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2316,7 +2422,7 @@ type ProposeSchemaResponse_Column struct {
 
 func (x *ProposeSchemaResponse_Column) Reset() {
 	*x = ProposeSchemaResponse_Column{}
-	mi := &file_services_records_v1_records_proto_msgTypes[33]
+	mi := &file_services_records_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2434,7 @@ func (x *ProposeSchemaResponse_Column) String() string {
 func (*ProposeSchemaResponse_Column) ProtoMessage() {}
 
 func (x *ProposeSchemaResponse_Column) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[33]
+	mi := &file_services_records_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2509,7 @@ type Format_Column struct {
 
 func (x *Format_Column) Reset() {
 	*x = Format_Column{}
-	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	mi := &file_services_records_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2415,7 +2521,7 @@ func (x *Format_Column) String() string {
 func (*Format_Column) ProtoMessage() {}
 
 func (x *Format_Column) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[34]
+	mi := &file_services_records_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2624,7 @@ type Format_Lookup struct {
 
 func (x *Format_Lookup) Reset() {
 	*x = Format_Lookup{}
-	mi := &file_services_records_v1_records_proto_msgTypes[35]
+	mi := &file_services_records_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2530,7 +2636,7 @@ func (x *Format_Lookup) String() string {
 func (*Format_Lookup) ProtoMessage() {}
 
 func (x *Format_Lookup) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[35]
+	mi := &file_services_records_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2691,7 @@ type Reject_Fault struct {
 
 func (x *Reject_Fault) Reset() {
 	*x = Reject_Fault{}
-	mi := &file_services_records_v1_records_proto_msgTypes[36]
+	mi := &file_services_records_v1_records_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2703,7 @@ func (x *Reject_Fault) String() string {
 func (*Reject_Fault) ProtoMessage() {}
 
 func (x *Reject_Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_services_records_v1_records_proto_msgTypes[36]
+	mi := &file_services_records_v1_records_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +2958,14 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\adeleted\x18\b \x01(\x03R\adeleted\"(\n" +
 	"\x12AbortImportRequest\x12\x12\n" +
 	"\x04keep\x18\x01 \x01(\bR\x04keep\"\x15\n" +
-	"\x13AbortImportResponse*Z\n" +
+	"\x13AbortImportResponse\"P\n" +
+	"\x13EraseRecordsRequest\x12 \n" +
+	"\x05email\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"L\n" +
+	"\x14EraseRecordsResponse\x12\x18\n" +
+	"\arecords\x18\x01 \x01(\x03R\arecords\x12\x1a\n" +
+	"\bdatasets\x18\x02 \x03(\tR\bdatasets*Z\n" +
 	"\n" +
 	"ImportMode\x12\x1b\n" +
 	"\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\n" +
@@ -2862,7 +2975,7 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\x06UPSERT\x10\x02\x12\v\n" +
 	"\aREPLACE\x10\x03\x12\n" +
 	"\n" +
-	"\x06DELETE\x10\x042\xb7\x16\n" +
+	"\x06DELETE\x10\x042\xb2\x17\n" +
 	"\x0eRecordsService\x12\x99\x01\n" +
 	"\rCreateDataset\x12).services.records.v1.CreateDatasetRequest\x1a\x1c.services.records.v1.Dataset\"?\xaa\xbb\x18\x1e\n" +
 	"\rrecords.write\x12\rrecords:write\x82\xd3\xe4\x93\x02\x17:\adataset\"\f/v1/datasets\x12\x96\x01\n" +
@@ -2897,7 +3010,8 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"PlanImport\x12&.services.records.v1.PlanImportRequest\x1a'.services.records.v1.PlanImportResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12v\n" +
 	"\vImportChunk\x12'.services.records.v1.ImportChunkRequest\x1a(.services.records.v1.ImportChunkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12y\n" +
 	"\fFinishImport\x12(.services.records.v1.FinishImportRequest\x1a).services.records.v1.FinishImportResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12v\n" +
-	"\vAbortImport\x12'.services.records.v1.AbortImportRequest\x1a(.services.records.v1.AbortImportResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.workerB@Z>github.com/microservicehub/mshub/services/records/v1;recordsv1b\x06proto3"
+	"\vAbortImport\x12'.services.records.v1.AbortImportRequest\x1a(.services.records.v1.AbortImportResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12y\n" +
+	"\fEraseRecords\x12(.services.records.v1.EraseRecordsRequest\x1a).services.records.v1.EraseRecordsResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.workerB@Z>github.com/microservicehub/mshub/services/records/v1;recordsv1b\x06proto3"
 
 var (
 	file_services_records_v1_records_proto_rawDescOnce sync.Once
@@ -2912,7 +3026,7 @@ func file_services_records_v1_records_proto_rawDescGZIP() []byte {
 }
 
 var file_services_records_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_services_records_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_services_records_v1_records_proto_goTypes = []any{
 	(ImportMode)(0),                      // 0: services.records.v1.ImportMode
 	(Format_Kind)(0),                     // 1: services.records.v1.Format.Kind
@@ -2951,49 +3065,51 @@ var file_services_records_v1_records_proto_goTypes = []any{
 	(*FinishImportResponse)(nil),         // 34: services.records.v1.FinishImportResponse
 	(*AbortImportRequest)(nil),           // 35: services.records.v1.AbortImportRequest
 	(*AbortImportResponse)(nil),          // 36: services.records.v1.AbortImportResponse
-	(*ProposeSchemaResponse_Column)(nil), // 37: services.records.v1.ProposeSchemaResponse.Column
-	(*Format_Column)(nil),                // 38: services.records.v1.Format.Column
-	(*Format_Lookup)(nil),                // 39: services.records.v1.Format.Lookup
-	(*Reject_Fault)(nil),                 // 40: services.records.v1.Reject.Fault
-	nil,                                  // 41: services.records.v1.Reject.CellsEntry
-	(*structpb.Struct)(nil),              // 42: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 43: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),        // 44: google.protobuf.FieldMask
-	(*v1.Progress)(nil),                  // 45: events.v1.Progress
+	(*EraseRecordsRequest)(nil),          // 37: services.records.v1.EraseRecordsRequest
+	(*EraseRecordsResponse)(nil),         // 38: services.records.v1.EraseRecordsResponse
+	(*ProposeSchemaResponse_Column)(nil), // 39: services.records.v1.ProposeSchemaResponse.Column
+	(*Format_Column)(nil),                // 40: services.records.v1.Format.Column
+	(*Format_Lookup)(nil),                // 41: services.records.v1.Format.Lookup
+	(*Reject_Fault)(nil),                 // 42: services.records.v1.Reject.Fault
+	nil,                                  // 43: services.records.v1.Reject.CellsEntry
+	(*structpb.Struct)(nil),              // 44: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),        // 45: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 46: google.protobuf.FieldMask
+	(*v1.Progress)(nil),                  // 47: events.v1.Progress
 }
 var file_services_records_v1_records_proto_depIdxs = []int32{
-	42, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
-	43, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
-	43, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
-	42, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
-	43, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
-	43, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
+	44, // 0: services.records.v1.Dataset.schema:type_name -> google.protobuf.Struct
+	45, // 1: services.records.v1.Dataset.create_time:type_name -> google.protobuf.Timestamp
+	45, // 2: services.records.v1.Dataset.update_time:type_name -> google.protobuf.Timestamp
+	44, // 3: services.records.v1.Record.data:type_name -> google.protobuf.Struct
+	45, // 4: services.records.v1.Record.create_time:type_name -> google.protobuf.Timestamp
+	45, // 5: services.records.v1.Record.update_time:type_name -> google.protobuf.Timestamp
 	4,  // 6: services.records.v1.CreateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
 	4,  // 7: services.records.v1.ListDatasetsResponse.datasets:type_name -> services.records.v1.Dataset
 	4,  // 8: services.records.v1.UpdateDatasetRequest.dataset:type_name -> services.records.v1.Dataset
-	44, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	46, // 9: services.records.v1.UpdateDatasetRequest.update_mask:type_name -> google.protobuf.FieldMask
 	15, // 10: services.records.v1.ProposeSchemaRequest.format:type_name -> services.records.v1.Format
-	42, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
-	37, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
+	44, // 11: services.records.v1.ProposeSchemaResponse.schema:type_name -> google.protobuf.Struct
+	39, // 12: services.records.v1.ProposeSchemaResponse.columns:type_name -> services.records.v1.ProposeSchemaResponse.Column
 	15, // 13: services.records.v1.ProposeSchemaResponse.format:type_name -> services.records.v1.Format
 	1,  // 14: services.records.v1.Format.kind:type_name -> services.records.v1.Format.Kind
-	38, // 15: services.records.v1.Format.columns:type_name -> services.records.v1.Format.Column
+	40, // 15: services.records.v1.Format.columns:type_name -> services.records.v1.Format.Column
 	5,  // 16: services.records.v1.ListRecordsResponse.records:type_name -> services.records.v1.Record
 	5,  // 17: services.records.v1.CreateRecordRequest.record:type_name -> services.records.v1.Record
 	5,  // 18: services.records.v1.UpdateRecordRequest.record:type_name -> services.records.v1.Record
-	44, // 19: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
+	46, // 19: services.records.v1.UpdateRecordRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 20: services.records.v1.Reject.state:type_name -> services.records.v1.Reject.State
-	40, // 21: services.records.v1.Reject.faults:type_name -> services.records.v1.Reject.Fault
-	41, // 22: services.records.v1.Reject.cells:type_name -> services.records.v1.Reject.CellsEntry
+	42, // 21: services.records.v1.Reject.faults:type_name -> services.records.v1.Reject.Fault
+	43, // 22: services.records.v1.Reject.cells:type_name -> services.records.v1.Reject.CellsEntry
 	25, // 23: services.records.v1.ListRejectsResponse.rejects:type_name -> services.records.v1.Reject
 	25, // 24: services.records.v1.UpdateRejectRequest.reject:type_name -> services.records.v1.Reject
 	0,  // 25: services.records.v1.PlanImportRequest.mode:type_name -> services.records.v1.ImportMode
 	15, // 26: services.records.v1.PlanImportRequest.format:type_name -> services.records.v1.Format
-	45, // 27: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
+	47, // 27: services.records.v1.PlanImportResponse.progress:type_name -> events.v1.Progress
 	15, // 28: services.records.v1.PlanImportResponse.format:type_name -> services.records.v1.Format
-	45, // 29: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
+	47, // 29: services.records.v1.ImportChunkResponse.progress:type_name -> events.v1.Progress
 	2,  // 30: services.records.v1.Format.Column.case:type_name -> services.records.v1.Format.Case
-	39, // 31: services.records.v1.Format.Column.lookup:type_name -> services.records.v1.Format.Lookup
+	41, // 31: services.records.v1.Format.Column.lookup:type_name -> services.records.v1.Format.Lookup
 	6,  // 32: services.records.v1.RecordsService.CreateDataset:input_type -> services.records.v1.CreateDatasetRequest
 	7,  // 33: services.records.v1.RecordsService.GetDataset:input_type -> services.records.v1.GetDatasetRequest
 	8,  // 34: services.records.v1.RecordsService.ListDatasets:input_type -> services.records.v1.ListDatasetsRequest
@@ -3012,26 +3128,28 @@ var file_services_records_v1_records_proto_depIdxs = []int32{
 	31, // 47: services.records.v1.RecordsService.ImportChunk:input_type -> services.records.v1.ImportChunkRequest
 	33, // 48: services.records.v1.RecordsService.FinishImport:input_type -> services.records.v1.FinishImportRequest
 	35, // 49: services.records.v1.RecordsService.AbortImport:input_type -> services.records.v1.AbortImportRequest
-	4,  // 50: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
-	4,  // 51: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
-	9,  // 52: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
-	4,  // 53: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
-	12, // 54: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
-	14, // 55: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
-	17, // 56: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
-	19, // 57: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
-	5,  // 58: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
-	5,  // 59: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
-	5,  // 60: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
-	24, // 61: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
-	27, // 62: services.records.v1.RecordsService.ListRejects:output_type -> services.records.v1.ListRejectsResponse
-	25, // 63: services.records.v1.RecordsService.UpdateReject:output_type -> services.records.v1.Reject
-	30, // 64: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
-	32, // 65: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
-	34, // 66: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
-	36, // 67: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
-	50, // [50:68] is the sub-list for method output_type
-	32, // [32:50] is the sub-list for method input_type
+	37, // 50: services.records.v1.RecordsService.EraseRecords:input_type -> services.records.v1.EraseRecordsRequest
+	4,  // 51: services.records.v1.RecordsService.CreateDataset:output_type -> services.records.v1.Dataset
+	4,  // 52: services.records.v1.RecordsService.GetDataset:output_type -> services.records.v1.Dataset
+	9,  // 53: services.records.v1.RecordsService.ListDatasets:output_type -> services.records.v1.ListDatasetsResponse
+	4,  // 54: services.records.v1.RecordsService.UpdateDataset:output_type -> services.records.v1.Dataset
+	12, // 55: services.records.v1.RecordsService.DeleteDataset:output_type -> services.records.v1.DeleteDatasetResponse
+	14, // 56: services.records.v1.RecordsService.ProposeSchema:output_type -> services.records.v1.ProposeSchemaResponse
+	17, // 57: services.records.v1.RecordsService.ListRecords:output_type -> services.records.v1.ListRecordsResponse
+	19, // 58: services.records.v1.RecordsService.CountRecords:output_type -> services.records.v1.CountRecordsResponse
+	5,  // 59: services.records.v1.RecordsService.GetRecord:output_type -> services.records.v1.Record
+	5,  // 60: services.records.v1.RecordsService.CreateRecord:output_type -> services.records.v1.Record
+	5,  // 61: services.records.v1.RecordsService.UpdateRecord:output_type -> services.records.v1.Record
+	24, // 62: services.records.v1.RecordsService.DeleteRecord:output_type -> services.records.v1.DeleteRecordResponse
+	27, // 63: services.records.v1.RecordsService.ListRejects:output_type -> services.records.v1.ListRejectsResponse
+	25, // 64: services.records.v1.RecordsService.UpdateReject:output_type -> services.records.v1.Reject
+	30, // 65: services.records.v1.RecordsService.PlanImport:output_type -> services.records.v1.PlanImportResponse
+	32, // 66: services.records.v1.RecordsService.ImportChunk:output_type -> services.records.v1.ImportChunkResponse
+	34, // 67: services.records.v1.RecordsService.FinishImport:output_type -> services.records.v1.FinishImportResponse
+	36, // 68: services.records.v1.RecordsService.AbortImport:output_type -> services.records.v1.AbortImportResponse
+	38, // 69: services.records.v1.RecordsService.EraseRecords:output_type -> services.records.v1.EraseRecordsResponse
+	51, // [51:70] is the sub-list for method output_type
+	32, // [32:51] is the sub-list for method input_type
 	32, // [32:32] is the sub-list for extension type_name
 	32, // [32:32] is the sub-list for extension extendee
 	0,  // [0:32] is the sub-list for field type_name
@@ -3048,7 +3166,7 @@ func file_services_records_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_records_v1_records_proto_rawDesc), len(file_services_records_v1_records_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

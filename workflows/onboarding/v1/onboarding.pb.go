@@ -24,6 +24,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Who is brought in.
+type Variant int32
+
+const (
+	Variant_VARIANT_UNSPECIFIED Variant = 0
+	Variant_EMPLOYEE            Variant = 1
+	Variant_CUSTOMER            Variant = 2
+)
+
+// Enum value maps for Variant.
+var (
+	Variant_name = map[int32]string{
+		0: "VARIANT_UNSPECIFIED",
+		1: "EMPLOYEE",
+		2: "CUSTOMER",
+	}
+	Variant_value = map[string]int32{
+		"VARIANT_UNSPECIFIED": 0,
+		"EMPLOYEE":            1,
+		"CUSTOMER":            2,
+	}
+)
+
+func (x Variant) Enum() *Variant {
+	p := new(Variant)
+	*p = x
+	return p
+}
+
+func (x Variant) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Variant) Descriptor() protoreflect.EnumDescriptor {
+	return file_workflows_onboarding_v1_onboarding_proto_enumTypes[0].Descriptor()
+}
+
+func (Variant) Type() protoreflect.EnumType {
+	return &file_workflows_onboarding_v1_onboarding_proto_enumTypes[0]
+}
+
+func (x Variant) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Variant.Descriptor instead.
+func (Variant) EnumDescriptor() ([]byte, []int) {
+	return file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP(), []int{0}
+}
+
 // Whom to invite, as what, and who decides.
 type Input struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -34,7 +84,13 @@ type Input struct {
 	// Role that the person will have: admin, operator, approver, member, viewer, or one of your own.
 	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	// Who decides: an e-mail address, users/ID, or roles/NAME. Empty: any administrator.
-	Approver      string `protobuf:"bytes,4,opt,name=approver,proto3" json:"approver,omitempty"`
+	Approver string `protobuf:"bytes,4,opt,name=approver,proto3" json:"approver,omitempty"`
+	// EMPLOYEE (also if empty): whoever approved is told of the arrival. CUSTOMER: may have a limit.
+	Variant Variant `protobuf:"varint,5,opt,name=variant,proto3,enum=workflows.onboarding.v1.Variant" json:"variant,omitempty"`
+	// Titles of the documents that the person has to upload before the decision: "Signed contract". None: nothing is asked.
+	Documents []string `protobuf:"bytes,6,rep,name=documents,proto3" json:"documents,omitempty"`
+	// What a customer may order for, in whole units of your currency. From 10,000 on a second person must approve.
+	Limit         int64 `protobuf:"varint,7,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -97,6 +153,128 @@ func (x *Input) GetApprover() string {
 	return ""
 }
 
+func (x *Input) GetVariant() Variant {
+	if x != nil {
+		return x.Variant
+	}
+	return Variant_VARIANT_UNSPECIFIED
+}
+
+func (x *Input) GetDocuments() []string {
+	if x != nil {
+		return x.Documents
+	}
+	return nil
+}
+
+func (x *Input) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// The documents that the person uploaded.
+type Documents struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The uploaded files: files/ID, in the order asked for.
+	Files         []string `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Documents) Reset() {
+	*x = Documents{}
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Documents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Documents) ProtoMessage() {}
+
+func (x *Documents) ProtoReflect() protoreflect.Message {
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Documents.ProtoReflect.Descriptor instead.
+func (*Documents) Descriptor() ([]byte, []int) {
+	return file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Documents) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// What the approver adds to the decision.
+type Approval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A customer's limit, if it shall be lower than asked for; 0: as asked for.
+	Limit int64 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// A few words for the welcome mail.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approval) Reset() {
+	*x = Approval{}
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approval) ProtoMessage() {}
+
+func (x *Approval) ProtoReflect() protoreflect.Message {
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approval.ProtoReflect.Descriptor instead.
+func (*Approval) Descriptor() ([]byte, []int) {
+	return file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Approval) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Approval) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // What came of it.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -105,14 +283,20 @@ type Result struct {
 	// memberships/ID.
 	Membership string `protobuf:"bytes,2,opt,name=membership,proto3" json:"membership,omitempty"`
 	// Who approved.
-	DecidedBy     string `protobuf:"bytes,3,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	DecidedBy string `protobuf:"bytes,3,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	// Who approved as the second one, if a second one was needed.
+	SecondDecidedBy string `protobuf:"bytes,4,opt,name=second_decided_by,json=secondDecidedBy,proto3" json:"second_decided_by,omitempty"`
+	// files/ID of what the person uploaded.
+	Documents []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	// A customer's limit as approved.
+	Limit         int64 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[1]
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -124,7 +308,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[1]
+	mi := &file_workflows_onboarding_v1_onboarding_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -137,7 +321,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP(), []int{1}
+	return file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Result) GetUser() string {
@@ -161,25 +345,64 @@ func (x *Result) GetDecidedBy() string {
 	return ""
 }
 
+func (x *Result) GetSecondDecidedBy() string {
+	if x != nil {
+		return x.SecondDecidedBy
+	}
+	return ""
+}
+
+func (x *Result) GetDocuments() []string {
+	if x != nil {
+		return x.Documents
+	}
+	return nil
+}
+
+func (x *Result) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 var File_workflows_onboarding_v1_onboarding_proto protoreflect.FileDescriptor
 
 const file_workflows_onboarding_v1_onboarding_proto_rawDesc = "" +
 	"\n" +
-	"(workflows/onboarding/v1/onboarding.proto\x12\x17workflows.onboarding.v1\x1a\x1bbuf/validate/validate.proto\"\x9d\x01\n" +
+	"(workflows/onboarding/v1/onboarding.proto\x12\x17workflows.onboarding.v1\x1a\x1bbuf/validate/validate.proto\"\xc2\x03\n" +
 	"\x05Input\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\vdisplayName\x12\x1d\n" +
 	"\x04role\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\x04role\x12$\n" +
-	"\bapprover\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\bapprover\"[\n" +
+	"\bapprover\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\bapprover\x12D\n" +
+	"\avariant\x18\x05 \x01(\x0e2 .workflows.onboarding.v1.VariantB\b\xbaH\x05\x82\x01\x02\x10\x01R\avariant\x121\n" +
+	"\tdocuments\x18\x06 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\ar\x05\x10\x01\x18\xc8\x01R\tdocuments\x12#\n" +
+	"\x05limit\x18\a \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x94\xeb\xdc\x03(\x00R\x05limit:\x84\x01\xbaH\x80\x01\x1a~\n" +
+	"\x0elimit.customer\x12Fonly a customer has a limit; leave it 0 or choose the variant CUSTOMER\x1a$this.limit == 0 || this.variant == 2\"J\n" +
+	"\tDocuments\x12=\n" +
+	"\x05files\x18\x01 \x03(\tB'\xbaH$\x92\x01!\b\x01\x10\x14\x18\x01\"\x19r\x172\x15^files/[0-9a-f-]{36}$R\x05files\"M\n" +
+	"\bApproval\x12#\n" +
+	"\x05limit\x18\x01 \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x94\xeb\xdc\x03(\x00R\x05limit\x12\x1c\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\"\xbb\x01\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1e\n" +
 	"\n" +
 	"membership\x18\x02 \x01(\tR\n" +
 	"membership\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\x03 \x01(\tR\tdecidedByBGZEgithub.com/microservicehub/mshub/workflows/onboarding/v1;onboardingv1b\x06proto3"
+	"decided_by\x18\x03 \x01(\tR\tdecidedBy\x12*\n" +
+	"\x11second_decided_by\x18\x04 \x01(\tR\x0fsecondDecidedBy\x12\x1c\n" +
+	"\tdocuments\x18\x05 \x03(\tR\tdocuments\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\x03R\x05limit*>\n" +
+	"\aVariant\x12\x17\n" +
+	"\x13VARIANT_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bEMPLOYEE\x10\x01\x12\f\n" +
+	"\bCUSTOMER\x10\x02BGZEgithub.com/microservicehub/mshub/workflows/onboarding/v1;onboardingv1b\x06proto3"
 
 var (
 	file_workflows_onboarding_v1_onboarding_proto_rawDescOnce sync.Once
@@ -193,17 +416,22 @@ func file_workflows_onboarding_v1_onboarding_proto_rawDescGZIP() []byte {
 	return file_workflows_onboarding_v1_onboarding_proto_rawDescData
 }
 
-var file_workflows_onboarding_v1_onboarding_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_workflows_onboarding_v1_onboarding_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_workflows_onboarding_v1_onboarding_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_workflows_onboarding_v1_onboarding_proto_goTypes = []any{
-	(*Input)(nil),  // 0: workflows.onboarding.v1.Input
-	(*Result)(nil), // 1: workflows.onboarding.v1.Result
+	(Variant)(0),      // 0: workflows.onboarding.v1.Variant
+	(*Input)(nil),     // 1: workflows.onboarding.v1.Input
+	(*Documents)(nil), // 2: workflows.onboarding.v1.Documents
+	(*Approval)(nil),  // 3: workflows.onboarding.v1.Approval
+	(*Result)(nil),    // 4: workflows.onboarding.v1.Result
 }
 var file_workflows_onboarding_v1_onboarding_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	0, // 0: workflows.onboarding.v1.Input.variant:type_name -> workflows.onboarding.v1.Variant
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_workflows_onboarding_v1_onboarding_proto_init() }
@@ -216,13 +444,14 @@ func file_workflows_onboarding_v1_onboarding_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_workflows_onboarding_v1_onboarding_proto_rawDesc), len(file_workflows_onboarding_v1_onboarding_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_workflows_onboarding_v1_onboarding_proto_goTypes,
 		DependencyIndexes: file_workflows_onboarding_v1_onboarding_proto_depIdxs,
+		EnumInfos:         file_workflows_onboarding_v1_onboarding_proto_enumTypes,
 		MessageInfos:      file_workflows_onboarding_v1_onboarding_proto_msgTypes,
 	}.Build()
 	File_workflows_onboarding_v1_onboarding_proto = out.File

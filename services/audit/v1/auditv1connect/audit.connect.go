@@ -40,6 +40,9 @@ const (
 	// AuditServiceVerifyChainProcedure is the fully-qualified name of the AuditService's VerifyChain
 	// RPC.
 	AuditServiceVerifyChainProcedure = "/services.audit.v1.AuditService/VerifyChain"
+	// AuditServiceEraseDetailsProcedure is the fully-qualified name of the AuditService's EraseDetails
+	// RPC.
+	AuditServiceEraseDetailsProcedure = "/services.audit.v1.AuditService/EraseDetails"
 )
 
 // AuditServiceClient is a client for the services.audit.v1.AuditService service.
@@ -47,6 +50,9 @@ type AuditServiceClient interface {
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// Recomputes the chain of the active organisation.
 	VerifyChain(context.Context, *v1.VerifyChainRequest) (*v1.VerifyChainResponse, error)
+	// Erasure, for a run: finds the details that say something about a person, and unless it is a dry run deletes them. The
+	// entries stay, with ids alone, and the chain stays valid.
+	EraseDetails(context.Context, *v1.EraseDetailsRequest) (*v1.EraseDetailsResponse, error)
 }
 
 // NewAuditServiceClient constructs a client for the services.audit.v1.AuditService service. By
@@ -74,13 +80,20 @@ func NewAuditServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		eraseDetails: connect.NewClient[v1.EraseDetailsRequest, v1.EraseDetailsResponse](
+			httpClient,
+			baseURL+AuditServiceEraseDetailsProcedure,
+			connect.WithSchema(auditServiceMethods.ByName("EraseDetails")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // auditServiceClient implements AuditServiceClient.
 type auditServiceClient struct {
-	listEntries *connect.Client[v1.ListEntriesRequest, v1.ListEntriesResponse]
-	verifyChain *connect.Client[v1.VerifyChainRequest, v1.VerifyChainResponse]
+	listEntries  *connect.Client[v1.ListEntriesRequest, v1.ListEntriesResponse]
+	verifyChain  *connect.Client[v1.VerifyChainRequest, v1.VerifyChainResponse]
+	eraseDetails *connect.Client[v1.EraseDetailsRequest, v1.EraseDetailsResponse]
 }
 
 // ListEntries calls services.audit.v1.AuditService.ListEntries.
@@ -101,11 +114,23 @@ func (c *auditServiceClient) VerifyChain(ctx context.Context, req *v1.VerifyChai
 	return nil, err
 }
 
+// EraseDetails calls services.audit.v1.AuditService.EraseDetails.
+func (c *auditServiceClient) EraseDetails(ctx context.Context, req *v1.EraseDetailsRequest) (*v1.EraseDetailsResponse, error) {
+	response, err := c.eraseDetails.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AuditServiceHandler is an implementation of the services.audit.v1.AuditService service.
 type AuditServiceHandler interface {
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// Recomputes the chain of the active organisation.
 	VerifyChain(context.Context, *v1.VerifyChainRequest) (*v1.VerifyChainResponse, error)
+	// Erasure, for a run: finds the details that say something about a person, and unless it is a dry run deletes them. The
+	// entries stay, with ids alone, and the chain stays valid.
+	EraseDetails(context.Context, *v1.EraseDetailsRequest) (*v1.EraseDetailsResponse, error)
 }
 
 // NewAuditServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -129,12 +154,20 @@ func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOpti
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	auditServiceEraseDetailsHandler := connect.NewUnaryHandlerSimple(
+		AuditServiceEraseDetailsProcedure,
+		svc.EraseDetails,
+		connect.WithSchema(auditServiceMethods.ByName("EraseDetails")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/services.audit.v1.AuditService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AuditServiceListEntriesProcedure:
 			auditServiceListEntriesHandler.ServeHTTP(w, r)
 		case AuditServiceVerifyChainProcedure:
 			auditServiceVerifyChainHandler.ServeHTTP(w, r)
+		case AuditServiceEraseDetailsProcedure:
+			auditServiceEraseDetailsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -150,4 +183,8 @@ func (UnimplementedAuditServiceHandler) ListEntries(context.Context, *v1.ListEnt
 
 func (UnimplementedAuditServiceHandler) VerifyChain(context.Context, *v1.VerifyChainRequest) (*v1.VerifyChainResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.audit.v1.AuditService.VerifyChain is not implemented"))
+}
+
+func (UnimplementedAuditServiceHandler) EraseDetails(context.Context, *v1.EraseDetailsRequest) (*v1.EraseDetailsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.audit.v1.AuditService.EraseDetails is not implemented"))
 }

@@ -49,6 +49,10 @@ const (
 	FilesServiceCreateDownloadProcedure = "/services.files.v1.FilesService/CreateDownload"
 	// FilesServiceDeleteFileProcedure is the fully-qualified name of the FilesService's DeleteFile RPC.
 	FilesServiceDeleteFileProcedure = "/services.files.v1.FilesService/DeleteFile"
+	// FilesServiceWriteFileProcedure is the fully-qualified name of the FilesService's WriteFile RPC.
+	FilesServiceWriteFileProcedure = "/services.files.v1.FilesService/WriteFile"
+	// FilesServiceEraseFilesProcedure is the fully-qualified name of the FilesService's EraseFiles RPC.
+	FilesServiceEraseFilesProcedure = "/services.files.v1.FilesService/EraseFiles"
 )
 
 // FilesServiceClient is a client for the services.files.v1.FilesService service.
@@ -62,6 +66,11 @@ type FilesServiceClient interface {
 	// A link for one download: attachment, nosniff, 60 seconds.
 	CreateDownload(context.Context, *v1.CreateDownloadRequest) (*v1.CreateDownloadResponse, error)
 	DeleteFile(context.Context, *v1.DeleteFileRequest) (*v1.DeleteFileResponse, error)
+	// Keeps a small text as a file, in one call: a certificate, a summary.
+	WriteFile(context.Context, *v1.WriteFileRequest) (*v1.File, error)
+	// Erasure: finds the files that a person uploaded, and unless it is a dry run deletes them or takes the person's name off
+	// them. Repeating it is harmless.
+	EraseFiles(context.Context, *v1.EraseFilesRequest) (*v1.EraseFilesResponse, error)
 }
 
 // NewFilesServiceClient constructs a client for the services.files.v1.FilesService service. By
@@ -113,6 +122,18 @@ func NewFilesServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(filesServiceMethods.ByName("DeleteFile")),
 			connect.WithClientOptions(opts...),
 		),
+		writeFile: connect.NewClient[v1.WriteFileRequest, v1.File](
+			httpClient,
+			baseURL+FilesServiceWriteFileProcedure,
+			connect.WithSchema(filesServiceMethods.ByName("WriteFile")),
+			connect.WithClientOptions(opts...),
+		),
+		eraseFiles: connect.NewClient[v1.EraseFilesRequest, v1.EraseFilesResponse](
+			httpClient,
+			baseURL+FilesServiceEraseFilesProcedure,
+			connect.WithSchema(filesServiceMethods.ByName("EraseFiles")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -124,6 +145,8 @@ type filesServiceClient struct {
 	listFiles      *connect.Client[v1.ListFilesRequest, v1.ListFilesResponse]
 	createDownload *connect.Client[v1.CreateDownloadRequest, v1.CreateDownloadResponse]
 	deleteFile     *connect.Client[v1.DeleteFileRequest, v1.DeleteFileResponse]
+	writeFile      *connect.Client[v1.WriteFileRequest, v1.File]
+	eraseFiles     *connect.Client[v1.EraseFilesRequest, v1.EraseFilesResponse]
 }
 
 // CreateUpload calls services.files.v1.FilesService.CreateUpload.
@@ -180,6 +203,24 @@ func (c *filesServiceClient) DeleteFile(ctx context.Context, req *v1.DeleteFileR
 	return nil, err
 }
 
+// WriteFile calls services.files.v1.FilesService.WriteFile.
+func (c *filesServiceClient) WriteFile(ctx context.Context, req *v1.WriteFileRequest) (*v1.File, error) {
+	response, err := c.writeFile.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EraseFiles calls services.files.v1.FilesService.EraseFiles.
+func (c *filesServiceClient) EraseFiles(ctx context.Context, req *v1.EraseFilesRequest) (*v1.EraseFilesResponse, error) {
+	response, err := c.eraseFiles.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // FilesServiceHandler is an implementation of the services.files.v1.FilesService service.
 type FilesServiceHandler interface {
 	CreateUpload(context.Context, *v1.CreateUploadRequest) (*v1.CreateUploadResponse, error)
@@ -191,6 +232,11 @@ type FilesServiceHandler interface {
 	// A link for one download: attachment, nosniff, 60 seconds.
 	CreateDownload(context.Context, *v1.CreateDownloadRequest) (*v1.CreateDownloadResponse, error)
 	DeleteFile(context.Context, *v1.DeleteFileRequest) (*v1.DeleteFileResponse, error)
+	// Keeps a small text as a file, in one call: a certificate, a summary.
+	WriteFile(context.Context, *v1.WriteFileRequest) (*v1.File, error)
+	// Erasure: finds the files that a person uploaded, and unless it is a dry run deletes them or takes the person's name off
+	// them. Repeating it is harmless.
+	EraseFiles(context.Context, *v1.EraseFilesRequest) (*v1.EraseFilesResponse, error)
 }
 
 // NewFilesServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -238,6 +284,18 @@ func NewFilesServiceHandler(svc FilesServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(filesServiceMethods.ByName("DeleteFile")),
 		connect.WithHandlerOptions(opts...),
 	)
+	filesServiceWriteFileHandler := connect.NewUnaryHandlerSimple(
+		FilesServiceWriteFileProcedure,
+		svc.WriteFile,
+		connect.WithSchema(filesServiceMethods.ByName("WriteFile")),
+		connect.WithHandlerOptions(opts...),
+	)
+	filesServiceEraseFilesHandler := connect.NewUnaryHandlerSimple(
+		FilesServiceEraseFilesProcedure,
+		svc.EraseFiles,
+		connect.WithSchema(filesServiceMethods.ByName("EraseFiles")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/services.files.v1.FilesService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case FilesServiceCreateUploadProcedure:
@@ -252,6 +310,10 @@ func NewFilesServiceHandler(svc FilesServiceHandler, opts ...connect.HandlerOpti
 			filesServiceCreateDownloadHandler.ServeHTTP(w, r)
 		case FilesServiceDeleteFileProcedure:
 			filesServiceDeleteFileHandler.ServeHTTP(w, r)
+		case FilesServiceWriteFileProcedure:
+			filesServiceWriteFileHandler.ServeHTTP(w, r)
+		case FilesServiceEraseFilesProcedure:
+			filesServiceEraseFilesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -283,4 +345,12 @@ func (UnimplementedFilesServiceHandler) CreateDownload(context.Context, *v1.Crea
 
 func (UnimplementedFilesServiceHandler) DeleteFile(context.Context, *v1.DeleteFileRequest) (*v1.DeleteFileResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.files.v1.FilesService.DeleteFile is not implemented"))
+}
+
+func (UnimplementedFilesServiceHandler) WriteFile(context.Context, *v1.WriteFileRequest) (*v1.File, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.files.v1.FilesService.WriteFile is not implemented"))
+}
+
+func (UnimplementedFilesServiceHandler) EraseFiles(context.Context, *v1.EraseFilesRequest) (*v1.EraseFilesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.files.v1.FilesService.EraseFiles is not implemented"))
 }

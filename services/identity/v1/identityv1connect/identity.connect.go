@@ -103,6 +103,27 @@ const (
 	// IdentityServiceListInvitationsProcedure is the fully-qualified name of the IdentityService's
 	// ListInvitations RPC.
 	IdentityServiceListInvitationsProcedure = "/services.identity.v1.IdentityService/ListInvitations"
+	// IdentityServicePlanUserBulkProcedure is the fully-qualified name of the IdentityService's
+	// PlanUserBulk RPC.
+	IdentityServicePlanUserBulkProcedure = "/services.identity.v1.IdentityService/PlanUserBulk"
+	// IdentityServiceApplyUserBulkProcedure is the fully-qualified name of the IdentityService's
+	// ApplyUserBulk RPC.
+	IdentityServiceApplyUserBulkProcedure = "/services.identity.v1.IdentityService/ApplyUserBulk"
+	// IdentityServiceNoteUserBulkMailsProcedure is the fully-qualified name of the IdentityService's
+	// NoteUserBulkMails RPC.
+	IdentityServiceNoteUserBulkMailsProcedure = "/services.identity.v1.IdentityService/NoteUserBulkMails"
+	// IdentityServiceFinishUserBulkProcedure is the fully-qualified name of the IdentityService's
+	// FinishUserBulk RPC.
+	IdentityServiceFinishUserBulkProcedure = "/services.identity.v1.IdentityService/FinishUserBulk"
+	// IdentityServiceUndoUserBulkProcedure is the fully-qualified name of the IdentityService's
+	// UndoUserBulk RPC.
+	IdentityServiceUndoUserBulkProcedure = "/services.identity.v1.IdentityService/UndoUserBulk"
+	// IdentityServiceListAddresseesProcedure is the fully-qualified name of the IdentityService's
+	// ListAddressees RPC.
+	IdentityServiceListAddresseesProcedure = "/services.identity.v1.IdentityService/ListAddressees"
+	// IdentityServiceErasePersonProcedure is the fully-qualified name of the IdentityService's
+	// ErasePerson RPC.
+	IdentityServiceErasePersonProcedure = "/services.identity.v1.IdentityService/ErasePerson"
 	// CredentialServiceVerifyCredentialsProcedure is the fully-qualified name of the
 	// CredentialService's VerifyCredentials RPC.
 	CredentialServiceVerifyCredentialsProcedure = "/services.identity.v1.CredentialService/VerifyCredentials"
@@ -166,6 +187,22 @@ type IdentityServiceClient interface {
 	// Undoes InviteUser: the link dies; a user who was created for it and has no membership is removed.
 	WithdrawInvitation(context.Context, *v1.WithdrawInvitationRequest) (*v1.WithdrawInvitationResponse, error)
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
+	// Keeps the people whom a file or a filter names, in batches, for a run of `userbulk`. What can't be done for a line is
+	// kept as its failure, never an error; a repeated call gives the same plan.
+	PlanUserBulk(context.Context, *v1.PlanUserBulkRequest) (*v1.PlanUserBulkResponse, error)
+	// Does the action for one batch of the plan, with what the run's starter may do now. A repeated call answers the same.
+	ApplyUserBulk(context.Context, *v1.ApplyUserBulkRequest) (*v1.ApplyUserBulkResponse, error)
+	// Notes invitations whose mail no server took: their lines count as failed.
+	NoteUserBulkMails(context.Context, *v1.NoteUserBulkMailsRequest) (*v1.NoteUserBulkMailsResponse, error)
+	// Sums up and, if there is something to list, writes the list to `list_url` (PUT): the failures, or of a dry run every line.
+	FinishUserBulk(context.Context, *v1.FinishUserBulkRequest) (*v1.FinishUserBulkResponse, error)
+	// Takes back what the run's bulk has done, where nobody has changed it since. Without a plan there is nothing to undo.
+	UndoUserBulk(context.Context, *v1.UndoUserBulkRequest) (*v1.UndoUserBulkResponse, error)
+	// Who is meant by users and roles: the active members, each once, with what concerns them.
+	ListAddressees(context.Context, *v1.ListAddresseesRequest) (*v1.ListAddresseesResponse, error)
+	// Erasure: finds, and unless it is a dry run removes, what the organisation knows about a person. The account goes too if
+	// no other organisation knows it. Refused for the last administrator. Repeating it is harmless.
+	ErasePerson(context.Context, *v1.ErasePersonRequest) (*v1.ErasePersonResponse, error)
 }
 
 // NewIdentityServiceClient constructs a client for the services.identity.v1.IdentityService
@@ -325,6 +362,49 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		planUserBulk: connect.NewClient[v1.PlanUserBulkRequest, v1.PlanUserBulkResponse](
+			httpClient,
+			baseURL+IdentityServicePlanUserBulkProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("PlanUserBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		applyUserBulk: connect.NewClient[v1.ApplyUserBulkRequest, v1.ApplyUserBulkResponse](
+			httpClient,
+			baseURL+IdentityServiceApplyUserBulkProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("ApplyUserBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		noteUserBulkMails: connect.NewClient[v1.NoteUserBulkMailsRequest, v1.NoteUserBulkMailsResponse](
+			httpClient,
+			baseURL+IdentityServiceNoteUserBulkMailsProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("NoteUserBulkMails")),
+			connect.WithClientOptions(opts...),
+		),
+		finishUserBulk: connect.NewClient[v1.FinishUserBulkRequest, v1.FinishUserBulkResponse](
+			httpClient,
+			baseURL+IdentityServiceFinishUserBulkProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("FinishUserBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		undoUserBulk: connect.NewClient[v1.UndoUserBulkRequest, v1.UndoUserBulkResponse](
+			httpClient,
+			baseURL+IdentityServiceUndoUserBulkProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("UndoUserBulk")),
+			connect.WithClientOptions(opts...),
+		),
+		listAddressees: connect.NewClient[v1.ListAddresseesRequest, v1.ListAddresseesResponse](
+			httpClient,
+			baseURL+IdentityServiceListAddresseesProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("ListAddressees")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		erasePerson: connect.NewClient[v1.ErasePersonRequest, v1.ErasePersonResponse](
+			httpClient,
+			baseURL+IdentityServiceErasePersonProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("ErasePerson")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -353,6 +433,13 @@ type identityServiceClient struct {
 	inviteUser         *connect.Client[v1.InviteUserRequest, v1.InviteUserResponse]
 	withdrawInvitation *connect.Client[v1.WithdrawInvitationRequest, v1.WithdrawInvitationResponse]
 	listInvitations    *connect.Client[v1.ListInvitationsRequest, v1.ListInvitationsResponse]
+	planUserBulk       *connect.Client[v1.PlanUserBulkRequest, v1.PlanUserBulkResponse]
+	applyUserBulk      *connect.Client[v1.ApplyUserBulkRequest, v1.ApplyUserBulkResponse]
+	noteUserBulkMails  *connect.Client[v1.NoteUserBulkMailsRequest, v1.NoteUserBulkMailsResponse]
+	finishUserBulk     *connect.Client[v1.FinishUserBulkRequest, v1.FinishUserBulkResponse]
+	undoUserBulk       *connect.Client[v1.UndoUserBulkRequest, v1.UndoUserBulkResponse]
+	listAddressees     *connect.Client[v1.ListAddresseesRequest, v1.ListAddresseesResponse]
+	erasePerson        *connect.Client[v1.ErasePersonRequest, v1.ErasePersonResponse]
 }
 
 // GetMe calls services.identity.v1.IdentityService.GetMe.
@@ -562,6 +649,69 @@ func (c *identityServiceClient) ListInvitations(ctx context.Context, req *v1.Lis
 	return nil, err
 }
 
+// PlanUserBulk calls services.identity.v1.IdentityService.PlanUserBulk.
+func (c *identityServiceClient) PlanUserBulk(ctx context.Context, req *v1.PlanUserBulkRequest) (*v1.PlanUserBulkResponse, error) {
+	response, err := c.planUserBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ApplyUserBulk calls services.identity.v1.IdentityService.ApplyUserBulk.
+func (c *identityServiceClient) ApplyUserBulk(ctx context.Context, req *v1.ApplyUserBulkRequest) (*v1.ApplyUserBulkResponse, error) {
+	response, err := c.applyUserBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// NoteUserBulkMails calls services.identity.v1.IdentityService.NoteUserBulkMails.
+func (c *identityServiceClient) NoteUserBulkMails(ctx context.Context, req *v1.NoteUserBulkMailsRequest) (*v1.NoteUserBulkMailsResponse, error) {
+	response, err := c.noteUserBulkMails.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// FinishUserBulk calls services.identity.v1.IdentityService.FinishUserBulk.
+func (c *identityServiceClient) FinishUserBulk(ctx context.Context, req *v1.FinishUserBulkRequest) (*v1.FinishUserBulkResponse, error) {
+	response, err := c.finishUserBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UndoUserBulk calls services.identity.v1.IdentityService.UndoUserBulk.
+func (c *identityServiceClient) UndoUserBulk(ctx context.Context, req *v1.UndoUserBulkRequest) (*v1.UndoUserBulkResponse, error) {
+	response, err := c.undoUserBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListAddressees calls services.identity.v1.IdentityService.ListAddressees.
+func (c *identityServiceClient) ListAddressees(ctx context.Context, req *v1.ListAddresseesRequest) (*v1.ListAddresseesResponse, error) {
+	response, err := c.listAddressees.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ErasePerson calls services.identity.v1.IdentityService.ErasePerson.
+func (c *identityServiceClient) ErasePerson(ctx context.Context, req *v1.ErasePersonRequest) (*v1.ErasePersonResponse, error) {
+	response, err := c.erasePerson.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // IdentityServiceHandler is an implementation of the services.identity.v1.IdentityService service.
 type IdentityServiceHandler interface {
 	// Who the token speaks for: the user (if one), the active organisation and the permissions.
@@ -599,6 +749,22 @@ type IdentityServiceHandler interface {
 	// Undoes InviteUser: the link dies; a user who was created for it and has no membership is removed.
 	WithdrawInvitation(context.Context, *v1.WithdrawInvitationRequest) (*v1.WithdrawInvitationResponse, error)
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
+	// Keeps the people whom a file or a filter names, in batches, for a run of `userbulk`. What can't be done for a line is
+	// kept as its failure, never an error; a repeated call gives the same plan.
+	PlanUserBulk(context.Context, *v1.PlanUserBulkRequest) (*v1.PlanUserBulkResponse, error)
+	// Does the action for one batch of the plan, with what the run's starter may do now. A repeated call answers the same.
+	ApplyUserBulk(context.Context, *v1.ApplyUserBulkRequest) (*v1.ApplyUserBulkResponse, error)
+	// Notes invitations whose mail no server took: their lines count as failed.
+	NoteUserBulkMails(context.Context, *v1.NoteUserBulkMailsRequest) (*v1.NoteUserBulkMailsResponse, error)
+	// Sums up and, if there is something to list, writes the list to `list_url` (PUT): the failures, or of a dry run every line.
+	FinishUserBulk(context.Context, *v1.FinishUserBulkRequest) (*v1.FinishUserBulkResponse, error)
+	// Takes back what the run's bulk has done, where nobody has changed it since. Without a plan there is nothing to undo.
+	UndoUserBulk(context.Context, *v1.UndoUserBulkRequest) (*v1.UndoUserBulkResponse, error)
+	// Who is meant by users and roles: the active members, each once, with what concerns them.
+	ListAddressees(context.Context, *v1.ListAddresseesRequest) (*v1.ListAddresseesResponse, error)
+	// Erasure: finds, and unless it is a dry run removes, what the organisation knows about a person. The account goes too if
+	// no other organisation knows it. Refused for the last administrator. Repeating it is harmless.
+	ErasePerson(context.Context, *v1.ErasePersonRequest) (*v1.ErasePersonResponse, error)
 }
 
 // NewIdentityServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -754,6 +920,49 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	identityServicePlanUserBulkHandler := connect.NewUnaryHandlerSimple(
+		IdentityServicePlanUserBulkProcedure,
+		svc.PlanUserBulk,
+		connect.WithSchema(identityServiceMethods.ByName("PlanUserBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceApplyUserBulkHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceApplyUserBulkProcedure,
+		svc.ApplyUserBulk,
+		connect.WithSchema(identityServiceMethods.ByName("ApplyUserBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceNoteUserBulkMailsHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceNoteUserBulkMailsProcedure,
+		svc.NoteUserBulkMails,
+		connect.WithSchema(identityServiceMethods.ByName("NoteUserBulkMails")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceFinishUserBulkHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceFinishUserBulkProcedure,
+		svc.FinishUserBulk,
+		connect.WithSchema(identityServiceMethods.ByName("FinishUserBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceUndoUserBulkHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceUndoUserBulkProcedure,
+		svc.UndoUserBulk,
+		connect.WithSchema(identityServiceMethods.ByName("UndoUserBulk")),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceListAddresseesHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceListAddresseesProcedure,
+		svc.ListAddressees,
+		connect.WithSchema(identityServiceMethods.ByName("ListAddressees")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceErasePersonHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceErasePersonProcedure,
+		svc.ErasePerson,
+		connect.WithSchema(identityServiceMethods.ByName("ErasePerson")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/services.identity.v1.IdentityService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case IdentityServiceGetMeProcedure:
@@ -802,6 +1011,20 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 			identityServiceWithdrawInvitationHandler.ServeHTTP(w, r)
 		case IdentityServiceListInvitationsProcedure:
 			identityServiceListInvitationsHandler.ServeHTTP(w, r)
+		case IdentityServicePlanUserBulkProcedure:
+			identityServicePlanUserBulkHandler.ServeHTTP(w, r)
+		case IdentityServiceApplyUserBulkProcedure:
+			identityServiceApplyUserBulkHandler.ServeHTTP(w, r)
+		case IdentityServiceNoteUserBulkMailsProcedure:
+			identityServiceNoteUserBulkMailsHandler.ServeHTTP(w, r)
+		case IdentityServiceFinishUserBulkProcedure:
+			identityServiceFinishUserBulkHandler.ServeHTTP(w, r)
+		case IdentityServiceUndoUserBulkProcedure:
+			identityServiceUndoUserBulkHandler.ServeHTTP(w, r)
+		case IdentityServiceListAddresseesProcedure:
+			identityServiceListAddresseesHandler.ServeHTTP(w, r)
+		case IdentityServiceErasePersonProcedure:
+			identityServiceErasePersonHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -901,6 +1124,34 @@ func (UnimplementedIdentityServiceHandler) WithdrawInvitation(context.Context, *
 
 func (UnimplementedIdentityServiceHandler) ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.ListInvitations is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) PlanUserBulk(context.Context, *v1.PlanUserBulkRequest) (*v1.PlanUserBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.PlanUserBulk is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) ApplyUserBulk(context.Context, *v1.ApplyUserBulkRequest) (*v1.ApplyUserBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.ApplyUserBulk is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) NoteUserBulkMails(context.Context, *v1.NoteUserBulkMailsRequest) (*v1.NoteUserBulkMailsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.NoteUserBulkMails is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) FinishUserBulk(context.Context, *v1.FinishUserBulkRequest) (*v1.FinishUserBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.FinishUserBulk is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) UndoUserBulk(context.Context, *v1.UndoUserBulkRequest) (*v1.UndoUserBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.UndoUserBulk is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) ListAddressees(context.Context, *v1.ListAddresseesRequest) (*v1.ListAddresseesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.ListAddressees is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) ErasePerson(context.Context, *v1.ErasePersonRequest) (*v1.ErasePersonResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.ErasePerson is not implemented"))
 }
 
 // CredentialServiceClient is a client for the services.identity.v1.CredentialService service.

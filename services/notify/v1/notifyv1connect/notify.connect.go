@@ -36,6 +36,11 @@ const (
 const (
 	// NotifyServiceSendMailProcedure is the fully-qualified name of the NotifyService's SendMail RPC.
 	NotifyServiceSendMailProcedure = "/services.notify.v1.NotifyService/SendMail"
+	// NotifyServiceSendMailsProcedure is the fully-qualified name of the NotifyService's SendMails RPC.
+	NotifyServiceSendMailsProcedure = "/services.notify.v1.NotifyService/SendMails"
+	// NotifyServiceEraseMessagesProcedure is the fully-qualified name of the NotifyService's
+	// EraseMessages RPC.
+	NotifyServiceEraseMessagesProcedure = "/services.notify.v1.NotifyService/EraseMessages"
 	// NotifyServiceSendAccountMailProcedure is the fully-qualified name of the NotifyService's
 	// SendAccountMail RPC.
 	NotifyServiceSendAccountMailProcedure = "/services.notify.v1.NotifyService/SendAccountMail"
@@ -48,6 +53,11 @@ const (
 type NotifyServiceClient interface {
 	// Renders a template and sends it. The idempotency key becomes the Message-ID, so a repeated call sends nothing.
 	SendMail(context.Context, *v1.SendMailRequest) (*v1.SendMailResponse, error)
+	// SendMail for many at once, each sent once. What no server takes is listed, and fails nothing else; what can't be sent now
+	// makes the whole call `unavailable`, and a repeated one goes on where it stopped.
+	SendMails(context.Context, *v1.SendMailsRequest) (*v1.SendMailsResponse, error)
+	// Erasure: finds the mails to an address, and unless it is a dry run takes the address off the notes of them.
+	EraseMessages(context.Context, *v1.EraseMessagesRequest) (*v1.EraseMessagesResponse, error)
 	// The same for the authorization server, which has no run: sign-up, reset.
 	SendAccountMail(context.Context, *v1.SendAccountMailRequest) (*v1.SendAccountMailResponse, error)
 	// What was sent, newest first: who, which template, when, and whether it left. Never the text.
@@ -71,6 +81,18 @@ func NewNotifyServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(notifyServiceMethods.ByName("SendMail")),
 			connect.WithClientOptions(opts...),
 		),
+		sendMails: connect.NewClient[v1.SendMailsRequest, v1.SendMailsResponse](
+			httpClient,
+			baseURL+NotifyServiceSendMailsProcedure,
+			connect.WithSchema(notifyServiceMethods.ByName("SendMails")),
+			connect.WithClientOptions(opts...),
+		),
+		eraseMessages: connect.NewClient[v1.EraseMessagesRequest, v1.EraseMessagesResponse](
+			httpClient,
+			baseURL+NotifyServiceEraseMessagesProcedure,
+			connect.WithSchema(notifyServiceMethods.ByName("EraseMessages")),
+			connect.WithClientOptions(opts...),
+		),
 		sendAccountMail: connect.NewClient[v1.SendAccountMailRequest, v1.SendAccountMailResponse](
 			httpClient,
 			baseURL+NotifyServiceSendAccountMailProcedure,
@@ -90,6 +112,8 @@ func NewNotifyServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 // notifyServiceClient implements NotifyServiceClient.
 type notifyServiceClient struct {
 	sendMail        *connect.Client[v1.SendMailRequest, v1.SendMailResponse]
+	sendMails       *connect.Client[v1.SendMailsRequest, v1.SendMailsResponse]
+	eraseMessages   *connect.Client[v1.EraseMessagesRequest, v1.EraseMessagesResponse]
 	sendAccountMail *connect.Client[v1.SendAccountMailRequest, v1.SendAccountMailResponse]
 	listMessages    *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
 }
@@ -97,6 +121,24 @@ type notifyServiceClient struct {
 // SendMail calls services.notify.v1.NotifyService.SendMail.
 func (c *notifyServiceClient) SendMail(ctx context.Context, req *v1.SendMailRequest) (*v1.SendMailResponse, error) {
 	response, err := c.sendMail.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SendMails calls services.notify.v1.NotifyService.SendMails.
+func (c *notifyServiceClient) SendMails(ctx context.Context, req *v1.SendMailsRequest) (*v1.SendMailsResponse, error) {
+	response, err := c.sendMails.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EraseMessages calls services.notify.v1.NotifyService.EraseMessages.
+func (c *notifyServiceClient) EraseMessages(ctx context.Context, req *v1.EraseMessagesRequest) (*v1.EraseMessagesResponse, error) {
+	response, err := c.eraseMessages.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -125,6 +167,11 @@ func (c *notifyServiceClient) ListMessages(ctx context.Context, req *v1.ListMess
 type NotifyServiceHandler interface {
 	// Renders a template and sends it. The idempotency key becomes the Message-ID, so a repeated call sends nothing.
 	SendMail(context.Context, *v1.SendMailRequest) (*v1.SendMailResponse, error)
+	// SendMail for many at once, each sent once. What no server takes is listed, and fails nothing else; what can't be sent now
+	// makes the whole call `unavailable`, and a repeated one goes on where it stopped.
+	SendMails(context.Context, *v1.SendMailsRequest) (*v1.SendMailsResponse, error)
+	// Erasure: finds the mails to an address, and unless it is a dry run takes the address off the notes of them.
+	EraseMessages(context.Context, *v1.EraseMessagesRequest) (*v1.EraseMessagesResponse, error)
 	// The same for the authorization server, which has no run: sign-up, reset.
 	SendAccountMail(context.Context, *v1.SendAccountMailRequest) (*v1.SendAccountMailResponse, error)
 	// What was sent, newest first: who, which template, when, and whether it left. Never the text.
@@ -144,6 +191,18 @@ func NewNotifyServiceHandler(svc NotifyServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(notifyServiceMethods.ByName("SendMail")),
 		connect.WithHandlerOptions(opts...),
 	)
+	notifyServiceSendMailsHandler := connect.NewUnaryHandlerSimple(
+		NotifyServiceSendMailsProcedure,
+		svc.SendMails,
+		connect.WithSchema(notifyServiceMethods.ByName("SendMails")),
+		connect.WithHandlerOptions(opts...),
+	)
+	notifyServiceEraseMessagesHandler := connect.NewUnaryHandlerSimple(
+		NotifyServiceEraseMessagesProcedure,
+		svc.EraseMessages,
+		connect.WithSchema(notifyServiceMethods.ByName("EraseMessages")),
+		connect.WithHandlerOptions(opts...),
+	)
 	notifyServiceSendAccountMailHandler := connect.NewUnaryHandlerSimple(
 		NotifyServiceSendAccountMailProcedure,
 		svc.SendAccountMail,
@@ -161,6 +220,10 @@ func NewNotifyServiceHandler(svc NotifyServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case NotifyServiceSendMailProcedure:
 			notifyServiceSendMailHandler.ServeHTTP(w, r)
+		case NotifyServiceSendMailsProcedure:
+			notifyServiceSendMailsHandler.ServeHTTP(w, r)
+		case NotifyServiceEraseMessagesProcedure:
+			notifyServiceEraseMessagesHandler.ServeHTTP(w, r)
 		case NotifyServiceSendAccountMailProcedure:
 			notifyServiceSendAccountMailHandler.ServeHTTP(w, r)
 		case NotifyServiceListMessagesProcedure:
@@ -176,6 +239,14 @@ type UnimplementedNotifyServiceHandler struct{}
 
 func (UnimplementedNotifyServiceHandler) SendMail(context.Context, *v1.SendMailRequest) (*v1.SendMailResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.notify.v1.NotifyService.SendMail is not implemented"))
+}
+
+func (UnimplementedNotifyServiceHandler) SendMails(context.Context, *v1.SendMailsRequest) (*v1.SendMailsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.notify.v1.NotifyService.SendMails is not implemented"))
+}
+
+func (UnimplementedNotifyServiceHandler) EraseMessages(context.Context, *v1.EraseMessagesRequest) (*v1.EraseMessagesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.notify.v1.NotifyService.EraseMessages is not implemented"))
 }
 
 func (UnimplementedNotifyServiceHandler) SendAccountMail(context.Context, *v1.SendAccountMailRequest) (*v1.SendAccountMailResponse, error) {

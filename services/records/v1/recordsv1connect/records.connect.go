@@ -89,6 +89,9 @@ const (
 	// RecordsServiceAbortImportProcedure is the fully-qualified name of the RecordsService's
 	// AbortImport RPC.
 	RecordsServiceAbortImportProcedure = "/services.records.v1.RecordsService/AbortImport"
+	// RecordsServiceEraseRecordsProcedure is the fully-qualified name of the RecordsService's
+	// EraseRecords RPC.
+	RecordsServiceEraseRecordsProcedure = "/services.records.v1.RecordsService/EraseRecords"
 )
 
 // RecordsServiceClient is a client for the services.records.v1.RecordsService service.
@@ -125,6 +128,9 @@ type RecordsServiceClient interface {
 	// Ends an import that will not be finished: undoes what it wrote, unless it is to be kept, and frees its scratch space
 	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
+	// Erasure: finds the records with a person's address in a column of format `email`, and unless it is a dry run puts a
+	// pseudonym in its place; other columns stay. A repeated call finds what is left.
+	EraseRecords(context.Context, *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error)
 }
 
 // NewRecordsServiceClient constructs a client for the services.records.v1.RecordsService service.
@@ -252,6 +258,12 @@ func NewRecordsServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(recordsServiceMethods.ByName("AbortImport")),
 			connect.WithClientOptions(opts...),
 		),
+		eraseRecords: connect.NewClient[v1.EraseRecordsRequest, v1.EraseRecordsResponse](
+			httpClient,
+			baseURL+RecordsServiceEraseRecordsProcedure,
+			connect.WithSchema(recordsServiceMethods.ByName("EraseRecords")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -275,6 +287,7 @@ type recordsServiceClient struct {
 	importChunk   *connect.Client[v1.ImportChunkRequest, v1.ImportChunkResponse]
 	finishImport  *connect.Client[v1.FinishImportRequest, v1.FinishImportResponse]
 	abortImport   *connect.Client[v1.AbortImportRequest, v1.AbortImportResponse]
+	eraseRecords  *connect.Client[v1.EraseRecordsRequest, v1.EraseRecordsResponse]
 }
 
 // CreateDataset calls services.records.v1.RecordsService.CreateDataset.
@@ -439,6 +452,15 @@ func (c *recordsServiceClient) AbortImport(ctx context.Context, req *v1.AbortImp
 	return nil, err
 }
 
+// EraseRecords calls services.records.v1.RecordsService.EraseRecords.
+func (c *recordsServiceClient) EraseRecords(ctx context.Context, req *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error) {
+	response, err := c.eraseRecords.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RecordsServiceHandler is an implementation of the services.records.v1.RecordsService service.
 type RecordsServiceHandler interface {
 	CreateDataset(context.Context, *v1.CreateDatasetRequest) (*v1.Dataset, error)
@@ -473,6 +495,9 @@ type RecordsServiceHandler interface {
 	// Ends an import that will not be finished: undoes what it wrote, unless it is to be kept, and frees its scratch space
 	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
+	// Erasure: finds the records with a person's address in a column of format `email`, and unless it is a dry run puts a
+	// pseudonym in its place; other columns stay. A repeated call finds what is left.
+	EraseRecords(context.Context, *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error)
 }
 
 // NewRecordsServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -596,6 +621,12 @@ func NewRecordsServiceHandler(svc RecordsServiceHandler, opts ...connect.Handler
 		connect.WithSchema(recordsServiceMethods.ByName("AbortImport")),
 		connect.WithHandlerOptions(opts...),
 	)
+	recordsServiceEraseRecordsHandler := connect.NewUnaryHandlerSimple(
+		RecordsServiceEraseRecordsProcedure,
+		svc.EraseRecords,
+		connect.WithSchema(recordsServiceMethods.ByName("EraseRecords")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/services.records.v1.RecordsService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RecordsServiceCreateDatasetProcedure:
@@ -634,6 +665,8 @@ func NewRecordsServiceHandler(svc RecordsServiceHandler, opts ...connect.Handler
 			recordsServiceFinishImportHandler.ServeHTTP(w, r)
 		case RecordsServiceAbortImportProcedure:
 			recordsServiceAbortImportHandler.ServeHTTP(w, r)
+		case RecordsServiceEraseRecordsProcedure:
+			recordsServiceEraseRecordsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -713,4 +746,8 @@ func (UnimplementedRecordsServiceHandler) FinishImport(context.Context, *v1.Fini
 
 func (UnimplementedRecordsServiceHandler) AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.records.v1.RecordsService.AbortImport is not implemented"))
+}
+
+func (UnimplementedRecordsServiceHandler) EraseRecords(context.Context, *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.records.v1.RecordsService.EraseRecords is not implemented"))
 }
