@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/microservicehub/mshub/activities"
+	"github.com/microservicehub/mshub/activities/audit"
 	"github.com/microservicehub/mshub/activities/files"
 	"github.com/microservicehub/mshub/activities/identity"
 	"github.com/microservicehub/mshub/activities/notify"
@@ -30,6 +31,7 @@ import (
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
 	runcontext "github.com/microservicehub/mshub/internal/temporal"
+	auditv1 "github.com/microservicehub/mshub/services/audit/v1"
 	filesv1 "github.com/microservicehub/mshub/services/files/v1"
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
 	notifyv1 "github.com/microservicehub/mshub/services/notify/v1"
@@ -142,6 +144,7 @@ func TestEveryMethodOpenToRunsHasAVerb(t *testing.T) {
 		door  protoreflect.FileDescriptor
 		verbs reflect.Type
 	}{
+		{auditv1.File_services_audit_v1_audit_proto, reflect.TypeFor[*audit.Activities]()},
 		{filesv1.File_services_files_v1_files_proto, reflect.TypeFor[*files.Activities]()},
 		{identityv1.File_services_identity_v1_identity_proto, reflect.TypeFor[*identity.Activities]()},
 		{notifyv1.File_services_notify_v1_notify_proto, reflect.TypeFor[*notify.Activities]()},

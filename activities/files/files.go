@@ -40,3 +40,13 @@ func (a *Activities) CreateDownload(ctx context.Context, in *filesv1.CreateDownl
 func (a *Activities) DeleteFile(ctx context.Context, in *filesv1.DeleteFileRequest) (*filesv1.DeleteFileResponse, error) {
 	return a.client.DeleteFile(ctx, in)
 }
+
+// WriteFile keeps a small text as a file.
+func (a *Activities) WriteFile(ctx context.Context, in *filesv1.WriteFileRequest) (*filesv1.File, error) {
+	return a.client.WriteFile(ctx, in)
+}
+
+// EraseFiles counts or removes the files that a person uploaded.
+func (a *Activities) EraseFiles(ctx context.Context, in *filesv1.EraseFilesRequest) (*filesv1.EraseFilesResponse, error) {
+	return a.client.EraseFiles(ctx, in)
+}

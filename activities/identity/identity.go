@@ -70,3 +70,38 @@ func (a *Activities) ListUsers(ctx context.Context, in *identityv1.ListUsersRequ
 func (a *Activities) ListRoles(ctx context.Context, in *identityv1.ListRolesRequest) (*identityv1.ListRolesResponse, error) {
 	return a.client.ListRoles(ctx, in)
 }
+
+// PlanUserBulk keeps the people whom a bulk change is about, in batches.
+func (a *Activities) PlanUserBulk(ctx context.Context, in *identityv1.PlanUserBulkRequest) (*identityv1.PlanUserBulkResponse, error) {
+	return a.client.PlanUserBulk(ctx, in)
+}
+
+// ApplyUserBulk does the bulk change for one batch; repeating it changes nothing.
+func (a *Activities) ApplyUserBulk(ctx context.Context, in *identityv1.ApplyUserBulkRequest) (*identityv1.ApplyUserBulkResponse, error) {
+	return a.client.ApplyUserBulk(ctx, in)
+}
+
+// NoteUserBulkMails notes invitations that no mail server took.
+func (a *Activities) NoteUserBulkMails(ctx context.Context, in *identityv1.NoteUserBulkMailsRequest) (*identityv1.NoteUserBulkMailsResponse, error) {
+	return a.client.NoteUserBulkMails(ctx, in)
+}
+
+// FinishUserBulk sums the bulk change up and sends its list.
+func (a *Activities) FinishUserBulk(ctx context.Context, in *identityv1.FinishUserBulkRequest) (*identityv1.FinishUserBulkResponse, error) {
+	return a.client.FinishUserBulk(ctx, in)
+}
+
+// UndoUserBulk undoes PlanUserBulk and every ApplyUserBulk; repeating it changes nothing.
+func (a *Activities) UndoUserBulk(ctx context.Context, in *identityv1.UndoUserBulkRequest) (*identityv1.UndoUserBulkResponse, error) {
+	return a.client.UndoUserBulk(ctx, in)
+}
+
+// ListAddressees finds the members who are meant by users and roles.
+func (a *Activities) ListAddressees(ctx context.Context, in *identityv1.ListAddresseesRequest) (*identityv1.ListAddresseesResponse, error) {
+	return a.client.ListAddressees(ctx, in)
+}
+
+// ErasePerson counts or removes what the organisation knows about a person.
+func (a *Activities) ErasePerson(ctx context.Context, in *identityv1.ErasePersonRequest) (*identityv1.ErasePersonResponse, error) {
+	return a.client.ErasePerson(ctx, in)
+}

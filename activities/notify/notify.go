@@ -20,3 +20,13 @@ func New(client notifyv1connect.NotifyServiceClient) *Activities { return &Activ
 func (a *Activities) SendMail(ctx context.Context, in *notifyv1.SendMailRequest) (*notifyv1.SendMailResponse, error) {
 	return a.client.SendMail(ctx, in)
 }
+
+// SendMails sends many mails, each once; what no server takes is listed in the answer.
+func (a *Activities) SendMails(ctx context.Context, in *notifyv1.SendMailsRequest) (*notifyv1.SendMailsResponse, error) {
+	return a.client.SendMails(ctx, in)
+}
+
+// EraseMessages counts or removes an address in the notes of mails.
+func (a *Activities) EraseMessages(ctx context.Context, in *notifyv1.EraseMessagesRequest) (*notifyv1.EraseMessagesResponse, error) {
+	return a.client.EraseMessages(ctx, in)
+}

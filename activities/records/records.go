@@ -40,3 +40,8 @@ func (a *Activities) FinishImport(ctx context.Context, in *recordsv1.FinishImpor
 func (a *Activities) AbortImport(ctx context.Context, in *recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
 	return a.client.AbortImport(ctx, in)
 }
+
+// EraseRecords counts records with a person's address, or puts a pseudonym in its place.
+func (a *Activities) EraseRecords(ctx context.Context, in *recordsv1.EraseRecordsRequest) (*recordsv1.EraseRecordsResponse, error) {
+	return a.client.EraseRecords(ctx, in)
+}

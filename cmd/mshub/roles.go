@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/microservicehub/mshub/activities"
+	auditact "github.com/microservicehub/mshub/activities/audit"
 	filesact "github.com/microservicehub/mshub/activities/files"
 	identityact "github.com/microservicehub/mshub/activities/identity"
 	notifyact "github.com/microservicehub/mshub/activities/notify"
@@ -71,8 +72,8 @@ var roleTable = []role{
 	{"live", []string{"runs"}, true, buildLive},
 	{"gateway", []string{"identity", "runs", "records", "files", "notify", "audit", "authserver"}, false, buildGateway},
 	{"web", nil, false, func(context.Context, *house) error { return nil }},
-	{"worker", []string{"identity", "runs", "records", "files", "notify", "authserver"}, true, buildWorker(process.QueueDefault)},
-	{"worker-batch", []string{"identity", "runs", "records", "files", "notify", "authserver"}, true, buildWorker(process.QueueBatch)},
+	{"worker", []string{"identity", "runs", "records", "files", "notify", "audit", "authserver"}, true, buildWorker(process.QueueDefault)},
+	{"worker-batch", []string{"identity", "runs", "records", "files", "notify", "audit", "authserver"}, true, buildWorker(process.QueueBatch)},
 }
 
 func roleNames() []string {
@@ -320,6 +321,8 @@ func register(w worker.Worker, peer func(role string) (connect.HTTPClient, strin
 	w.RegisterActivity(identityact.New(identityv1connect.NewIdentityServiceClient(client, base, options...)))
 	client, base = peer("notify")
 	w.RegisterActivity(notifyact.New(notifyv1connect.NewNotifyServiceClient(client, base, options...)))
+	client, base = peer("audit")
+	w.RegisterActivity(auditact.New(auditv1connect.NewAuditServiceClient(client, base, options...)))
 	client, base = peer("files")
 	w.RegisterActivity(filesact.New(filesv1connect.NewFilesServiceClient(client, base, options...)))
 	client, base = peer("records")
