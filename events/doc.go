@@ -3,7 +3,8 @@
 //	v1/event.proto   the vocabulary: Event, Progress, Snapshot
 //	kinds.go         the list of kinds, and what each does to a run's state
 //	journal.go       Append and Read: (run, seq) in PostgreSQL, gap-free; the truth
-//	facts.go         PublishFact, ClaimFacts: what happened in a service and may start a process
+//	facts.go         PublishFact, ClaimFacts, UntoldFacts: what happened in a service; it may start a process, and webhooks ask
+//	factkinds.go     the list of facts that webhooks can be told of
 //	publish.go       Publisher: append, then wake the nodes through Redis; hints
 //	interceptor.go   a worker's activities report themselves
 //	hub.go           this node's subscribers: who watches which run, who reads the gap

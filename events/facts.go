@@ -31,6 +31,15 @@ type Fact struct {
 // PublishFact writes a fact in the transaction of the change that it tells, which must be one organisation's. Payload is a
 // proto message or anything that encodes to a JSON object; run is zero if no run caused it.
 func PublishFact(ctx context.Context, tx pgx.Tx, kind string, payload any, run uuid.UUID) error {
+	return publishFact(ctx, tx, kind, payload, run, false)
+}
+
+// PublishInside is PublishFact for what concerns the house alone: no webhook is told.
+func PublishInside(ctx context.Context, tx pgx.Tx, kind string, payload any) error {
+	return publishFact(ctx, tx, kind, payload, uuid.Nil, true)
+}
+
+func publishFact(ctx context.Context, tx pgx.Tx, kind string, payload any, run uuid.UUID, inside bool) error {
 	raw, err := encodeFact(payload)
 	if err != nil {
 		return fmt.Errorf("fact %s: %w", kind, err)
@@ -39,7 +48,7 @@ func PublishFact(ctx context.Context, tx pgx.Tx, kind string, payload any, run u
 	if err != nil {
 		return err
 	}
-	params := store.InsertFactParams{ID: id, Kind: kind, Payload: raw}
+	params := store.InsertFactParams{ID: id, Kind: kind, Payload: raw, Inside: inside}
 	if run != uuid.Nil {
 		params.Run = &run
 	}
@@ -80,12 +89,45 @@ func FinishFact(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return queries.FinishFact(ctx, tx, id)
 }
 
+// FinishFacts is FinishFact for many: those that start nothing and wake nobody cost one update together.
+func FinishFacts(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+	return queries.FinishFacts(ctx, tx, idsOf(facts))
+}
+
 // FailFact keeps why an attempt failed, for the operator; the fact comes back at the end of its lease.
 func FailFact(ctx context.Context, tx pgx.Tx, id uuid.UUID, reason string) error {
 	return queries.FailFact(ctx, tx, store.FailFactParams{ID: id, Failure: reason})
 }
 
-// ForgetFacts deletes at most limit finished facts older than a moment and returns how many. In a System transaction.
+// UntoldFacts locks at most limit facts that the webhooks were not told of, for the notify role, in a System transaction,
+// to be ended by ToldFacts in the same one. Nodes pass by what another one holds.
+func UntoldFacts(ctx context.Context, tx pgx.Tx, limit int) ([]Fact, error) {
+	rows, err := queries.UntoldFacts(ctx, tx, int32(limit))
+	if err != nil {
+		return nil, err
+	}
+	facts := make([]Fact, 0, len(rows))
+	for _, row := range rows {
+		facts = append(facts, Fact{ID: row.ID, Organisation: row.OrganisationID, Kind: row.Kind, Payload: row.Payload, Time: row.CreatedAt})
+	}
+	return facts, nil
+}
+
+// ToldFacts says that every webhook that asked for one of the facts has its delivery.
+func ToldFacts(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+	return queries.ToldFacts(ctx, tx, idsOf(facts))
+}
+
+func idsOf(facts []Fact) []uuid.UUID {
+	ids := make([]uuid.UUID, len(facts))
+	for i, fact := range facts {
+		ids[i] = fact.ID
+	}
+	return ids
+}
+
+// ForgetFacts deletes at most limit facts that were finished before a moment, and told, and returns how many. In a System
+// transaction.
 func ForgetFacts(ctx context.Context, tx pgx.Tx, before time.Time, limit int) (int64, error) {
 	return queries.ForgetFacts(ctx, tx, store.ForgetFactsParams{ProcessedAt: &before, Limit: int32(limit)})
 }

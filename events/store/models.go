@@ -21,6 +21,7 @@ type EventsFact struct {
 	Attempts       int32
 	NextAttemptAt  time.Time
 	Failure        string
+	FannedAt       *time.Time
 }
 
 type EventsRunEvent struct {

@@ -20,7 +20,8 @@ SELECT run, seq FROM events.run_head WHERE run = ANY(sqlc.arg(runs)::uuid[]);
 DELETE FROM events.run_head WHERE run = ANY(sqlc.arg(runs)::uuid[]);
 
 -- name: InsertFact :exec
-INSERT INTO events.fact (id, organisation_id, kind, run, payload) VALUES ($1, mshub.org(), $2, $3, $4);
+INSERT INTO events.fact (id, organisation_id, kind, run, payload, fanned_at)
+VALUES (sqlc.arg(id), mshub.org(), sqlc.arg(kind), sqlc.arg(run), sqlc.arg(payload), CASE WHEN sqlc.arg(inside)::boolean THEN clock_timestamp() END);
 
 -- name: ClaimFacts :many
 -- Due facts, the oldest first, passing by what another node holds. A fact that nobody finishes comes back: after half a
@@ -38,9 +39,20 @@ RETURNING id, organisation_id, kind, run, payload, created_at, attempts;
 -- name: FinishFact :exec
 UPDATE events.fact SET processed_at = clock_timestamp(), failure = '' WHERE id = $1;
 
+-- name: FinishFacts :exec
+UPDATE events.fact SET processed_at = clock_timestamp(), failure = '' WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
 -- name: FailFact :exec
 UPDATE events.fact SET failure = $2 WHERE id = $1;
 
 -- name: ForgetFacts :execrows
 -- As mshub_system.
-DELETE FROM events.fact WHERE id IN (SELECT old.id FROM events.fact old WHERE old.processed_at < $1 LIMIT $2);
+DELETE FROM events.fact WHERE id IN (SELECT old.id FROM events.fact old WHERE old.processed_at < $1 AND old.fanned_at IS NOT NULL LIMIT $2);
+
+-- name: UntoldFacts :many
+-- Facts that no webhook was told of, the oldest first, passing by what another node holds. As mshub_system.
+SELECT id, organisation_id, kind, run, payload, created_at FROM events.fact
+WHERE fanned_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED;
+
+-- name: ToldFacts :exec
+UPDATE events.fact SET fanned_at = clock_timestamp() WHERE id = ANY(sqlc.arg(ids)::uuid[]);

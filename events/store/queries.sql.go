@@ -144,8 +144,17 @@ func (q *Queries) FinishFact(ctx context.Context, db DBTX, id uuid.UUID) error {
 	return err
 }
 
+const finishFacts = `-- name: FinishFacts :exec
+UPDATE events.fact SET processed_at = clock_timestamp(), failure = '' WHERE id = ANY($1::uuid[])
+`
+
+func (q *Queries) FinishFacts(ctx context.Context, db DBTX, ids []uuid.UUID) error {
+	_, err := db.Exec(ctx, finishFacts, ids)
+	return err
+}
+
 const forgetFacts = `-- name: ForgetFacts :execrows
-DELETE FROM events.fact WHERE id IN (SELECT old.id FROM events.fact old WHERE old.processed_at < $1 LIMIT $2)
+DELETE FROM events.fact WHERE id IN (SELECT old.id FROM events.fact old WHERE old.processed_at < $1 AND old.fanned_at IS NOT NULL LIMIT $2)
 `
 
 type ForgetFactsParams struct {
@@ -163,7 +172,8 @@ func (q *Queries) ForgetFacts(ctx context.Context, db DBTX, arg ForgetFactsParam
 }
 
 const insertFact = `-- name: InsertFact :exec
-INSERT INTO events.fact (id, organisation_id, kind, run, payload) VALUES ($1, mshub.org(), $2, $3, $4)
+INSERT INTO events.fact (id, organisation_id, kind, run, payload, fanned_at)
+VALUES ($1, mshub.org(), $2, $3, $4, CASE WHEN $5::boolean THEN clock_timestamp() END)
 `
 
 type InsertFactParams struct {
@@ -171,6 +181,7 @@ type InsertFactParams struct {
 	Kind    string
 	Run     *uuid.UUID
 	Payload []byte
+	Inside  bool
 }
 
 func (q *Queries) InsertFact(ctx context.Context, db DBTX, arg InsertFactParams) error {
@@ -179,6 +190,7 @@ func (q *Queries) InsertFact(ctx context.Context, db DBTX, arg InsertFactParams)
 		arg.Kind,
 		arg.Run,
 		arg.Payload,
+		arg.Inside,
 	)
 	return err
 }
@@ -275,6 +287,57 @@ func (q *Queries) RunTops(ctx context.Context, db DBTX, runs []uuid.UUID) ([]Run
 	for rows.Next() {
 		var i RunTopsRow
 		if err := rows.Scan(&i.Run, &i.Seq); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const toldFacts = `-- name: ToldFacts :exec
+UPDATE events.fact SET fanned_at = clock_timestamp() WHERE id = ANY($1::uuid[])
+`
+
+func (q *Queries) ToldFacts(ctx context.Context, db DBTX, ids []uuid.UUID) error {
+	_, err := db.Exec(ctx, toldFacts, ids)
+	return err
+}
+
+const untoldFacts = `-- name: UntoldFacts :many
+SELECT id, organisation_id, kind, run, payload, created_at FROM events.fact
+WHERE fanned_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+`
+
+type UntoldFactsRow struct {
+	ID             uuid.UUID
+	OrganisationID uuid.UUID
+	Kind           string
+	Run            *uuid.UUID
+	Payload        []byte
+	CreatedAt      time.Time
+}
+
+// Facts that no webhook was told of, the oldest first, passing by what another node holds. As mshub_system.
+func (q *Queries) UntoldFacts(ctx context.Context, db DBTX, limit int32) ([]UntoldFactsRow, error) {
+	rows, err := db.Query(ctx, untoldFacts, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UntoldFactsRow
+	for rows.Next() {
+		var i UntoldFactsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganisationID,
+			&i.Kind,
+			&i.Run,
+			&i.Payload,
+			&i.CreatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
