@@ -28,7 +28,7 @@ run: ## build everything, start everything, print the addresses and the first ad
 	@$(MAKE) --no-print-directory build
 	@exec bin/mshub up
 
-dev: temporal ## the house beside a console that reloads as you edit it (http://localhost:5173)
+dev: temporal webui/node_modules/.dev ## the house beside a console that reloads as you edit it (http://localhost:5173)
 	@$(MAKE) --no-print-directory build
 	@trap 'kill 0' EXIT; bin/mshub up & cd webui && npm run dev
 
@@ -42,9 +42,15 @@ compile:
 
 web: webui/dist/index.html ## the console's bundle
 
+NPM := npm ci --no-audit --no-fund --loglevel=error
+# What building needs; testing and linting need more (webui/node_modules/.dev).
 webui/node_modules/.package-lock.json: webui/package.json webui/package-lock.json
 	@echo "fetching the console's packages"
-	@cd webui && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@cd webui && $(NPM) --omit=dev >/dev/null
+
+webui/node_modules/.dev: webui/package.json webui/package-lock.json
+	@echo "fetching the console's packages and their tests'"
+	@cd webui && $(NPM) >/dev/null && touch node_modules/.dev
 
 WEB_SOURCES := $(shell find webui/src webui/public -type f 2>/dev/null) webui/index.html webui/vite.config.ts
 webui/dist/index.html: webui/node_modules/.package-lock.json $(WEB_SOURCES)
@@ -58,13 +64,14 @@ temporal: ## the workflow engine that `mshub up` starts, unless one is on PATH (
 
 test: ## install what the tests need, then run all of them
 	@tools/setup.sh
+	@$(MAKE) --no-print-directory webui/node_modules/.dev
 	@$(MAKE) --no-print-directory build
 	@P=$(P) tools/test.sh
 
 test-go: ## Go tests alone (PKG=./services/... for a part)
 	@go test -p $(P) $(or $(PKG),./...)
 
-test-web: webui/node_modules/.package-lock.json ## the console's tests alone
+test-web: webui/node_modules/.dev ## the console's tests alone
 	@cd webui && npm test --silent
 
 test-e2e: build ## the built mshub driven by real clients and a browser
@@ -87,7 +94,7 @@ $(TOOLS)/.stamp: tools/go.mod tools/go.sum tools/sqlc/go.mod tools/package.json
 generate: tools ## doors, stores, schemas, OpenAPI, dashboards: everything that is generated and committed
 	@tools/generate.sh
 
-lint: tools webui/node_modules/.package-lock.json ## formats, linters, walls, and generated code that is current
+lint: tools webui/node_modules/.dev ## formats, linters, walls, and generated code that is current
 	@tools/lint.sh
 
 verify: ## every file of deploy/ and observability/ against a real tool (DEEP=1 for the slow ones)

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { tanstackRouter } from "@tanstack/router-plugin/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vitest/config";
+import { defineConfig } from "vite";
 
 // Under `npm run dev` everything that is not the console goes to a running mshub.
 const house = process.env.MSHUB_PUBLIC_URL ?? "http://localhost:8080";
@@ -44,14 +44,5 @@ export default defineConfig({
       ...Object.fromEntries(served.map((path) => [path, { target: house, changeOrigin: true }])),
       "/live": { target: house, changeOrigin: true, ws: true },
     },
-  },
-  test: {
-    environment: "jsdom",
-    setupFiles: ["src/test/setup.ts"],
-    include: ["src/**/*.test.{ts,tsx}"],
-    css: false,
-    testTimeout: 30_000,
-    // So that the alias above holds inside them.
-    server: { deps: { inline: [/@rjsf/] } },
   },
 });

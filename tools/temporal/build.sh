@@ -29,9 +29,7 @@ cd "$here"
 # Minutes count on a cold machine: see the Makefile for the first two. The tag leaves out the gRPC service mesh that the
 # Google Cloud client of the archivers brings along, and what a dev server never runs is compiled without optimisation.
 build=(-gcflags=all=-dwarf=false -tags disable_grpc_modules)
-for unused in github.com/olivere/elastic/... github.com/gocql/gocql/... github.com/aws/aws-sdk-go/... cloud.google.com/... \
-  google.golang.org/api/... github.com/apache/thrift/... github.com/jackc/pgx/... github.com/go-sql-driver/mysql/... \
-  github.com/temporalio/tchannel-go/... github.com/GoogleCloudPlatform/... github.com/gomarkdown/markdown/...; do
+for unused in github.com/olivere/elastic/... github.com/gocql/gocql/... github.com/aws/aws-sdk-go/... cloud.google.com/...; do
   build+=("-gcflags=$unused=-dwarf=false -N -l")
 done
 GOGC=400 go build "${build[@]}" -ldflags '-s -w' -o "$partial" github.com/temporalio/cli/cmd/temporal
