@@ -110,19 +110,21 @@ func TestCallsSayInWhoseNameAndUnderWhichKey(t *testing.T) {
 	client := runs.New(runsv1connect.NewRunsServiceClient(&http.Client{Transport: s}, "http://runs", connect.WithInterceptors(activities.ClientInterceptors()...)))
 	base := runcontext.RunContext{Organisation: uuid.Must(uuid.NewV7()), Run: uuid.Must(uuid.NewV7()), Actor: "users/ada"}
 	cases := []struct {
-		step string
-		item int32
-		call string
-		key  string
+		step  string
+		item  int32
+		call  string
+		epoch int32
+		key   string
 	}{
-		{"plan", 0, "", base.Run.String() + "/plan/0"},
-		{"chunks", 17, "", base.Run.String() + "/chunks/17"},
-		{"mail", 0, "undo", base.Run.String() + "/mail/0/undo"},
-		{"", 0, "", ""},
+		{"plan", 0, "", 0, base.Run.String() + "/plan/0"},
+		{"chunks", 17, "", 0, base.Run.String() + "/chunks/17"},
+		{"mail", 0, "undo", 0, base.Run.String() + "/mail/0/undo"},
+		{"mail", 0, "undo", 2, base.Run.String() + "/mail/0/undo~2"},
+		{"", 0, "", 0, ""},
 	}
 	for _, tc := range cases {
 		rc := base
-		rc.Step, rc.Item, rc.Call = tc.step, tc.item, tc.call
+		rc.Step, rc.Item, rc.Call, rc.Epoch = tc.step, tc.item, tc.call, tc.epoch
 		_, _ = client.FinishRun(runcontext.ContextWithRun(t.Context(), rc), &runsv1.FinishRunRequest{})
 		got := []string{s.header.Get(rpc.IdempotencyHeader), s.header.Get("Mshub-Organisation"), s.header.Get("Mshub-Run"), s.header.Get("Mshub-Actor"), s.header.Get("Mshub-Step")}
 		if diff := cmp.Diff([]string{tc.key, base.Organisation.String(), base.Run.String(), base.Actor, tc.step}, got); diff != "" {

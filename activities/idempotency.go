@@ -31,11 +31,15 @@ func sendKey(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// Key is the same for all attempts of a call: RUN/step/item, and what the call is for beside the step ("undo").
+// Key is the same for all attempts of a call: RUN/step/item, what the call is for beside the step ("undo"), and how often
+// a reset had the step done again ("~1").
 func Key(run temporal.RunContext) string {
 	key := fmt.Sprintf("%s/%s/%d", run.Run, run.Step, run.Item)
 	if run.Call != "" {
 		key += "/" + run.Call
+	}
+	if run.Epoch > 0 {
+		key += fmt.Sprintf("~%d", run.Epoch)
 	}
 	return key
 }

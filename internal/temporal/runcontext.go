@@ -22,6 +22,8 @@ type RunContext struct {
 	Step string `json:"step,omitempty"`
 	// Item numbers the calls of one step from 1, if there are many; 0 if there is one.
 	Item int32 `json:"item,omitempty"`
+	// Epoch counts how often a reset had the step done again: what it did before must not be mistaken for what it does now.
+	Epoch int32 `json:"epoch,omitempty"`
 	// Call names a call beside the step itself ("undo", "remind"), so that both have their own idempotency key.
 	Call string `json:"call,omitempty"`
 	// Quiet calls belong to a step but are not it (a reminder, an undo): nobody reports them as the step's start or end.

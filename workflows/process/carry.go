@@ -25,8 +25,12 @@ type carried struct {
 	Paused bool   `json:"paused,omitempty"`
 	// Title as it was set last.
 	Title string `json:"title,omitempty"`
-	// Commands counts pauses and resumes, so that each has its own line in the journal.
+	// Commands numbers the lines that may come more than once: each has its own place in the journal.
 	Commands int `json:"commands,omitempty"`
+	// Epochs counts for each step how often a reset had it done again.
+	Epochs map[string]int32 `json:"epochs,omitempty"`
+	// Skipped steps have an empty answer and nothing to undo.
+	Skipped map[string]bool `json:"skipped,omitempty"`
 }
 
 func (f *frame) load(ctx workflow.Context) error {
@@ -40,6 +44,12 @@ func (f *frame) load(ctx workflow.Context) error {
 	}
 	if f.carry.Next == nil {
 		f.carry.Next = map[string]int32{}
+	}
+	if f.carry.Epochs == nil {
+		f.carry.Epochs = map[string]int32{}
+	}
+	if f.carry.Skipped == nil {
+		f.carry.Skipped = map[string]bool{}
 	}
 	f.facts, f.paused = f.carry.Facts, f.carry.Paused
 	return nil

@@ -13,6 +13,10 @@ const (
 	UpdatePause  = "mshub.pause"
 	UpdateResume = "mshub.resume"
 	UpdateCancel = "mshub.cancel"
+	// UpdateRetryStep has a failed step tried again, UpdateSkipStep leaves it out, UpdateReset goes on from a step.
+	UpdateRetryStep = "mshub.retry-step"
+	UpdateSkipStep  = "mshub.skip-step"
+	UpdateReset     = "mshub.reset"
 	// SignalTask carries a *runsv1.Task that was decided. It may come more than once.
 	SignalTask = "mshub.task"
 	// SignalFact carries a Fact. It may come more than once.
@@ -25,22 +29,31 @@ type Command struct {
 	Actor string `json:"actor"`
 	// Reason in the person's words.
 	Reason string `json:"reason,omitempty"`
+	// Keep what was done, for UpdateCancel.
+	Keep bool `json:"keep,omitempty"`
+	// Step that UpdateRetryStep, UpdateSkipStep and UpdateReset are about.
+	Step string `json:"step,omitempty"`
+	// BackingOff is true if a call of the run was seen waiting for its next attempt, which the workflow can't see itself.
+	BackingOff bool `json:"backingOff,omitempty"`
 }
 
 // listen makes the run answer commands and take signals from its first moment on.
 func (f *frame) listen(ctx workflow.Context) error {
-	commands := map[string]struct {
-		check  func() error
+	commands := []struct {
+		name   string
+		check  func(Command) error
 		handle func(workflow.Context, Command) error
 	}{
-		UpdatePause:  {f.mayPause, f.pause},
-		UpdateResume: {f.mayResume, f.resume},
-		UpdateCancel: {f.mayCancel, f.cancel},
+		{UpdatePause, f.mayPause, f.pause},
+		{UpdateResume, f.mayResume, f.resume},
+		{UpdateCancel, f.mayCancel, f.cancel},
+		{UpdateRetryStep, f.mayRetryStep, f.retryStep},
+		{UpdateSkipStep, f.maySkipStep, f.skipStep},
+		{UpdateReset, f.mayReset, f.resetTo},
 	}
-	for _, name := range []string{UpdatePause, UpdateResume, UpdateCancel} {
-		command := commands[name]
-		err := workflow.SetUpdateHandlerWithOptions(ctx, name, command.handle, workflow.UpdateHandlerOptions{
-			Validator: func(workflow.Context, Command) error { return command.check() },
+	for _, command := range commands {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, command.name, command.handle, workflow.UpdateHandlerOptions{
+			Validator: func(_ workflow.Context, c Command) error { return command.check(c) },
 		})
 		if err != nil {
 			return err
@@ -50,7 +63,7 @@ func (f *frame) listen(ctx workflow.Context) error {
 		selector := workflow.NewSelector(ctx)
 		selector.AddReceive(workflow.GetSignalChannel(ctx, SignalTask), func(workflow.ReceiveChannel, bool) { f.drain(ctx) })
 		selector.AddReceive(workflow.GetSignalChannel(ctx, SignalFact), func(workflow.ReceiveChannel, bool) { f.drain(ctx) })
-		for !f.ending {
+		for { // until the execution ends: a failed undo waits for a decision too
 			selector.Select(ctx)
 		}
 	})
@@ -78,20 +91,23 @@ func (f *frame) drain(ctx workflow.Context) {
 func refuse(reason, message string) error { return temporal.NewApplicationError(message, reason) }
 
 func (f *frame) mayCommand() error {
-	if f.ending || f.cancelled != nil {
+	switch {
+	case f.ending || f.cancelled != nil:
 		return refuse("ENDING", "the run is ending already")
+	case f.reset != nil:
+		return refuse("RESETTING", "the run is being reset; look again in a moment")
 	}
 	return nil
 }
 
-func (f *frame) mayPause() error {
+func (f *frame) mayPause(Command) error {
 	if f.paused {
 		return refuse("ALREADY_PAUSED", "the run is paused already")
 	}
 	return f.mayCommand()
 }
 
-func (f *frame) mayResume() error {
+func (f *frame) mayResume(Command) error {
 	if err := f.mayCommand(); err != nil {
 		return err
 	}
@@ -101,10 +117,19 @@ func (f *frame) mayResume() error {
 	return nil
 }
 
-func (f *frame) mayCancel() error { return f.mayCommand() }
+func (f *frame) mayCancel(c Command) error {
+	if c.Keep && !f.definition.Keepable {
+		return refuse("NOT_KEEPABLE", "what this process has done can't be kept; cancel it without")
+	}
+	return f.mayCommand()
+}
 
+// pause also calls off the waiting for a next attempt; it comes after the pause.
 func (f *frame) pause(ctx workflow.Context, c Command) error {
 	f.paused = true
+	if c.BackingOff {
+		f.callOff("")
+	}
 	return f.commanded(ctx, runPaused, c)
 }
 
@@ -121,6 +146,5 @@ func (f *frame) cancel(_ workflow.Context, c Command) error {
 }
 
 func (f *frame) commanded(ctx workflow.Context, kind string, c Command) error {
-	f.carry.Commands++
-	return f.record(ctx, f.carry.Commands, &eventsv1.Event{Kind: kind, State: f.stateNow(), Actor: c.Actor, Message: c.Reason})
+	return f.record(ctx, &eventsv1.Event{Kind: kind, State: f.stateNow(), Actor: c.Actor, Message: c.Reason})
 }

@@ -2,9 +2,7 @@ package process
 
 import (
 	"context"
-	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
@@ -18,7 +16,8 @@ import (
 type Verb[Req, Res proto.Message] func(context.Context, Req) (Res, error)
 
 // Do runs a declared step: it waits while the run is paused, calls the verb with retries, and returns its answer. The
-// step's final failure is an error that the story may handle or return.
+// step's final failure is an error that the story may handle or return; in a process that parks, an operator decides
+// first. A step that the operator skips has an empty answer.
 //
 // Undo, if given, is registered before the call: it runs when the run does not succeed, unless the service refused this
 // step for certain. Its request is made from the step's answer, which is nil if no answer came.
@@ -32,28 +31,39 @@ func Do[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req
 		return result, err
 	}
 	done, err := f.kept(step, result)
-	if err != nil {
+	if err != nil || f.carry.Skipped[step] {
 		return result, err
 	}
-	before := len(f.undo)
 	answer := &answer[Res]{}
+	undos := make([]*undoStep, 0, len(undo))
 	for _, u := range undo {
-		f.undo = append(f.undo, u.step(declared, answer))
+		undos = append(undos, u.step(declared, answer))
 	}
-	if !done {
-		result, err = call(f.inside(ctx, step, 0, ""), declared.Timeout, stepRetries, declared.Title, verb, req)
-		if err != nil {
-			if refused(err) {
-				f.undo = f.undo[:before]
-			}
-			return result, f.failed(ctx, step, 0, err)
+	f.undo = append(f.undo, undos...)
+	for !done {
+		if result, err = try(ctx, f, declared, 0, verb, req); err == nil {
+			done = true
+			err = f.keep(step, result)
+			continue
 		}
-		if err := f.keep(step, result); err != nil {
+		if refused(err) {
+			f.forget(undos)
+		}
+		switch f.decide(ctx, declared, 0, &err) {
+		case tryAgain:
+			f.forget(undos)
+			f.undo = append(f.undo, undos...)
+		case leaveOut:
+			f.forget(undos)
+			f.carry.Skipped[step] = true
+			result = empty[Res]()
+			return result, f.keep(step, result)
+		default:
 			return result, err
 		}
 	}
 	answer.value = result
-	return result, nil
+	return result, err
 }
 
 // Aside calls a verb on account of a step without being it: a link that the step needs, a reminder while it waits. Nobody
@@ -65,16 +75,17 @@ func Aside[Req, Res proto.Message](ctx workflow.Context, step, name string, verb
 		return empty[Res](), undeclared(f.definition, step)
 	}
 	round := runcontext.RunOf(ctx).Item
-	result, err := call(f.inside(ctx, step, round, name), 0, stepRetries, name, verb, req)
+	result, err := call(withActivity(f.inside(ctx, step, round, name), 0, stepRetries, name), verb, req)
 	if err != nil {
 		err = &stepError{step: step, cause: err, untold: true}
 	}
 	return result, err
 }
 
-func call[Req, Res proto.Message](ctx workflow.Context, timeout time.Duration, retries *temporal.RetryPolicy, summary string, verb Verb[Req, Res], req Req) (Res, error) {
+// call runs a verb under the options of the context.
+func call[Req, Res proto.Message](ctx workflow.Context, verb Verb[Req, Res], req Req) (Res, error) {
 	result := empty[Res]()
-	err := workflow.ExecuteActivity(withActivity(ctx, timeout, retries, summary), (func(context.Context, Req) (Res, error))(verb), req).Get(ctx, result)
+	err := workflow.ExecuteActivity(ctx, (func(context.Context, Req) (Res, error))(verb), req).Get(ctx, result)
 	return result, err
 }
 

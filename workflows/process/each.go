@@ -1,6 +1,8 @@
 package process
 
 import (
+	"cmp"
+
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
@@ -12,7 +14,8 @@ import (
 const itemsPerExecution = 500
 
 // Each runs a declared step of many calls: items 1..count, at most parallel at once, in order of their start. A pause or a
-// cancel takes effect before the next item. The first failure stops the step after the calls under way.
+// cancel takes effect before the next item. The first failure stops the step after the calls under way; in a process that
+// parks, an operator may have the failed items tried again or left out.
 //
 // Answers are not kept: what the calls did is summed by the service that did it.
 func Each[Req, Res proto.Message](ctx workflow.Context, step string, count int32, parallel int, verb Verb[Req, Res], request func(item int32) Req) error {
@@ -24,19 +27,57 @@ func Each[Req, Res proto.Message](ctx workflow.Context, step string, count int32
 	if _, done := f.carry.Results[step]; done {
 		return nil
 	}
-	var (
-		first   = max(f.carry.Next[step], 1)
-		next    = first
-		running = 0
-		failed  error
-	)
+	failing := false // stops the step while the failure is still being written
+	next, err := f.items(ctx, declared, count, parallel, &failing, func(ctx workflow.Context, item int32) error {
+		for {
+			_, err := try(ctx, f, declared, item, verb, request(item))
+			if err == nil {
+				return nil
+			}
+			if !f.parks(ctx, err) {
+				if failing {
+					return err // only the first failure is told
+				}
+				failing = true
+			}
+			switch f.decide(ctx, declared, item, &err) {
+			case tryAgain:
+			case leaveOut:
+				return nil
+			default:
+				failing = true
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	f.carry.Next[step] = next
+	if next <= count {
+		return workflow.NewContinueAsNewError(f.outside(ctx), f.definition.Name, f.input)
+	}
+	f.carry.Results[step] = []byte("{}")
+	delete(f.carry.Next, step)
+	return f.record(ctx, &eventsv1.Event{Kind: stepSucceeded, Step: step, State: f.stateNow()})
+}
+
+// items makes the calls of a step until all are made, one is failing, or the history is full; next is the first not made.
+func (f *frame) items(
+	ctx workflow.Context, step Step, count int32, parallel int, failing *bool, call func(workflow.Context, int32) error,
+) (next int32, failed error) {
+	first := max(f.carry.Next[step.Name], 1)
+	running := 0
 	calls, done := workflow.NewDisconnectedContext(ctx) // waiting for the calls under way outlasts a cancel
 	defer done()
-	for ; next <= count && failed == nil && !f.full(ctx, next-first); next++ {
-		if err := workflow.Await(calls, func() bool { return running < parallel || failed != nil }); err != nil {
-			return err
+	for next = first; next <= count && !*failing && failed == nil && !f.full(ctx, next-first); next++ {
+		if err := workflow.Await(calls, func() bool { return running < parallel || *failing }); err != nil {
+			return next, err
 		}
-		if failed != nil {
+		if *failing {
+			break
+		}
+		if failed = f.holds(ctx, step.Name); failed != nil {
 			break
 		}
 		if failed = f.gate(ctx); failed != nil {
@@ -46,26 +87,13 @@ func Each[Req, Res proto.Message](ctx workflow.Context, step string, count int32
 		running++
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer func() { running-- }()
-			_, err := call(f.inside(ctx, step, item, ""), declared.Timeout, stepRetries, declared.Title, verb, request(item))
-			if err != nil && failed == nil {
-				failed = err // stops the loop while the line is written
-				failed = f.failed(ctx, step, item, err)
+			if err := call(ctx, item); err != nil && failed == nil {
+				failed = err
 			}
 		})
 	}
-	if err := workflow.Await(calls, func() bool { return running == 0 }); err != nil {
-		return err
-	}
-	if failed != nil {
-		return failed
-	}
-	f.carry.Next[step] = next
-	if next <= count {
-		return workflow.NewContinueAsNewError(f.outside(ctx), f.definition.Name, f.input)
-	}
-	f.carry.Results[step] = []byte("{}")
-	delete(f.carry.Next, step)
-	return f.record(ctx, 0, &eventsv1.Event{Kind: stepSucceeded, Step: step, State: f.stateNow()})
+	err := workflow.Await(calls, func() bool { return running == 0 })
+	return next, cmp.Or(failed, err)
 }
 
 // full is true when the history is long enough.

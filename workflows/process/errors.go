@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 )
@@ -15,11 +16,21 @@ const (
 	ReasonExpired    = "EXPIRED"
 	ReasonTimedOut   = "TIMED_OUT"
 	ReasonUndeclared = "UNDECLARED_STEP"
+	ReasonUndoFailed = "UNDO_FAILED"
 )
 
 // Fail ends the story with a reason for machines ("REJECTED") and a sentence for people; what was done is undone.
 func Fail(reason, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), reason, nil)
+}
+
+// FailStep is Fail on account of a step, which is shown as failed: what it brought can't be worked with.
+func FailStep(ctx workflow.Context, step, reason, format string, args ...any) error {
+	f := frameOf(ctx)
+	if _, ok := f.definition.step(step); !ok {
+		return undeclared(f.definition, step)
+	}
+	return f.failed(ctx, step, 0, Fail(reason, format, args...))
 }
 
 // ReasonOf returns the machine-readable reason of an error that Do, Each, Task, AwaitFact or Fail returned.

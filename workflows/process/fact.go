@@ -32,7 +32,7 @@ type Wait struct {
 
 // AwaitFact waits in a declared step until a fact of the kind names this run. When none comes in time the error's reason
 // is EXPIRED (ReasonOf). A fact that came before it was awaited counts.
-func AwaitFact(ctx workflow.Context, step, kind string, wait Wait) (Fact, error) {
+func AwaitFact(ctx workflow.Context, step, kind string, limits Wait) (Fact, error) {
 	f := frameOf(ctx)
 	declared, err := f.enter(ctx, step, Timer)
 	if err != nil {
@@ -43,23 +43,24 @@ func AwaitFact(ctx workflow.Context, step, kind string, wait Wait) (Fact, error)
 		return fact, json.Unmarshal(raw, &fact)
 	}
 	come := func() int { return slices.IndexFunc(f.facts, func(fact Fact) bool { return fact.Kind == kind }) }
+	w := wait{limit: limits.Timeout, remind: limits.Remind}
 	f.waiting++ // the line says WAITING
-	err = f.record(ctx, 0, &eventsv1.Event{Kind: stepWaiting, Step: step, State: f.stateNow()})
+	err = f.record(ctx, &eventsv1.Event{Kind: stepWaiting, Step: step, State: f.stateNow()})
 	f.waiting--
 	if err != nil {
 		return Fact{}, err
 	}
-	if err := f.await(ctx, declared, wait.Timeout, wait.Remind, func() bool { return come() >= 0 }); err != nil {
+	if err := f.await(ctx, declared, w, func() bool { return come() >= 0 }); err != nil {
 		return Fact{}, f.failed(ctx, step, 0, err)
 	}
 	i := come()
 	if i < 0 {
-		return Fact{}, f.failed(ctx, step, 0, Fail(ReasonExpired, "%s", cmp.Or(wait.Late, "nothing came in time")))
+		return Fact{}, f.failed(ctx, step, 0, Fail(ReasonExpired, "%s", cmp.Or(limits.Late, "nothing came in time")))
 	}
 	fact := f.facts[i]
 	f.facts = slices.Delete(f.facts, i, i+1)
 	if f.carry.Results[step], err = json.Marshal(fact); err != nil {
 		return Fact{}, err
 	}
-	return fact, f.record(ctx, 0, &eventsv1.Event{Kind: stepSucceeded, Step: step, State: f.stateNow()})
+	return fact, f.record(ctx, &eventsv1.Event{Kind: stepSucceeded, Step: step, State: f.stateNow()})
 }

@@ -56,15 +56,21 @@ type frame struct {
 	// stop cancels the author's context.
 	stop      workflow.CancelFunc
 	cancelled *Command
-	paused    bool
+	// reset, once commanded, wins over whatever the story still says.
+	reset  *Command
+	paused bool
 	// ending is true once the story is over: nothing can be commanded any more.
 	ending bool
 	// waiting counts the steps that wait for a person or a fact.
 	waiting int
+	// parked are the steps that wait for an operator; trials the calls under way; entered the steps that the story came to.
+	parked  map[string]*parking
+	trials  []*trial
+	entered map[string]bool
 	// reason is why things are being undone, in words for people.
 	reason string
 
-	undo  []undoStep
+	undo  []*undoStep
 	tasks map[string]*runsv1.Task
 	facts []Fact
 	carry carried
@@ -82,7 +88,10 @@ func frameOf(ctx workflow.Context) *frame {
 
 // ExecuteWorkflow runs the author's code and brings the run to its end, whatever happens.
 func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	f := &frame{definition: i.definition, run: runcontext.RunOf(ctx), tasks: map[string]*runsv1.Task{}}
+	f := &frame{
+		definition: i.definition, run: runcontext.RunOf(ctx), tasks: map[string]*runsv1.Task{},
+		parked: map[string]*parking{}, entered: map[string]bool{},
+	}
 	if f.run.Run.String() != workflow.GetInfo(ctx).WorkflowExecution.ID {
 		return nil, Fail("NOT_A_RUN", "processes are started by the runs service, not by hand")
 	}
@@ -98,6 +107,9 @@ func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteW
 	story, stop := workflow.WithCancel(workflow.WithValue(ctx, frameKey{}, f))
 	f.stop = stop
 	result, err := i.Next.ExecuteWorkflow(story, in)
+	if f.reset != nil && ctx.Err() == nil {
+		err = f.rewind(ctx)
+	}
 	if next := (*workflow.ContinueAsNewError)(nil); errors.As(err, &next) {
 		return nil, f.save(ctx, next)
 	}
@@ -163,6 +175,7 @@ func (f *frame) enter(ctx workflow.Context, name string, kind Kind) (Step, error
 	if !ok || step.Kind != kind {
 		return Step{}, undeclared(f.definition, name)
 	}
+	f.entered[name] = true
 	return step, f.gate(ctx)
 }
 

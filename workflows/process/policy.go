@@ -28,12 +28,24 @@ var stepRetries = &temporal.RetryPolicy{
 	MaximumAttempts:    16,
 }
 
-// undoRetries are more patient (about a day): an undo that gives up leaves something behind that nobody wanted.
-var undoRetries = &temporal.RetryPolicy{
+// patientRetries (about a day) are those of calls that can't be left out: tasks, acknowledgements.
+var patientRetries = &temporal.RetryPolicy{
 	InitialInterval:    500 * time.Millisecond,
 	BackoffCoefficient: 2,
 	MaximumInterval:    10 * time.Minute,
 	MaximumAttempts:    150,
+}
+
+// undoRetries are those of an undo, which are spread over about the given time. Attempts are counted, not time: a day
+// without workers uses up none.
+func undoRetries(patience time.Duration) *temporal.RetryPolicy {
+	policy := *patientRetries
+	policy.MaximumAttempts = 1
+	for wait, spent := policy.InitialInterval, time.Duration(0); spent+wait <= patience; policy.MaximumAttempts++ {
+		spent += wait
+		wait = min(2*wait, policy.MaximumInterval)
+	}
+	return &policy
 }
 
 // recordRetries never give up: a run whose end can't be written has not ended.

@@ -147,9 +147,10 @@ func TestCancelAtEachStepUndoesWhatWasDone(t *testing.T) {
 	}
 }
 
-func TestUndoThatFailsKeepsNobodyFromTrying(t *testing.T) {
+func TestUndoThatFailsAsksAPersonAndKeepsNobodyFromTrying(t *testing.T) {
 	t.Parallel()
 	env := processtest.New(t, four)
+	env.Decide(time.Hour, runsv1.Task_REJECT, "mended by hand")
 	var undone []string
 	fake(env, map[string]error{
 		"Make4": processtest.Refuse("invalid_argument", "NO", "not today"),
@@ -159,8 +160,12 @@ func TestUndoThatFailsKeepsNobodyFromTrying(t *testing.T) {
 	if len(undone) != 3 {
 		t.Errorf("undone: %v", undone)
 	}
-	if f := got.Finish.GetError(); f.GetReason() != "UNDO_FAILED" || f.GetStep() != "s2" || !strings.Contains(f.GetMessage(), "not today") {
+	if f := got.Finish.GetError(); f.GetReason() != "UNDO_FAILED" || f.GetStep() != "s2" || !strings.Contains(f.GetMessage(), "not today") ||
+		!strings.Contains(f.GetMessage(), "left so by users/decider: mended by hand") {
 		t.Errorf("finish: %s", f)
+	}
+	if task := env.Tasks()["undo s2"]; task.GetAssignee() != "roles/operator" || task.GetApproveLabel() != "Undo again" || task.GetRejectLabel() != "Leave it" {
+		t.Errorf("task: %s", task)
 	}
 	if !slices.Contains(got.Lines, "step.failed s2") || !slices.Contains(got.Lines, "step.compensated s1") {
 		t.Errorf("lines: %v", got.Lines)

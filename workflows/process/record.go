@@ -17,10 +17,14 @@ const (
 	stepTimedOut     = "step.timed_out"
 	stepWaiting      = "step.waiting"
 	stepSucceeded    = "step.succeeded"
+	stepSkipped      = "step.skipped"
 	stepCompensating = "step.compensating"
 	stepCompensated  = "step.compensated"
 	runPaused        = "run.paused"
 	runResumed       = "run.resumed"
+	runParked        = "run.parked"
+	runUnparked      = "run.unparked"
+	runReset         = "run.reset"
 	runCompensating  = "run.compensating"
 )
 
@@ -32,16 +36,26 @@ const (
 	activityExpireTask      = "ExpireTask"
 	activityWithdrawTask    = "WithdrawTask"
 	activityAcknowledgeTask = "AcknowledgeTask"
+	activityEscalateTask    = "EscalateTask"
+	activityReserveRate     = "ReserveRate"
 )
 
-// record writes one line that no activity can write, by one short local activity. The number tells apart what may happen
-// more than once; repeating the call is harmless.
-func (f *frame) record(ctx workflow.Context, number int, event *eventsv1.Event) error {
+// record writes lines that no activity can write, by one short local activity; repeating the call is harmless.
+func (f *frame) record(ctx workflow.Context, events ...*eventsv1.Event) error {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
-	id := fmt.Sprintf("frame/%s/%s/%d", event.GetKind(), event.GetStep(), number)
-	req := &runsv1.RecordEventsRequest{Entries: []*runsv1.RecordEventsRequest_Entry{{EventId: id, Event: event}}}
+	req := &runsv1.RecordEventsRequest{}
+	for _, event := range events {
+		id := fmt.Sprintf("frame/%s/%s/%d", event.GetKind(), event.GetStep(), f.number())
+		req.Entries = append(req.Entries, &runsv1.RecordEventsRequest_Entry{EventId: id, Event: event})
+	}
 	return workflow.ExecuteLocalActivity(withRecord(f.outside(ctx)), activityRecordEvents, req).Get(ctx, nil)
+}
+
+// number tells apart what may happen more than once in a run.
+func (f *frame) number() int {
+	f.carry.Commands++
+	return f.carry.Commands
 }
 
 func (f *frame) finish(ctx workflow.Context, req *runsv1.FinishRunRequest) error {
@@ -58,6 +72,7 @@ func (f *frame) outside(ctx workflow.Context) workflow.Context {
 func (f *frame) inside(ctx workflow.Context, step string, item int32, call string) workflow.Context {
 	run := f.run
 	run.Step, run.Item, run.Call, run.Quiet = step, item, call, call != ""
+	run.Epoch = f.carry.Epochs[step]
 	return runcontext.WithRun(ctx, run)
 }
 
@@ -68,7 +83,7 @@ func (f *frame) stateNow() string {
 		return runsv1.Run_COMPENSATING.String()
 	case f.paused:
 		return runsv1.Run_PAUSED.String()
-	case f.waiting > 0:
+	case f.waiting > 0 || len(f.parked) > 0:
 		return runsv1.Run_WAITING.String()
 	}
 	return runsv1.Run_RUNNING.String()
@@ -81,7 +96,7 @@ func (f *frame) failed(ctx workflow.Context, step string, item int32, cause erro
 	if failure.GetReason() == ReasonTimedOut || failure.GetReason() == ReasonExpired {
 		kind = stepTimedOut
 	}
-	err := f.record(ctx, int(item), &eventsv1.Event{
+	err := f.record(ctx, &eventsv1.Event{
 		Kind: kind, Step: step, Item: item, State: f.stateNow(), Message: failure.GetMessage(), Reason: failure.GetReason(),
 	})
 	if err != nil {

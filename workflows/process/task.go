@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -16,14 +17,34 @@ type TaskSpec struct {
 	Title, Description string
 	// Assignee may decide: "users/ID", an e-mail address, or "roles/approver".
 	Assignee string
-	// Due is how long the person has; 0 = for ever. After it the task is expired.
+	// Quorum is how many people must approve; one rejection rejects. 0 = one.
+	Quorum int
+	// FourEyes keeps who started the run from deciding.
+	FourEyes bool
+	// Excluded may not decide either: "users/ID" of who decided before.
+	Excluded []string
+	// Due is how long people have; 0 = for ever. After it the task is expired.
 	Due time.Duration
+	// Escalate gives the task to others while nobody decides.
+	Escalate Escalation
 	// Remind is called while nobody decides.
 	Remind Reminder
-	// FormSchema is the JSON Schema of the decision's form; nil = decision and reason alone.
+	// Form is an empty message of the process's door that the decision fills; read it with Form. FormSchema is the JSON
+	// Schema of one that has no message. Neither = decision and reason alone.
+	Form       proto.Message
 	FormSchema *structpb.Struct
+	// ApproveLabel and RejectLabel are what the decisions are called: "Approve" and "Reject" if empty.
+	ApproveLabel, RejectLabel string
 	// Context holds facts for the person who decides: name, address, amount.
 	Context map[string]string
+	// Files to look at before: "files/ID".
+	Files []string
+}
+
+// Escalation gives a task to others after a time: To is "users/ID" or "roles/NAME". The zero value never does.
+type Escalation struct {
+	After time.Duration
+	To    string
 }
 
 // Reminder is called every so often while a step waits. What it does (Aside) never fails the step.
@@ -44,17 +65,18 @@ func Task(ctx workflow.Context, step string, spec TaskSpec) (*runsv1.Task, error
 	if done, err := f.kept(step, task); done || err != nil {
 		return task, err
 	}
-	req := &runsv1.CreateTaskRequest{
-		Step: step, Title: spec.Title, Description: spec.Description, Assignee: spec.Assignee, FormSchema: spec.FormSchema,
-		Context: contextOf(spec.Context),
-	}
-	if spec.Due > 0 {
-		req.DueTime = timestamppb.New(workflow.Now(ctx).Add(spec.Due))
-	}
+	req := spec.request(ctx, step)
+	req.Item = f.carry.Epochs[step] // a reset raises a task anew
 	if err := f.tell(ctx, declared, activityCreateTask, req, task); err != nil {
 		return nil, f.failed(ctx, step, 0, err)
 	}
-	if err := f.await(ctx, declared, spec.Due, spec.Remind, func() bool { return f.tasks[task.GetName()] != nil }); err != nil {
+	w := wait{limit: spec.Due, remind: spec.Remind, escalateAfter: spec.Escalate.After, escalate: func() {
+		req := &runsv1.EscalateTaskRequest{Name: task.GetName(), Assignee: spec.Escalate.To}
+		if err := f.tell(ctx, declared, activityEscalateTask, req, &runsv1.Task{}); err != nil {
+			workflow.GetLogger(ctx).Warn("escalation failed", "step", step, "error", err)
+		}
+	}}
+	if err := f.await(ctx, declared, w, func() bool { return f.tasks[task.GetName()] != nil }); err != nil {
 		last, done := workflow.NewDisconnectedContext(ctx)
 		defer done()
 		withdraw := &runsv1.WithdrawTaskRequest{Name: task.GetName()}
@@ -77,45 +99,39 @@ func Task(ctx workflow.Context, step string, spec TaskSpec) (*runsv1.Task, error
 	return task, f.keep(step, task)
 }
 
-// await waits until ready, the deadline (nil error too: look again) or a cancel, and reminds meanwhile.
-func (f *frame) await(ctx workflow.Context, step Step, limit time.Duration, remind Reminder, ready func() bool) error {
-	f.waiting++
-	defer func() { f.waiting-- }()
-	deadline := workflow.Now(ctx).Add(limit)
-	for n := int32(1); ; n++ {
-		wait := remind.Every
-		if remind.Call == nil {
-			wait = 0
-		}
-		left := deadline.Sub(workflow.Now(ctx))
-		if limit > 0 && left <= 0 {
-			return nil
-		}
-		if limit > 0 && (wait == 0 || left < wait) {
-			wait = left
-		}
-		if wait == 0 {
-			return workflow.Await(ctx, ready)
-		}
-		happened, err := workflow.AwaitWithTimeout(ctx, wait, ready)
-		if err != nil || happened {
-			return err
-		}
-		if limit > 0 && !workflow.Now(ctx).Before(deadline) {
-			return nil
-		}
-		if err := remind.Call(f.inside(ctx, step.Name, n, "remind")); err != nil {
-			workflow.GetLogger(ctx).Warn("reminder failed", "step", step.Name, "error", err)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+func (s TaskSpec) request(ctx workflow.Context, step string) *runsv1.CreateTaskRequest {
+	req := &runsv1.CreateTaskRequest{
+		Step: step, Title: s.Title, Description: s.Description, Assignee: s.Assignee, FormSchema: s.FormSchema,
+		Quorum: int32(s.Quorum), FourEyes: s.FourEyes, Excluded: s.Excluded, ApproveLabel: s.ApproveLabel, RejectLabel: s.RejectLabel,
+		Files: s.Files, Context: contextOf(s.Context),
 	}
+	if s.Form != nil {
+		req.FormMessage = string(s.Form.ProtoReflect().Descriptor().FullName())
+	}
+	if s.Due > 0 {
+		req.DueTime = timestamppb.New(workflow.Now(ctx).Add(s.Due))
+	}
+	return req
+}
+
+// Form reads what was filled in with a decision into the message that TaskSpec.Form named.
+func Form(task *runsv1.Task, into proto.Message) error {
+	if task.GetForm() == nil {
+		return nil
+	}
+	raw, err := protojson.Marshal(task.GetForm())
+	if err == nil {
+		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(raw, into)
+	}
+	if err != nil {
+		return Fail("INVALID_FORM", "the form of %q can't be read: %v", task.GetTitle(), err)
+	}
+	return nil
 }
 
 // tell calls the runs room about a step's task; the task is not the step's start or end for the journal, its row is.
 func (f *frame) tell(ctx workflow.Context, step Step, activity string, req, res proto.Message) error {
-	ctx = withActivity(f.inside(ctx, step.Name, 0, "task"), 0, undoRetries, step.Title)
+	ctx = withActivity(f.inside(ctx, step.Name, 0, "task"), 0, patientRetries, step.Title)
 	return workflow.ExecuteActivity(ctx, activity, req).Get(ctx, res)
 }
 

@@ -61,6 +61,10 @@ type Outcome struct {
 	Keys []string
 	// Lines are the journal's lines that the frame wrote: "step.failed plan".
 	Lines []string
+	// Requests are the tasks as the run asked for them, in order.
+	Requests []*runsv1.CreateTaskRequest
+	// Reserved are the rates in which the run took a place, in order.
+	Reserved []string
 	// Finish is the last word of the run; nil if it has none.
 	Finish *runsv1.FinishRunRequest
 	Title  string
@@ -138,7 +142,21 @@ func (e *Env) After(d time.Duration, do func()) {
 // Command gives the run an operator's command (process.UpdatePause, …), now: call it from WhenCalled or After. A refused
 // one fails the test.
 func (e *Env) Command(update, reason string) {
-	e.wf.UpdateWorkflowNoRejection(update, uuid.NewString(), e.t, process.Command{Actor: "users/operator", Reason: reason})
+	e.Send(update, process.Command{Actor: "users/operator", Reason: reason})
+}
+
+// Send is Command with all that a command can say.
+func (e *Env) Send(update string, command process.Command) {
+	e.wf.UpdateWorkflowNoRejection(update, uuid.NewString(), e.t, command)
+}
+
+// Refused gives the run a command that it must refuse, and tells why it did.
+func (e *Env) Refused(update string, command process.Command, why func(reason string)) {
+	e.wf.UpdateWorkflow(update, uuid.NewString(), &testsuite.TestUpdateCallback{
+		OnAccept:   func() { e.t.Errorf("%s was accepted", update) },
+		OnReject:   func(err error) { why(process.ReasonOf(err)) },
+		OnComplete: func(any, error) {},
+	}, command)
 }
 
 // Fact tells the run a fact, now.
@@ -151,7 +169,8 @@ func (e *Env) Decide(after time.Duration, decide runsv1.Task_Decision, reason st
 	e.answer = &decision{after, decide, reason}
 }
 
-// Tasks are those that the run created.
+// Tasks are those that the run created, by their step; "undo STEP" for a question about a failed undo, "STEP/1" for the
+// task after the first reset.
 func (e *Env) Tasks() map[string]*runsv1.Task { return e.tasks }
 
 // Run runs the process to its end, over continue-as-new.

@@ -2,6 +2,7 @@ package processtest
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -38,19 +39,30 @@ func (e *Env) fakeRuns() {
 		defer e.mu.Unlock()
 		task := &runsv1.Task{
 			Name: "tasks/" + uuid.NewString(), Step: req.GetStep(), Title: req.GetTitle(), Assignee: req.GetAssignee(),
-			Context: req.GetContext(), State: runsv1.Task_OPEN, Version: 1,
+			Context: req.GetContext(), State: runsv1.Task_OPEN, Version: 1, Quorum: req.GetQuorum(), FourEyes: req.GetFourEyes(),
+			ApproveLabel: req.GetApproveLabel(), RejectLabel: req.GetRejectLabel(), Files: req.GetFiles(), Description: req.GetDescription(),
 		}
-		e.tasks[req.GetStep()] = task
+		e.Requests = append(e.Requests, req)
+		e.tasks[taskKey(req)] = task
 		if e.created != nil {
 			e.created(proto.CloneOf(task))
 		}
 		return proto.CloneOf(task), nil
 	})
+	on(e, "EscalateTask", func(_ context.Context, req *runsv1.EscalateTaskRequest) (*runsv1.Task, error) {
+		return e.change(req.GetName(), func(task *runsv1.Task) { task.Assignee, task.Escalated = req.GetAssignee(), true })
+	})
+	on(e, "ReserveRate", func(_ context.Context, req *runsv1.ReserveRateRequest) (*runsv1.ReserveRateResponse, error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.Reserved = append(e.Reserved, req.GetRate())
+		return &runsv1.ReserveRateResponse{WaitMilliseconds: int64(1000 / req.GetPerSecond())}, nil
+	})
 	on(e, "ExpireTask", func(_ context.Context, req *runsv1.ExpireTaskRequest) (*runsv1.Task, error) {
-		return e.close(req.GetName(), runsv1.Task_EXPIRED)
+		return e.change(req.GetName(), func(task *runsv1.Task) { task.State = runsv1.Task_EXPIRED })
 	})
 	on(e, "WithdrawTask", func(_ context.Context, req *runsv1.WithdrawTaskRequest) (*runsv1.Task, error) {
-		return e.close(req.GetName(), runsv1.Task_WITHDRAWN)
+		return e.change(req.GetName(), func(task *runsv1.Task) { task.State = runsv1.Task_WITHDRAWN })
 	})
 	on(e, "AcknowledgeTask", func(context.Context, *runsv1.AcknowledgeTaskRequest) (*runsv1.AcknowledgeTaskResponse, error) {
 		return &runsv1.AcknowledgeTaskResponse{}, nil
@@ -62,8 +74,19 @@ func (e *Env) fakeRuns() {
 	})
 }
 
-// close is the conditional update of a deadline or a cancel.
-func (e *Env) close(name string, state runsv1.Task_State) (*runsv1.Task, error) {
+// taskKey is the task's step; "undo STEP" for a question about a failed undo, "STEP/n" for the task after the nth reset.
+func taskKey(req *runsv1.CreateTaskRequest) string {
+	switch {
+	case req.GetItem() >= 1<<20:
+		return "undo " + req.GetStep()
+	case req.GetItem() > 0:
+		return fmt.Sprintf("%s/%d", req.GetStep(), req.GetItem())
+	}
+	return req.GetStep()
+}
+
+// change is the conditional update of a deadline, a cancel, an escalation.
+func (e *Env) change(name string, change func(*runsv1.Task)) (*runsv1.Task, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, task := range e.tasks {
@@ -71,7 +94,7 @@ func (e *Env) close(name string, state runsv1.Task_State) (*runsv1.Task, error) 
 			continue
 		}
 		if task.GetState() == runsv1.Task_OPEN {
-			task.State = state
+			change(task)
 		}
 		return proto.CloneOf(task), nil
 	}

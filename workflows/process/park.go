@@ -1,0 +1,127 @@
+package process
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	eventsv1 "github.com/microservicehub/mshub/events/v1"
+)
+
+// verdict is what becomes of a step that has failed for good.
+type verdict int
+
+const (
+	undecided verdict = iota
+	giveUp            // the story gets the failure
+	tryAgain
+	leaveOut
+)
+
+// parking is a step that waits for an operator. Many calls of one step may wait together.
+type parking struct {
+	// told is true once an operator's word is being written.
+	told    bool
+	verdict verdict
+}
+
+// decide writes the failure of a step's call and finds out what becomes of it: in a process that parks, an operator says
+// so. When the verdict is giveUp, err becomes what the story sees.
+func (f *frame) decide(ctx workflow.Context, step Step, item int32, err *error) verdict {
+	cause := *err
+	if *err = f.failed(ctx, step.Name, item, cause); !f.parks(ctx, cause) || !errors.As(*err, new(*stepError)) {
+		return giveUp
+	}
+	p := f.parked[step.Name]
+	if p == nil {
+		p = &parking{}
+		f.parked[step.Name] = p
+		failure := failureOf(cause)
+		told := f.record(ctx, &eventsv1.Event{
+			Kind: runParked, Step: step.Name, Item: item, State: f.stateNow(), Message: failure.GetMessage(), Reason: failure.GetReason(),
+		})
+		if told != nil {
+			*err = told
+			return giveUp
+		}
+	}
+	if e := workflow.Await(ctx, func() bool { return p.verdict != undecided }); e != nil {
+		if f.parked[step.Name] == p {
+			delete(f.parked, step.Name)
+		}
+		*err = e
+		return giveUp
+	}
+	return p.verdict
+}
+
+// parks is true if a failure is for an operator to judge: not when the run is ending, or was stopped.
+func (f *frame) parks(ctx workflow.Context, cause error) bool {
+	return f.definition.OnFailure == Park && ctx.Err() == nil && !temporal.IsCanceledError(cause)
+}
+
+// holds waits while a step is parked; its other calls are not begun meanwhile.
+func (f *frame) holds(ctx workflow.Context, step string) error {
+	if f.parked[step] == nil {
+		return nil
+	}
+	return workflow.Await(ctx, func() bool { return f.parked[step] == nil })
+}
+
+func (f *frame) mayRetryStep(c Command) error {
+	if err := f.mayCommand(); err != nil {
+		return err
+	}
+	if p := f.parked[c.Step]; p != nil && !p.told {
+		return nil
+	}
+	for _, t := range f.trials {
+		if c.BackingOff && t.step == c.Step && !t.off {
+			return nil
+		}
+	}
+	return refuse("NOT_FAILED", "this step has not failed; it does not wait to be tried again")
+}
+
+func (f *frame) retryStep(ctx workflow.Context, c Command) error {
+	p := f.parked[c.Step]
+	if p == nil {
+		f.callOff(c.Step)
+		return nil
+	}
+	return f.unpark(ctx, c, p, tryAgain)
+}
+
+func (f *frame) maySkipStep(c Command) error {
+	if err := f.mayCommand(); err != nil {
+		return err
+	}
+	if step, ok := f.definition.step(c.Step); !ok || !step.mayBeSkipped() {
+		return refuse("NOT_SKIPPABLE", "the process can't go on without this step")
+	}
+	if p := f.parked[c.Step]; p == nil || p.told {
+		return refuse("NOT_FAILED", "only a failed step that the run waits with can be skipped")
+	}
+	return nil
+}
+
+func (f *frame) skipStep(ctx workflow.Context, c Command) error {
+	skipped := &eventsv1.Event{Kind: stepSkipped, Step: c.Step, Actor: c.Actor, Message: c.Reason}
+	return f.unpark(ctx, c, f.parked[c.Step], leaveOut, skipped)
+}
+
+// unpark writes an operator's word, then lets the step have it.
+func (f *frame) unpark(ctx workflow.Context, c Command, p *parking, v verdict, more ...*eventsv1.Event) error {
+	p.told = true
+	delete(f.parked, c.Step)
+	lines := append([]*eventsv1.Event{{Kind: runUnparked, Step: c.Step, State: f.stateNow(), Actor: c.Actor, Message: c.Reason}}, more...)
+	for _, other := range slices.Sorted(maps.Keys(f.parked)) { // the run stays parked for them
+		lines = append(lines, &eventsv1.Event{Kind: runParked, Step: other, State: f.stateNow()})
+	}
+	err := f.record(ctx, lines...)
+	p.verdict = v
+	return err
+}

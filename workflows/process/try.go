@@ -1,0 +1,72 @@
+package process
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
+
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+)
+
+// trial is a call of a step under way, with its attempts and the pauses between them.
+type trial struct {
+	step   string
+	cancel workflow.CancelFunc
+	// called off: if it brings no answer, the call is made anew as soon as the run may go on.
+	off bool
+}
+
+// try calls a step's verb with its retries. An operator may call off the wait for the next attempt: to try at once, or
+// because the run is paused. An attempt under way is never torn down, its answer counts.
+func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item int32, verb Verb[Req, Res], req Req) (Res, error) {
+	for {
+		if err := f.turn(ctx, step, item); err != nil {
+			return empty[Res](), err
+		}
+		attempts, cancel := workflow.WithCancel(ctx)
+		t := &trial{step: step.Name, cancel: cancel}
+		f.trials = append(f.trials, t)
+		result, err := call(withActivity(f.inside(attempts, step.Name, item, ""), step.Timeout, stepRetries, step.Title), verb, req)
+		f.trials = slices.DeleteFunc(f.trials, func(other *trial) bool { return other == t })
+		cancel()
+		if err == nil || !t.off || refused(err) || ctx.Err() != nil {
+			return result, err
+		}
+		if err := f.gate(ctx); err != nil {
+			return result, err
+		}
+	}
+}
+
+// callOff ends the waiting of calls for their next attempt, of one step or ("") of all.
+func (f *frame) callOff(step string) {
+	for _, t := range slices.Clone(f.trials) {
+		if step == "" || t.step == step {
+			t.off = true
+			t.cancel()
+		}
+	}
+}
+
+// turn waits for a step's turn at a system that bears only so many calls.
+func (f *frame) turn(ctx workflow.Context, step Step, item int32) error {
+	if step.Rate == "" {
+		return nil
+	}
+	rate := f.definition.Rates[step.Rate]
+	req := &runsv1.ReserveRateRequest{Rate: step.Rate, PerSecond: rate.PerSecond, Burst: int32(rate.Burst)}
+	place := &runsv1.ReserveRateResponse{}
+	line := withRecord(f.inside(ctx, step.Name, item, fmt.Sprintf("rate-%d", f.number())))
+	if err := workflow.ExecuteLocalActivity(line, activityReserveRate, req).Get(ctx, place); err != nil {
+		return err
+	}
+	if wait := time.Duration(place.GetWaitMilliseconds()) * time.Millisecond; wait > 0 {
+		if err := workflow.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return f.gate(ctx)
+}
