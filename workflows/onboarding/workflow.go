@@ -1,7 +1,6 @@
 package onboarding
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -108,13 +107,13 @@ func approver(ctx workflow.Context, given string) (string, error) {
 	case strings.HasPrefix(given, "roles/"):
 		return given, knownRole(ctx, given)
 	case strings.ContainsAny(given, `"\`):
-		return "", process.Fail(unknownApprover, "%s is no e-mail address", given)
+		return "", process.FailStep(ctx, "approver", unknownApprover, "%s is no e-mail address", given)
 	}
 	found, err := process.Do(ctx, "approver", people.ListUsers, &identityv1.ListUsersRequest{
 		Filter: `email="` + strings.ToLower(given) + `" AND state="ACTIVE"`, PageSize: 1,
 	})
 	if err == nil && len(found.GetUsers()) == 0 {
-		err = process.Fail(unknownApprover, "nobody in this organisation has the address %s", given)
+		err = process.FailStep(ctx, "approver", unknownApprover, "nobody in this organisation has the address %s", given)
 	}
 	if err != nil {
 		return "", err
@@ -127,12 +126,11 @@ func knownUser(ctx workflow.Context, name string) error {
 	user, err := process.Do(ctx, "approver", people.GetUser, &identityv1.GetUserRequest{Name: name})
 	switch {
 	case process.ReasonOf(err) == "NOT_FOUND":
-		// Joined, so that the run's error keeps its step.
-		return errors.Join(process.Fail(unknownApprover, "nobody in this organisation is %s", name), err)
+		return process.FailStep(ctx, "approver", unknownApprover, "nobody in this organisation is %s", name)
 	case err != nil:
 		return err
 	case user.GetState() != identityv1.User_ACTIVE || len(user.GetRoles()) == 0:
-		return process.Fail(unknownApprover, "%s is no active member of this organisation", name)
+		return process.FailStep(ctx, "approver", unknownApprover, "%s is no active member of this organisation", name)
 	}
 	return nil
 }
@@ -143,7 +141,7 @@ func knownRole(ctx workflow.Context, name string) error {
 		return err
 	}
 	if !slices.ContainsFunc(roles.GetRoles(), func(r *identityv1.Role) bool { return r.GetName() == name }) {
-		return process.Fail(unknownApprover, "there is no role %s in this organisation", name)
+		return process.FailStep(ctx, "approver", unknownApprover, "there is no role %s in this organisation", name)
 	}
 	return nil
 }

@@ -174,12 +174,12 @@ func TestOnboardingUndoesWhateverWasDone(t *testing.T) {
 		told     []string
 	}{
 		{name: "the role does not exist", fails: map[string]error{"InviteUser": no}, reason: "NO", step: "invite"},
-		{name: "the approver is unknown", approver: "nobody@example.org", reason: "UNKNOWN_APPROVER"},
-		{name: "the approver is nonsense", approver: `x" OR email="boss@example.org`, reason: "UNKNOWN_APPROVER"},
+		{name: "the approver is unknown", approver: "nobody@example.org", reason: "UNKNOWN_APPROVER", step: "approver"},
+		{name: "the approver is nonsense", approver: `x" OR email="boss@example.org`, reason: "UNKNOWN_APPROVER", step: "approver"},
 		{name: "the approver is no user", approver: "users/zzz", reason: "UNKNOWN_APPROVER", step: "approver"},
-		{name: "the approver is disabled", approver: "users/gone", reason: "UNKNOWN_APPROVER"},
-		{name: "the approver is no member yet", approver: "users/guest", reason: "UNKNOWN_APPROVER"},
-		{name: "the approver is no role", approver: "roles/nope", reason: "UNKNOWN_APPROVER"},
+		{name: "the approver is disabled", approver: "users/gone", reason: "UNKNOWN_APPROVER", step: "approver"},
+		{name: "the approver is no member yet", approver: "users/guest", reason: "UNKNOWN_APPROVER", step: "approver"},
+		{name: "the approver is no role", approver: "roles/nope", reason: "UNKNOWN_APPROVER", step: "approver"},
 		{name: "no organisation", fails: map[string]error{"GetOrganisation": no}, reason: "NO", step: "mail"},
 		{name: "the mail is refused", fails: map[string]error{"invitation": no}, reason: "NO", step: "mail"},
 		{
