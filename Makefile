@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev build compile web temporal test test-go test-web test-e2e bench generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
+.PHONY: help run dev build compile web temporal test test-go test-web test-e2e chaos bench generate lint verify tools image push deploy-staging deploy-prod rollback-staging rollback-prod clean
 
 CACHE   ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mshub
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -76,6 +76,9 @@ test-web: webui/node_modules/.dev ## the console's tests alone
 
 test-e2e: build ## the built mshub driven by real clients and a browser
 	@go test -count=1 -timeout 20m ./cmd/mshub/e2e/...
+
+chaos: build ## take parts of a running house away and see whether every promise is kept: make chaos SEED=1 MINUTES=3
+	@go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),3)
 
 bench: build ## measure everything, or one: make bench NAME=import
 	@go run ./bench -name '$(NAME)'

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPlan: the seed alone decides; nobody is hit while down; three minutes see every kind of fault.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	const length = 3 * time.Minute
+	for seed := range uint64(50) {
+		faults := plan(seed, length)
+		if diff := cmp.Diff(plan(seed, length), faults, cmp.AllowUnexported(fault{})); diff != "" {
+			t.Fatalf("seed %d has two plans:\n%s", seed, diff)
+		}
+		seen := map[string]bool{}
+		back := map[string]time.Duration{}
+		for _, f := range faults {
+			if f.at < back[f.victim] {
+				t.Errorf("seed %d: %s at %s hits a victim that is down until %s", seed, f, f.at, back[f.victim])
+			}
+			if f.at >= length {
+				t.Errorf("seed %d: %s at %s, after the end", seed, f, f.at)
+			}
+			back[f.victim] = f.at + f.lasts
+			seen[string(f.kind)+" "+f.victim] = true
+		}
+		for _, want := range []string{"kill -9 temporal", "restart postgres", "kill -9 postgres", "FLUSHALL redis", "restart redis"} {
+			if !seen[want] {
+				t.Errorf("seed %d: no %s in %s", seed, want, length)
+			}
+		}
+	}
+	if cmp.Equal(plan(1, length), plan(2, length), cmp.AllowUnexported(fault{})) {
+		t.Error("two seeds have one plan")
+	}
+}
+
+// TestTable: the number of bad rows is what the invariants count with.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	first, rejects := table(rand.New(rand.NewPCG(7, 7)), 5000)
+	again, _ := table(rand.New(rand.NewPCG(7, 7)), 5000)
+	if string(first) != string(again) {
+		t.Error("the same seed made two files")
+	}
+	if rejects == 0 || rejects > 100 {
+		t.Errorf("%d of 5000 rows are bad", rejects)
+	}
+}
