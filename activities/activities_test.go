@@ -150,6 +150,7 @@ func TestEveryMethodOpenToRunsHasAVerb(t *testing.T) {
 		{filesv1.File_services_files_v1_files_proto, reflect.TypeFor[*files.Activities]()},
 		{identityv1.File_services_identity_v1_identity_proto, reflect.TypeFor[*identity.Activities]()},
 		{notifyv1.File_services_notify_v1_notify_proto, reflect.TypeFor[*notify.Activities]()},
+		{notifyv1.File_services_notify_v1_webhook_proto, reflect.TypeFor[*notify.Webhooks]()},
 		{recordsv1.File_services_records_v1_records_proto, reflect.TypeFor[*records.Activities]()},
 		{runsv1.File_services_runs_v1_runs_proto, reflect.TypeFor[*runs.Activities]()},
 	}

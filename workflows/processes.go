@@ -8,12 +8,14 @@ import (
 	"github.com/microservicehub/mshub/workflows/onboarding"
 	"github.com/microservicehub/mshub/workflows/process"
 	"github.com/microservicehub/mshub/workflows/recordimport"
+	"github.com/microservicehub/mshub/workflows/webhookdelivery"
 )
 
 // All processes, in the order in which people see them.
 var All = []process.Definition{
 	onboarding.Process,
 	recordimport.Process,
+	webhookdelivery.Process,
 }
 
 //go:embed schema/*.json

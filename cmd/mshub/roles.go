@@ -105,7 +105,7 @@ func peersOf(roles []string) []string {
 }
 
 func buildIdentity(_ context.Context, h *house) error {
-	service := identity.New(h.db, h.rooms.identity, h.set.PublicURL, h.keys.Derive("identity/links"), time.Now, h.log)
+	service := identity.New(h.db, h.rooms.identity, h.set.PublicURL, h.keys.Derive("identity/links"), h.shared, time.Now, h.log)
 	h.mount(identityv1connect.NewIdentityServiceHandler(service, h.handler...))
 	h.mount(identityv1connect.NewCredentialServiceHandler(service, h.handler...))
 	h.inBackground("identity housekeeping", service.Housekeep)
@@ -132,6 +132,13 @@ func buildNotify(_ context.Context, h *house) error {
 	}
 	h.mount(notifyv1connect.NewNotifyServiceHandler(service, h.handler...))
 	h.inBackground("notify housekeeping", service.Housekeep)
+	webhooks, err := notify.NewWebhooks(h.db, h.keys, h.rooms.webhooks, time.Now, h.log)
+	if err != nil {
+		return err
+	}
+	h.mount(notifyv1connect.NewWebhookServiceHandler(webhooks, h.handler...))
+	h.inBackground("webhooks", webhooks.FanOut)
+	h.inBackground("webhooks housekeeping", webhooks.Housekeep)
 	return nil
 }
 
@@ -321,6 +328,7 @@ func register(w worker.Worker, peer func(role string) (connect.HTTPClient, strin
 	w.RegisterActivity(identityact.New(identityv1connect.NewIdentityServiceClient(client, base, options...)))
 	client, base = peer("notify")
 	w.RegisterActivity(notifyact.New(notifyv1connect.NewNotifyServiceClient(client, base, options...)))
+	w.RegisterActivity(notifyact.NewWebhooks(notifyv1connect.NewWebhookServiceClient(client, base, options...)))
 	client, base = peer("audit")
 	w.RegisterActivity(auditact.New(auditv1connect.NewAuditServiceClient(client, base, options...)))
 	client, base = peer("files")
@@ -364,6 +372,7 @@ type roomSettings struct {
 	auth      authserver.Config
 	identity  identity.Config
 	notify    notify.Config
+	webhooks  notify.WebhookConfig
 	files     files.Config
 	records   records.Config
 	runs      runs.Config
@@ -374,7 +383,7 @@ func newRoomSettings() *roomSettings {
 }
 
 func (r *roomSettings) list() []config.Validator {
-	return []config.Validator{r.house, r.telemetry, &r.auth, &r.identity, &r.notify, &r.files, &r.records, &r.runs}
+	return []config.Validator{r.house, r.telemetry, &r.auth, &r.identity, &r.notify, &r.webhooks, &r.files, &r.records, &r.runs}
 }
 
 // services names the role that serves each Connect service.
@@ -389,6 +398,7 @@ var services = map[string]string{
 	identityv1connect.CredentialServiceName:  "identity",
 	identityv1connect.IdentityServiceName:    "identity",
 	notifyv1connect.NotifyServiceName:        "notify",
+	notifyv1connect.WebhookServiceName:       "notify",
 	recordsv1connect.RecordsServiceName:      "records",
 	runsv1connect.RunsServiceName:            "runs",
 }

@@ -21,6 +21,25 @@ type CapturedMail struct {
 	CreatedAt time.Time
 }
 
+type Delivery struct {
+	OrganisationID uuid.UUID
+	ID             uuid.UUID
+	Webhook        uuid.UUID
+	Fact           *uuid.UUID
+	Event          string
+	Data           []byte
+	HappenedAt     time.Time
+	State          string
+	Attempts       int32
+	LastStatus     int32
+	LatencyMs      int32
+	Error          string
+	ClaimedUntil   *time.Time
+	CreatedAt      time.Time
+	LastAttemptAt  *time.Time
+	NextAttemptAt  *time.Time
+}
+
 type Message struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
@@ -34,4 +53,21 @@ type Message struct {
 	ClaimedAt      time.Time
 	CreatedAt      time.Time
 	SentAt         *time.Time
+}
+
+type Webhook struct {
+	OrganisationID uuid.UUID
+	ID             uuid.UUID
+	Title          string
+	Url            string
+	Events         []string
+	State          string
+	DisabledReason string
+	Secret         []byte
+	OldSecret      []byte
+	OldSecretUntil *time.Time
+	FailingSince   *time.Time
+	Creator        string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 }
