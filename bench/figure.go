@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"os/exec"
@@ -26,8 +24,8 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-// Figure is one line of the results: ours, the peer's of the same run, and the goal for their ratio (ours / peer), or for
-// ours alone where there is no peer.
+// Figure is one line of the results: ours, the peer's of the same run, and the goal: a number, an operator and what it is
+// about: "ratio >= 0.7" (ours by the peer's), "median <= 15" or "max <= 5" (ours alone). "-" is no goal.
 type Figure struct {
 	Figure string  `json:"figure"`
 	Unit   string  `json:"unit"`
@@ -52,9 +50,37 @@ func figure(what, unit, goal string, ours []float64, peer string, theirs []float
 	f := Figure{Figure: what, Unit: unit, Goal: goal, Ours: spread("", ours), Runs: len(ours), Cores: runtime.NumCPU(), Commit: commit()}
 	if peer != "" {
 		p := spread(peer, theirs)
-		f.Peer, f.Ratio = &p, f.Ours.Median/p.Median
+		f.Peer = &p
+		if p.Median > 0 {
+			f.Ratio = f.Ours.Median / p.Median
+		}
 	}
 	return f
+}
+
+// verdict is "met" or "missed", or "-" where nothing was promised.
+func (f Figure) verdict() string {
+	var about, operator string
+	var bound float64
+	if _, err := fmt.Sscan(f.Goal, &about, &operator, &bound); err != nil {
+		return "-"
+	}
+	value, known := map[string]float64{"ratio": f.Ratio, "median": f.Ours.Median, "max": f.Ours.Max}[about]
+	met := map[string]bool{"<": value < bound, "<=": value <= bound, "=": value == bound, ">=": value >= bound}
+	held, comparable := met[operator]
+	switch {
+	case !known || !comparable:
+		return "-"
+	case held:
+		return "met"
+	}
+	return "missed"
+}
+
+// quantile is the smallest sample that at least the share q of all samples does not exceed.
+func quantile(samples []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(samples))
+	return sorted[max(int(math.Ceil(q*float64(len(sorted)))), 1)-1]
 }
 
 func commit() string {
@@ -79,12 +105,25 @@ func save(name string, figures []Figure) error {
 	return os.WriteFile(filepath.Join(results, name+".json"), raw.Bytes(), 0o644)
 }
 
-// saved reads what was measured last under a name; nothing if it never was.
+// savedNames are the results of a figure: the usual one, and those of other sizes.
+func savedNames(figure string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(results, figure+"*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		if size, other := strings.CutPrefix(name, figure+"-"); name == figure || other && strings.Trim(size, "0123456789x") == "" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// saved reads what was measured last under a name.
 func saved(name string) ([]Figure, error) {
 	raw, err := os.ReadFile(filepath.Join(results, name+".json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +133,7 @@ func saved(name string) ([]Figure, error) {
 
 func table(w io.Writer, figures []Figure) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FIGURE\tOURS\tPEER\tRATIO\tGOAL")
+	fmt.Fprintln(t, "FIGURE\tOURS\tPEER\tRATIO\tGOAL\t")
 	for _, f := range figures {
 		fmt.Fprintln(t, strings.Join(f.cells(), "\t"))
 	}
@@ -103,8 +142,8 @@ func table(w io.Writer, figures []Figure) {
 
 // markdown is the table of README.md.
 func markdown(w io.Writer, figures []Figure) {
-	fmt.Fprintln(w, "| figure | ours | peer | ratio | goal | cores | commit |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| figure | ours | peer | ratio | goal | | cores | commit |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 	for _, f := range figures {
 		fmt.Fprintf(w, "| %s | %d | %s |\n", strings.Join(f.cells(), " | "), f.Cores, f.Commit)
 	}
@@ -114,10 +153,12 @@ func (f Figure) cells() []string {
 	peer, ratio := "-", "-"
 	if f.Peer != nil {
 		peer = fmt.Sprintf("%s (%s)", number(f.Peer.Median), f.Peer.Name)
+	}
+	if f.Ratio > 0 {
 		ratio = fmt.Sprintf("%.2f", f.Ratio)
 	}
 	ours := fmt.Sprintf("%s %s (%s to %s)", number(f.Ours.Median), f.Unit, number(f.Ours.Min), number(f.Ours.Max))
-	return []string{f.Figure, ours, peer, ratio, f.Goal}
+	return []string{f.Figure, ours, peer, ratio, f.Goal, f.verdict()}
 }
 
 // number writes 41,327 and 2.35.

@@ -51,9 +51,19 @@ func (i *issuer) worker(context.Context) (string, time.Time, error) {
 	return i.token(auth.Claims{Claims: jwt.Claims{Subject: auth.ServiceSubject("worker")}, Scope: auth.WorkerScope})
 }
 
+// forWorkers is a worker's token for a whole measurement: a process apart can't ask for new ones.
+func (i *issuer) forWorkers() (string, error) {
+	token, _, err := i.sign(auth.Claims{Claims: jwt.Claims{Subject: auth.ServiceSubject("worker")}, Scope: auth.WorkerScope}, 12*time.Hour)
+	return token, err
+}
+
 func (i *issuer) token(claims auth.Claims) (string, time.Time, error) {
+	return i.sign(claims, auth.TokenLifetime)
+}
+
+func (i *issuer) sign(claims auth.Claims, lifetime time.Duration) (string, time.Time, error) {
 	id, err := uuid.NewV7()
-	expiry := time.Now().Add(auth.TokenLifetime)
+	expiry := time.Now().Add(lifetime)
 	claims.ID, claims.Issuer, claims.Audience = id.String(), issuerURL, jwt.Audience{issuerURL}
 	claims.IssuedAt, claims.Expiry = jwt.NewNumericDate(time.Now()), jwt.NewNumericDate(expiry)
 	token, e := jwt.Signed(i.signer).Claims(claims).Serialize()

@@ -1,15 +1,27 @@
-// Command bench measures the product beside the raw engines it stands on, in one run on one machine, and writes what it
-// found to bench/results. It asserts nothing: a figure is a figure.
+// Command bench measures the product beside the raw engines it stands on and beside its peers, in one run on one machine,
+// and writes what it found to bench/results. It asserts nothing: a figure is a figure.
 //
-//	main.go      which figures there are; the loop
-//	figure.go    samples, medians, the JSON file and the table
-//	rig.go       a house under measurement, and a client of its API
-//	memory.go    time to the ready line and resident memory after it
-//	import.go    rows/s of a file through the whole platform beside COPY of the same rows into the same table
-//	mongo.go     the same on MongoDB beside the driver's bulk inserts
-//	overhead.go  runs/s of a one-step process beside the raw Temporal SDK on the same server
-//	onestep.go   that process, and the roles that it needs, inside this program
-//	issuer.go    tokens for them
+//	main.go        which figures there are; the loop
+//	sizes.go       how much each of them does: in earnest, and to try the measurement
+//	figure.go      samples, medians, the JSON file, the table and whether goals are met
+//
+//	rig.go         a house under measurement (the built binary), and a client of its API
+//	person.go      somebody signed in to it
+//	memory.go      time to the ready line and resident memory after it
+//	import.go      rows/s of a file through the whole platform beside COPY of the same rows into the same table
+//	generate.go    the same with a generated file of any length, and what that does to the memory
+//	mongo.go       the same on MongoDB beside the driver's bulk inserts
+//	django.go      the same beside Celery and Django
+//	start.go       how long StartRun takes while runs come in all the time
+//	pause.go       how long a pause takes in a long batch
+//	lists.go       the lists and the inbox among a million runs and tasks
+//
+//	overhead.go    runs/s of a one-step process beside the raw Temporal SDK on the same server
+//	recovery.go    a worker is killed, beside Celery's: what is lost, what is done twice, how long it takes
+//	house.go       the runs role and workers inside this program, for processes that the product does not have
+//	worker.go      such a worker as a process of its own, to be killed
+//	issuer.go      tokens for them
+//	celery.go      Celery's workers as child processes, Redis, a Python environment; the programs are in peers/
 //
 // README.md says what each figure means and keeps the latest results.
 package main
@@ -19,28 +31,41 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 
 	"github.com/microservicehub/mshub/internal/lifecycle"
+	"github.com/microservicehub/mshub/internal/redis"
 )
 
 // figures by the name that `make bench NAME=…` takes, in the order in which they are run.
 var figures = []struct {
 	name string
-	run  func(ctx context.Context) ([]Figure, error)
+	run  func(ctx context.Context, s sizes) ([]Figure, error)
 }{
 	{"memory", measureMemory},
 	{"import", measureImport},
+	{"import-generated", measureImportGenerated},
 	{"import-mongo", measureImportMongo},
+	{"import-celery", measureImportCelery},
 	{"overhead", measureOverhead},
+	{"start", measureStart},
+	{"pause", measurePause},
+	{"lists", measureLists},
+	{"recovery", measureRecovery},
 }
 
 func main() {
 	lifecycle.MaybeGuard() // the engines under measurement are children of this process
+	redis.LogTo(slog.New(slog.DiscardHandler))
+	maybeWorker()
 	name := flag.String("name", "", "one figure; all if empty")
+	try := flag.Bool("try", false, "try the measurement at a tiny size; nothing is saved")
+	rows := flag.Int("rows", 0, "rows of the generated file (import-generated; 1,000,000 by default)")
+	width := flag.Int("width", 0, "bytes of its text column (20 by default)")
 	show := flag.Bool("table", false, "measure nothing; print what was measured last as a Markdown table")
 	flag.Parse()
 	if *show {
@@ -50,19 +75,29 @@ func main() {
 		}
 		return
 	}
+	s := full
+	if *try {
+		s = tiny
+	}
+	if *rows > 0 {
+		s.rows = *rows
+	}
+	if *width > 0 {
+		s.width = *width
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var names []string
 	failed := false
 	for _, f := range figures {
 		names = append(names, f.name)
-		if *name != "" && f.name != *name {
+		if *name != "" && f.name != *name || ctx.Err() != nil {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s\n", f.name)
-		found, err := f.run(ctx)
-		if err == nil {
-			err = save(f.name, found)
+		found, err := f.run(ctx, s)
+		if err == nil && !*try {
+			err = save(resultName(f.name, s), found)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", f.name, err)
@@ -81,15 +116,29 @@ func main() {
 	}
 }
 
+// resultName keeps a generated file of another length than usual beside the usual one.
+func resultName(figure string, s sizes) string {
+	if figure == "import-generated" && (s.rows != full.rows || s.width != full.width) {
+		return fmt.Sprintf("%s-%dx%d", figure, s.rows, s.width)
+	}
+	return figure
+}
+
 // showAll prints the saved results in the order in which they are measured.
 func showAll(w io.Writer) error {
 	var all []Figure
 	for _, f := range figures {
-		found, err := saved(f.name)
+		names, err := savedNames(f.name)
 		if err != nil {
 			return err
 		}
-		all = append(all, found...)
+		for _, name := range names {
+			found, err := saved(name)
+			if err != nil {
+				return err
+			}
+			all = append(all, found...)
+		}
 	}
 	markdown(w, all)
 	return nil

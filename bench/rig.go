@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,10 +30,14 @@ type rig struct {
 	url      string
 	// ready is how long the ready line took.
 	ready time.Duration
-	http  *http.Client
-	id    string
-	key   string
-	token string
+	// link is the first administrator's, printed while there is none.
+	link string
+	http *http.Client
+
+	// token is how calls are signed: a machine client's (client) or a person's (signIn).
+	token func() (string, error)
+	mu    sync.Mutex // of the cached token
+	cache string
 	until time.Time
 }
 
@@ -45,7 +50,9 @@ func newRig(ctx context.Context, ownDatabase bool, env ...string) (*rig, error) 
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	r := &rig{dir: dir, http: &http.Client{Timeout: time.Minute}, env: env}
+	// Connections are kept, as a service that calls often keeps them; an upload of gigabytes may take its time.
+	transport := &http.Transport{MaxIdleConnsPerHost: 256, ResponseHeaderTimeout: 10 * time.Minute}
+	r := &rig{dir: dir, http: &http.Client{Transport: transport}, env: env}
 	if ownDatabase {
 		r.database, err = cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "postgres"), Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
@@ -71,6 +78,9 @@ func (r *rig) up() error {
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		if link := strings.TrimSpace(lines.Text()); strings.HasPrefix(link, "http") && strings.Contains(link, "/verify?link=") {
+			r.link = link
+		}
 		if address, ok := strings.CutPrefix(lines.Text(), "ready on "); ok {
 			r.url, r.ready = address, time.Since(started)
 			go func() { _, _ = io.Copy(io.Discard, out) }()
@@ -107,28 +117,37 @@ func (r *rig) client(scope string) error {
 	if err := json.Unmarshal(out, &made); err != nil {
 		return err
 	}
-	r.id, r.key = made.ClientID, made.ClientSecret
+	r.token = func() (string, error) { return r.machineToken(made.ClientID, made.ClientSecret) }
 	return nil
 }
 
-func (r *rig) bearer() (string, error) {
-	if time.Now().Before(r.until) {
-		return r.token, nil
-	}
+func (r *rig) machineToken(id, secret string) (string, error) {
 	req, err := http.NewRequest(http.MethodPost, r.url+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
 	if err != nil {
 		return "", err
 	}
-	req.SetBasicAuth(r.id, r.key)
+	req.SetBasicAuth(id, secret)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
-	if err := r.do(req, &answer); err != nil {
+	err = r.do(req, &answer)
+	return answer.AccessToken, err
+}
+
+// bearer is the token of now: they live five minutes and are asked for after four.
+func (r *rig) bearer() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().Before(r.until) {
+		return r.cache, nil
+	}
+	token, err := r.token()
+	if err != nil {
 		return "", err
 	}
-	r.token, r.until = answer.AccessToken, time.Now().Add(4*time.Minute)
-	return r.token, nil
+	r.cache, r.until = token, time.Now().Add(4*time.Minute)
+	return token, nil
 }
 
 // call is one request of the API: in is sent as JSON, an io.Reader as the bytes it holds.
@@ -191,6 +210,11 @@ func (r *rig) finish(process string, input any) (run, error) {
 	if err := r.call(http.MethodPost, "/v1/runs", map[string]any{"process": process, "input": input}, &started); err != nil {
 		return started, err
 	}
+	return r.wait(started)
+}
+
+// wait sees a run to its success.
+func (r *rig) wait(started run) (run, error) {
 	for {
 		if err := r.call(http.MethodGet, "/v1/"+started.Name, nil, &started); err != nil {
 			return started, err
@@ -201,7 +225,7 @@ func (r *rig) finish(process string, input any) (run, error) {
 		case "FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT", "LOST":
 			return started, fmt.Errorf("%s ended %s: %s", started.Name, started.State, started.Error)
 		}
-		time.Sleep(100 * time.Millisecond) // the run's own times count, so asking may be coarse
+		time.Sleep(200 * time.Millisecond) // the run's own times count, so asking may be coarse
 	}
 }
 
