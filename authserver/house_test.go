@@ -143,7 +143,7 @@ func newHouseOn(t *testing.T, db *postgres.DB, keys config.Keys) *house {
 		mux.Handle(path, handler)
 	}
 	people := identity.New(db, identity.Config{InvitationLifetime: time.Hour, VerificationLifetime: time.Hour, ResetLifetime: time.Hour},
-		h.url, keys.Derive("identity/links"), time.Now, log)
+		h.url, keys.Derive("identity/links"), rpc.HTTPClient(), time.Now, log)
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(people, chain...))
 	mux.Handle(identityv1connect.NewCredentialServiceHandler(people, chain...))
 	mux.Handle(notifyv1connect.NewNotifyServiceHandler(h.mails, chain...))

@@ -78,3 +78,11 @@ func ForgetOnce(ctx context.Context, tx pgx.Tx, schema string, limit int) (int64
 	tag, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %[1]s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %[1]s WHERE expires_at < now() LIMIT $1))", table), limit)
 	return tag.RowsAffected(), err
 }
+
+// ForgetAnswersAbout deletes the active organisation's kept answers that hold a text: what an erasure must not leave. A call
+// that is repeated afterwards is a new one.
+func ForgetAnswersAbout(ctx context.Context, tx pgx.Tx, schema, text string) error {
+	table := pgx.Identifier{schema, "idempotency"}.Sanitize()
+	_, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE position(convert_to($1, 'UTF8') IN response) > 0", table), text)
+	return err
+}

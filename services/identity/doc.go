@@ -7,6 +7,12 @@
 //	memberships.go    who is in the organisation, with which roles
 //	roles.go          what a role permits
 //	invitations.go    asking a person in, and taking it back
+//	bulk.go           many people at once, for a run: the plan, in batches
+//	bulkapply.go      a batch: each person in a savepoint, a refusal is that line's
+//	bulkend.go        its end: the list of failures, or the undoing
+//	bulkfile.go       people as a CSV file names them
+//	addressees.go     who is meant by users and roles, for mail
+//	erasure.go        forgetting a person
 //	rules.go          what must hold: an administrator stays, nobody gives more than they have
 //	access.go         for the authorization server: what a user may do, and whose access changed
 //	signin.go         for the authorization server: e-mail and password, and slowing down who guesses

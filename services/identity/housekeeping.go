@@ -38,7 +38,8 @@ func (s *Service) Housekeep(ctx context.Context) error {
 	})
 }
 
-// Forget deletes old links, attempts, access changes, answers kept for repeated calls, and invitations of people who are gone.
+// Forget deletes old links, attempts, access changes, answers kept for repeated calls, bulk changes, and
+// invitations of people who are gone.
 func (s *Service) Forget(ctx context.Context) error {
 	for {
 		most := int64(0)
@@ -56,6 +57,9 @@ func (s *Service) Forget(ctx context.Context) error {
 				},
 				func() (int64, error) {
 					return s.q.ForgetInvitations(ctx, tx, store.ForgetInvitationsParams{Before: now.Add(-keepInvitations), Batch: forgetBatch})
+				},
+				func() (int64, error) {
+					return s.q.ForgetBulks(ctx, tx, store.ForgetBulksParams{Before: now.Add(-keepInvitations), Batch: forgetBatch})
 				},
 				func() (int64, error) { return postgres.ForgetOnce(ctx, tx, schema, forgetBatch) },
 			} {

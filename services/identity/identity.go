@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 	"time"
@@ -56,8 +57,6 @@ func (c *Config) Validate() error {
 
 // Service implements both doors. Safe for concurrent use; it owns nothing that needs closing.
 type Service struct {
-	identityv1connect.UnimplementedIdentityServiceHandler
-
 	db        *postgres.DB
 	q         *store.Queries
 	config    Config
@@ -65,6 +64,7 @@ type Service struct {
 	linkKeys  [][]byte
 	now       func() time.Time
 	logger    *slog.Logger
+	client    *http.Client
 	hasher    *hasher
 }
 
@@ -74,8 +74,8 @@ var (
 )
 
 // New makes the service. Links begin with publicURL; their tokens are derived with linkKeys (config.Keys.Derive), the
-// first makes new ones.
-func New(db *postgres.DB, config Config, publicURL string, linkKeys [][]byte, now func() time.Time, logger *slog.Logger) *Service {
+// first makes new ones. Client fetches files of people and sends lists, by signed links.
+func New(db *postgres.DB, config Config, publicURL string, linkKeys [][]byte, client *http.Client, now func() time.Time, logger *slog.Logger) *Service {
 	workers := config.HashWorkers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -88,6 +88,7 @@ func New(db *postgres.DB, config Config, publicURL string, linkKeys [][]byte, no
 		linkKeys:  linkKeys,
 		now:       now,
 		logger:    logger,
+		client:    client,
 		hasher:    newHasher(workers),
 	}
 }

@@ -103,15 +103,8 @@ func (s *Service) WithdrawInvitation(ctx context.Context, req *identityv1.Withdr
 		if invitation.State == stateWithdrawn {
 			return nil, nil
 		}
-		if err := s.withdraw(ctx, tx, id); err != nil {
-			return nil, err
-		}
-		user, err := s.q.LockUser(ctx, tx, invitation.UserID)
-		removed := false
-		if err == nil && user.InvitedBy != nil && *user.InvitedBy == id {
-			removed, err = s.removeIfAlone(ctx, tx, user.ID)
-		}
-		if err != nil && !isNotFound(err) {
+		removed, err := s.withdrawLocked(ctx, tx, invitation)
+		if err != nil {
 			return nil, err
 		}
 		return &changed{
@@ -121,6 +114,21 @@ func (s *Service) WithdrawInvitation(ctx context.Context, req *identityv1.Withdr
 		}, nil
 	})
 	return res, err
+}
+
+// withdrawLocked ends an invitation; an account that was made for it goes too, unless an organisation knows the person.
+func (s *Service) withdrawLocked(ctx context.Context, tx pgx.Tx, invitation store.Invitation) (removed bool, err error) {
+	if err := s.withdraw(ctx, tx, invitation.ID); err != nil {
+		return false, err
+	}
+	user, err := s.q.LockUser(ctx, tx, invitation.UserID)
+	if err == nil && user.InvitedBy != nil && *user.InvitedBy == invitation.ID {
+		removed, err = s.removeIfAlone(ctx, tx, user.ID)
+	}
+	if err != nil && !isNotFound(err) {
+		return false, err
+	}
+	return removed, nil
 }
 
 // ListInvitations pages through the organisation's invitations, the newest first.

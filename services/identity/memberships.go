@@ -103,14 +103,28 @@ func (s *Service) UpdateMembership(ctx context.Context, req *identityv1.UpdateMe
 func (s *Service) DeleteMembership(ctx context.Context, req *identityv1.DeleteMembershipRequest) (*identityv1.DeleteMembershipResponse, error) {
 	res := &identityv1.DeleteMembershipResponse{}
 	err := s.change(ctx, identityv1connect.IdentityServiceDeleteMembershipProcedure, req, res, func(tx pgx.Tx) (*changed, error) {
-		membership, err := s.membership(ctx, tx, req.GetName())
+		membership, err := s.membershipToEnd(ctx, tx, req)
 		if err != nil {
 			return nil, unlessRun(ctx, err)
 		}
 		before := map[string]any{"user": userName(membership.UserID), "roles": membership.Roles}
-		return &changed{target: req.GetName(), before: before}, s.leave(ctx, tx, membership.UserID, membership.Roles)
+		return &changed{target: membershipName(membership.ID), before: before}, s.leave(ctx, tx, membership.UserID, membership.Roles)
 	})
 	return res, err
+}
+
+// ownMembership stands for a user's, for a run whose CreateMembership gave no answer.
+const ownMembership = "memberships/-"
+
+func (s *Service) membershipToEnd(ctx context.Context, tx pgx.Tx, req *identityv1.DeleteMembershipRequest) (store.Membership, error) {
+	if auth.From(ctx).Kind != auth.Run || req.GetName() != ownMembership {
+		return s.membership(ctx, tx, req.GetName())
+	}
+	user, err := userID(req.GetUser())
+	if err != nil {
+		return store.Membership{}, err
+	}
+	return s.q.MembershipOf(ctx, tx, user)
 }
 
 func (s *Service) membership(ctx context.Context, tx pgx.Tx, name string) (store.Membership, error) {

@@ -176,6 +176,11 @@ func (s *Service) redeemInvitation(ctx context.Context, tx pgx.Tx, r redemption,
 			return user, err
 		}
 	}
+	if invitation.Joins {
+		if err := s.joinInvited(ctx, tx, invitation); err != nil {
+			return user, err
+		}
+	}
 	run := uuid.Nil
 	if invitation.Run != nil {
 		run = *invitation.Run
@@ -185,6 +190,19 @@ func (s *Service) redeemInvitation(ctx context.Context, tx pgx.Tx, r redemption,
 		return user, err
 	}
 	return s.redeemed(ctx, tx, user, *link.OrganisationID, identityv1.Link_INVITATION, map[string]any{"invitation": invitationName(invitation.ID)})
+}
+
+// joinInvited gives the promised role to somebody whose invitation needs no further decision.
+func (s *Service) joinInvited(ctx context.Context, tx pgx.Tx, invitation store.Invitation) error {
+	if _, err := s.q.LockActiveOrganisation(ctx, tx); err != nil {
+		return err
+	}
+	_, err := s.q.MembershipOf(ctx, tx, invitation.UserID)
+	if !isNotFound(err) {
+		return err // a member already, by another way
+	}
+	_, err = s.join(ctx, tx, invitation.UserID, []string{invitation.Role})
+	return err
 }
 
 // redeemVerification ends a sign-up: the address is proven, the password set. Who no organisation knows applies to the

@@ -116,7 +116,7 @@ func TestRoles(t *testing.T) {
 	for _, r := range list.GetRoles() {
 		names = append(names, r.GetName())
 	}
-	if diff := cmp.Diff([]string{"roles/admin", "roles/approver", "roles/member", "roles/operator", "roles/viewer"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"roles/admin", "roles/approver", "roles/member", "roles/newcomer", "roles/operator", "roles/viewer"}, names); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := admin.DeleteRole(ctx, &identityv1.DeleteRoleRequest{Name: "roles/viewer"}); rpc.ReasonOf(err) != "BUILTIN_ROLE" {

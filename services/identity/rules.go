@@ -19,12 +19,17 @@ import (
 // roleAdmin is the role that every organisation always has an active holder of.
 const roleAdmin = "admin"
 
+// roleNewcomer is what somebody has who is being brought in and has to do something first: decide the own tasks and upload
+// files for them. It reaches nothing of anybody else, so whoever may ask people in may give it.
+const roleNewcomer = "newcomer"
+
 // builtin roles are created with each organisation and can't be changed.
 var builtin = []store.InsertRoleParams{
 	{Slug: roleAdmin, Title: "Administrator", Permissions: []string{"*"}},
 	{Slug: "operator", Title: "Operator", Permissions: []string{"audit.read", "files.*", "identity.read", "notify.read", "records.*", "runs.*", "tasks.*"}},
 	{Slug: "approver", Title: "Approver", Permissions: []string{"runs.read", "tasks.*"}},
 	{Slug: "member", Title: "Member", Permissions: []string{"files.*", "records.*", "runs.read", "runs.write", "tasks.read"}},
+	{Slug: roleNewcomer, Title: "Newcomer", Permissions: []string{"files.write", "tasks.decide", "tasks.read"}},
 	{Slug: "viewer", Title: "Viewer", Permissions: []string{"files.read", "records.read", "runs.read", "tasks.read"}},
 }
 
@@ -71,7 +76,9 @@ func (s *Service) rolesNamed(ctx context.Context, tx pgx.Tx, field string, names
 		if i < 0 {
 			return nil, rpc.Invalid(field, "there is no role %q in this organisation", slug)
 		}
-		permissions = append(permissions, roles[i].Permissions...)
+		if slug != roleNewcomer {
+			permissions = append(permissions, roles[i].Permissions...)
+		}
 	}
 	caller := auth.From(ctx)
 	if !strings.HasPrefix(caller.Actor, "users/") {

@@ -52,7 +52,7 @@ func setup(t *testing.T) *house {
 	h := &house{t: t, db: testenv.Postgres(t, events.Schema(), auditstore.Schema(), store.Schema()), issuer: testenv.Issuer(t), clock: time.Now()}
 	config := identity.Config{InvitationLifetime: 14 * 24 * time.Hour, VerificationLifetime: 24 * time.Hour, ResetLifetime: time.Hour}
 	keys := [][]byte{[]byte(strings.Repeat("k", 32))}
-	h.service = identity.New(h.db, config, publicURL, keys, h.now, slog.New(slog.DiscardHandler))
+	h.service = identity.New(h.db, config, publicURL, keys, rpc.HTTPClient(), h.now, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(h.service, h.issuer.Options()...))
 	mux.Handle(identityv1connect.NewCredentialServiceHandler(h.service, h.issuer.Options()...))

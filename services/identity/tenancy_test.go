@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
 )
 
@@ -16,7 +17,7 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 	h := setup(t)
 	a := h.administrator("ada@example.com")
 	b := h.otherOrganisation(a, "olga@example.com")
-	worker, _ := h.run(a)
+	worker, run := h.run(a)
 	ctx := t.Context()
 	invited, err := worker.InviteUser(key(ctx), &identityv1.InviteUserRequest{Email: "bob@example.com", DisplayName: "Bob", Role: "member"})
 	if err != nil {
@@ -29,6 +30,10 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := worker.PlanUserBulk(key(ctx), &identityv1.PlanUserBulkRequest{Action: identityv1.UserBulk_ENABLE, Filter: `roles:"admin"`}); err != nil {
+		t.Fatal(err)
+	}
+	thief := h.as(auth.Caller{Kind: auth.Run, Organisation: b.caller.Organisation, Run: run, Actor: b.caller.Actor})
 	user, membership, invitation := a.user.GetName(), memberships.GetMemberships()[0].GetName(), invited.GetInvitation().GetName()
 	organisation := "organisations/" + a.caller.Organisation.String()
 	stranger := &identityv1.User{Name: user, DisplayName: "Eve"}
@@ -75,6 +80,14 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 			_, err := b.WithdrawInvitation(ctx, &identityv1.WithdrawInvitationRequest{Name: invitation})
 			return err
 		},
+		"ApplyUserBulk": func() error {
+			_, err := thief.ApplyUserBulk(key(ctx), &identityv1.ApplyUserBulkRequest{Batch: 1})
+			return err
+		},
+		"FinishUserBulk": func() error {
+			_, err := thief.FinishUserBulk(key(ctx), &identityv1.FinishUserBulkRequest{})
+			return err
+		},
 	}
 	for name, call := range refused {
 		if err := call(); connect.CodeOf(err) != connect.CodeNotFound {
@@ -98,11 +111,23 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 		},
 		"ListRoles": func() (int, error) {
 			r, err := b.ListRoles(ctx, &identityv1.ListRolesRequest{})
-			return len(r.GetRoles()) - 5, err
+			return len(r.GetRoles()) - 6, err
 		},
 		"ListOrganisations": func() (int, error) {
 			r, err := b.ListOrganisations(ctx, &identityv1.ListOrganisationsRequest{})
 			return len(r.GetOrganisations()) - 1, err
+		},
+		"ListAddressees": func() (int, error) {
+			r, err := thief.ListAddressees(ctx, &identityv1.ListAddresseesRequest{Concerns: []string{user, "roles/admin"}})
+			return len(r.GetAddressees()) - 1, err
+		},
+		"UndoUserBulk": func() (int, error) {
+			r, err := thief.UndoUserBulk(key(ctx), &identityv1.UndoUserBulkRequest{})
+			return int(r.GetUndone()), err
+		},
+		"ErasePerson": func() (int, error) {
+			r, err := thief.ErasePerson(key(ctx), &identityv1.ErasePersonRequest{Person: user})
+			return len(r.GetUser()), err
 		},
 	}
 	for name, call := range alone {
@@ -111,7 +136,7 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 		}
 	}
 
-	covered := []string{"GetMe", "CreateUser", "CreateOrganisation", "CreateRole", "InviteUser"} // name nothing of another
+	covered := []string{"GetMe", "CreateUser", "CreateOrganisation", "CreateRole", "InviteUser", "PlanUserBulk", "NoteUserBulkMails"} // name nothing of another
 	methods := identityv1.File_services_identity_v1_identity_proto.Services().ByName("IdentityService").Methods()
 	for i := range methods.Len() {
 		name := string(methods.Get(i).Name())

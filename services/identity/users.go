@@ -153,20 +153,28 @@ func (s *Service) DisableUser(ctx context.Context, req *identityv1.DisableUserRe
 			proto.Merge(res, wireUser(user.User, user.Roles))
 			return nil, nil
 		}
-		if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
+		if err := s.disable(ctx, tx, user); err != nil {
 			return nil, err
 		}
-		if slices.Contains(user.Roles, roleAdmin) {
-			if err := s.adminStays(ctx, tx, user.User.ID); err != nil {
-				return nil, err
-			}
-		}
-		if err := s.accessChanged(ctx, tx, user.User.ID, accessRemoved); err != nil {
-			return nil, err
-		}
-		return s.setState(ctx, tx, res, user, stateDisabled, req.GetReason())
+		return s.nowIn(res, user, stateDisabled, req.GetReason()), nil
 	})
 	return res, err
+}
+
+// disable ends the access of somebody who has it.
+func (s *Service) disable(ctx context.Context, tx pgx.Tx, user store.VisibleUserRow) error {
+	if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
+		return err
+	}
+	if slices.Contains(user.Roles, roleAdmin) {
+		if err := s.adminStays(ctx, tx, user.User.ID); err != nil {
+			return err
+		}
+	}
+	if err := s.accessChanged(ctx, tx, user.User.ID, accessRemoved); err != nil {
+		return err
+	}
+	return s.q.SetUserState(ctx, tx, store.SetUserStateParams{ID: user.User.ID, State: stateDisabled, Now: s.now()})
 }
 
 // EnableUser takes DisableUser back: the state is ACTIVE again, or INVITED for who never verified the address.
@@ -181,26 +189,33 @@ func (s *Service) EnableUser(ctx context.Context, req *identityv1.EnableUserRequ
 			proto.Merge(res, wireUser(user.User, user.Roles))
 			return nil, nil
 		}
-		if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
+		state, err := s.enable(ctx, tx, user)
+		if err != nil {
 			return nil, err
 		}
-		state := stateInvited
-		if user.User.EmailVerified {
-			state = stateActive
-		}
-		return s.setState(ctx, tx, res, user, state, "")
+		return s.nowIn(res, user, state, ""), nil
 	})
 	return res, err
 }
 
-func (s *Service) setState(ctx context.Context, tx pgx.Tx, res *identityv1.User, user store.VisibleUserRow, state, reason string) (*changed, error) {
-	before, now := user.User.State, s.now()
-	if err := s.q.SetUserState(ctx, tx, store.SetUserStateParams{ID: user.User.ID, State: state, Now: now}); err != nil {
-		return nil, err
+// enable gives back the access of a disabled user, and says in which state.
+func (s *Service) enable(ctx context.Context, tx pgx.Tx, user store.VisibleUserRow) (state string, err error) {
+	if err := s.onlyHere(ctx, tx, user.User.ID); err != nil {
+		return "", err
 	}
-	user.User.State, user.User.UpdatedAt = state, now
+	state = stateInvited
+	if user.User.EmailVerified {
+		state = stateActive
+	}
+	return state, s.q.SetUserState(ctx, tx, store.SetUserStateParams{ID: user.User.ID, State: state, Now: s.now()})
+}
+
+// nowIn fills the answer after a change of state.
+func (s *Service) nowIn(res *identityv1.User, user store.VisibleUserRow, state, reason string) *changed {
+	before := user.User.State
+	user.User.State, user.User.UpdatedAt = state, s.now()
 	proto.Merge(res, wireUser(user.User, user.Roles))
-	return &changed{target: res.GetName(), before: map[string]any{"state": before}, after: map[string]any{"state": state}, reason: reason}, nil
+	return &changed{target: res.GetName(), before: map[string]any{"state": before}, after: map[string]any{"state": state}, reason: reason}
 }
 
 // visible finds a user by name as the active organisation may see it.

@@ -10,6 +10,39 @@ import (
 	"github.com/google/uuid"
 )
 
+type Bulk struct {
+	OrganisationID uuid.UUID
+	Run            uuid.UUID
+	Action         string
+	Role           string
+	Reason         string
+	DryRun         bool
+	Lifetime       int64
+	Batches        int32
+	People         int64
+	State          string
+	ListSize       int64
+	ListSha256     string
+	CreatedAt      time.Time
+}
+
+type BulkLine struct {
+	OrganisationID uuid.UUID
+	Run            uuid.UUID
+	Line           int64
+	Batch          int32
+	UserID         *uuid.UUID
+	Email          string
+	DisplayName    string
+	Role           string
+	Outcome        string
+	Reason         string
+	Message        string
+	Before         []string
+	After          []string
+	Invitation     *uuid.UUID
+}
+
 type Invitation struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
@@ -21,6 +54,7 @@ type Invitation struct {
 	State          string
 	CreatedAt      time.Time
 	ExpiresAt      time.Time
+	Joins          bool
 }
 
 type Link struct {

@@ -107,8 +107,8 @@ func (q *Queries) InsertBelonging(ctx context.Context, db DBTX, arg InsertBelong
 }
 
 const insertInvitation = `-- name: InsertInvitation :exec
-INSERT INTO identity.invitations (organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at)
-VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO identity.invitations (organisation_id, id, user_id, email, display_name, role, run, state, joins, created_at, expires_at)
+VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertInvitationParams struct {
@@ -119,6 +119,7 @@ type InsertInvitationParams struct {
 	Role        string
 	Run         *uuid.UUID
 	State       string
+	Joins       bool
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 }
@@ -132,6 +133,7 @@ func (q *Queries) InsertInvitation(ctx context.Context, db DBTX, arg InsertInvit
 		arg.Role,
 		arg.Run,
 		arg.State,
+		arg.Joins,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
@@ -199,7 +201,7 @@ func (q *Queries) InsertRole(ctx context.Context, db DBTX, arg InsertRoleParams)
 }
 
 const invitation = `-- name: Invitation :one
-SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1
+SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1
 `
 
 func (q *Queries) Invitation(ctx context.Context, db DBTX, id uuid.UUID) (Invitation, error) {
@@ -216,6 +218,7 @@ func (q *Queries) Invitation(ctx context.Context, db DBTX, id uuid.UUID) (Invita
 		&i.State,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Joins,
 	)
 	return i, err
 }
@@ -233,7 +236,7 @@ func (q *Queries) InvitationOfRun(ctx context.Context, db DBTX, run *uuid.UUID) 
 }
 
 const listInvitations = `-- name: ListInvitations :many
-SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2
+SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListInvitationsParams struct {
@@ -261,6 +264,7 @@ func (q *Queries) ListInvitations(ctx context.Context, db DBTX, arg ListInvitati
 			&i.State,
 			&i.CreatedAt,
 			&i.ExpiresAt,
+			&i.Joins,
 		); err != nil {
 			return nil, err
 		}
@@ -350,7 +354,7 @@ func (q *Queries) LockActiveOrganisation(ctx context.Context, db DBTX) (uuid.UUI
 }
 
 const lockInvitation = `-- name: LockInvitation :one
-SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
+SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockInvitation(ctx context.Context, db DBTX, id uuid.UUID) (Invitation, error) {
@@ -367,6 +371,7 @@ func (q *Queries) LockInvitation(ctx context.Context, db DBTX, id uuid.UUID) (In
 		&i.State,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Joins,
 	)
 	return i, err
 }
@@ -406,7 +411,7 @@ func (q *Queries) MembershipOf(ctx context.Context, db DBTX, userID uuid.UUID) (
 }
 
 const openInvitationsOf = `-- name: OpenInvitationsOf :many
-SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at FROM identity.invitations WHERE organisation_id = mshub.org() AND user_id = $1 AND state <> 'WITHDRAWN' FOR UPDATE
+SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND user_id = $1 AND state <> 'WITHDRAWN' FOR UPDATE
 `
 
 func (q *Queries) OpenInvitationsOf(ctx context.Context, db DBTX, userID uuid.UUID) ([]Invitation, error) {
@@ -429,6 +434,7 @@ func (q *Queries) OpenInvitationsOf(ctx context.Context, db DBTX, userID uuid.UU
 			&i.State,
 			&i.CreatedAt,
 			&i.ExpiresAt,
+			&i.Joins,
 		); err != nil {
 			return nil, err
 		}

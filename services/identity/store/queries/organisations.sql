@@ -94,8 +94,8 @@ WHERE m.organisation_id = mshub.org() AND m.user_id = $1
 ORDER BY 1;
 
 -- name: InsertInvitation :exec
-INSERT INTO identity.invitations (organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at)
-VALUES (mshub.org(), @id, @user_id, @email, @display_name, @role, @run, @state, @created_at, @expires_at);
+INSERT INTO identity.invitations (organisation_id, id, user_id, email, display_name, role, run, state, joins, created_at, expires_at)
+VALUES (mshub.org(), @id, @user_id, @email, @display_name, @role, @run, @state, @joins, @created_at, @expires_at);
 
 -- name: Invitation :one
 SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND id = $1;
