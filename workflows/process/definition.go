@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // The task queues of the house. Batch work has its own, so that an import never keeps a person waiting.
@@ -201,10 +202,12 @@ func (d Definition) validateFlow(fault func(string, ...any)) {
 	if d.Priority < 0 || d.Priority > 5 {
 		fault("priority %d is not within 1 (first) and 5", d.Priority)
 	}
-	for what, name := range map[string]string{"Key": d.Key, "RetryInput": d.RetryInput} {
-		if name != "" && d.Input.ProtoReflect().Descriptor().Fields().ByJSONName(name) == nil {
-			fault("%s: the Input has no field %q", what, name)
-		}
+	fields := d.Input.ProtoReflect().Descriptor().Fields()
+	if d.Key != "" && fields.ByJSONName(d.Key) == nil {
+		fault("Key: the Input has no field %q", d.Key)
+	}
+	if field := fields.ByJSONName(d.RetryInput); d.RetryInput != "" && (field == nil || field.Kind() != protoreflect.StringKind || field.IsList()) {
+		fault("RetryInput: the Input has no text field %q", d.RetryInput)
 	}
 	if d.Schedule.Cron == "" && d.Schedule.TimeZone != "" {
 		fault("a schedule without a cron line never fires")

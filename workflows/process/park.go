@@ -22,11 +22,7 @@ const (
 )
 
 // parking is a step that waits for an operator. Many calls of one step may wait together.
-type parking struct {
-	// told is true once an operator's word is being written.
-	told    bool
-	verdict verdict
-}
+type parking struct{ verdict verdict }
 
 // decide writes the failure of a step's call and finds out what becomes of it: in a process that parks, an operator says
 // so. When the verdict is giveUp, err becomes what the story sees.
@@ -75,49 +71,60 @@ func (f *frame) mayRetryStep(c Command) error {
 	if err := f.mayCommand(); err != nil {
 		return err
 	}
-	if p := f.parked[c.Step]; p != nil && !p.told {
+	if f.parked[f.meant(c)] != nil {
 		return nil
 	}
 	for _, t := range f.trials {
-		if c.BackingOff && t.step == c.Step && !t.off {
+		if c.BackingOff && !t.off && (c.Step == "" || t.step == c.Step) {
 			return nil
 		}
 	}
 	return refuse("NOT_FAILED", "this step has not failed; it does not wait to be tried again")
 }
 
+// meant is the step that a command is about: of a command that names none, the first that waits for an operator.
+func (f *frame) meant(c Command) string {
+	if c.Step != "" || len(f.parked) == 0 {
+		return c.Step
+	}
+	return slices.Sorted(maps.Keys(f.parked))[0]
+}
+
 func (f *frame) retryStep(ctx workflow.Context, c Command) error {
-	p := f.parked[c.Step]
-	if p == nil {
+	if f.parked[f.meant(c)] == nil {
 		f.callOff(c.Step)
 		return nil
 	}
-	return f.unpark(ctx, c, p, tryAgain)
+	return f.unpark(ctx, c, tryAgain)
 }
 
 func (f *frame) maySkipStep(c Command) error {
 	if err := f.mayCommand(); err != nil {
 		return err
 	}
-	if step, ok := f.definition.step(c.Step); !ok || !step.mayBeSkipped() {
+	name := f.meant(c)
+	if step, _ := f.definition.step(name); name != "" && !step.mayBeSkipped() {
 		return refuse("NOT_SKIPPABLE", "the process can't go on without this step")
 	}
-	if p := f.parked[c.Step]; p == nil || p.told {
+	if f.parked[name] == nil {
 		return refuse("NOT_FAILED", "only a failed step that the run waits with can be skipped")
 	}
 	return nil
 }
 
 func (f *frame) skipStep(ctx workflow.Context, c Command) error {
-	skipped := &eventsv1.Event{Kind: stepSkipped, Step: c.Step, Actor: c.Actor, Message: c.Reason}
-	return f.unpark(ctx, c, f.parked[c.Step], leaveOut, skipped)
+	return f.unpark(ctx, c, leaveOut, &eventsv1.Event{Kind: stepSkipped, Step: f.meant(c), Actor: c.Actor, Message: c.Reason})
 }
 
 // unpark writes an operator's word, then lets the step have it.
-func (f *frame) unpark(ctx workflow.Context, c Command, p *parking, v verdict, more ...*eventsv1.Event) error {
-	p.told = true
-	delete(f.parked, c.Step)
-	lines := append([]*eventsv1.Event{{Kind: runUnparked, Step: c.Step, State: f.stateNow(), Actor: c.Actor, Message: c.Reason}}, more...)
+func (f *frame) unpark(ctx workflow.Context, c Command, v verdict, more ...*eventsv1.Event) error {
+	step := f.meant(c)
+	p := f.parked[step]
+	if p == nil {
+		return refuse("NOT_FAILED", "somebody else has decided about this step just now")
+	}
+	delete(f.parked, step)
+	lines := append([]*eventsv1.Event{{Kind: runUnparked, Step: step, State: f.stateNow(), Actor: c.Actor, Message: c.Reason}}, more...)
 	for _, other := range slices.Sorted(maps.Keys(f.parked)) { // the run stays parked for them
 		lines = append(lines, &eventsv1.Event{Kind: runParked, Step: other, State: f.stateNow()})
 	}

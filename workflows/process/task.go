@@ -66,7 +66,6 @@ func Task(ctx workflow.Context, step string, spec TaskSpec) (*runsv1.Task, error
 		return task, err
 	}
 	req := spec.request(ctx, step)
-	req.Item = f.carry.Epochs[step] // a reset raises a task anew
 	if err := f.tell(ctx, declared, activityCreateTask, req, task); err != nil {
 		return nil, f.failed(ctx, step, 0, err)
 	}

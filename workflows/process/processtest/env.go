@@ -57,7 +57,7 @@ type Outcome struct {
 	Executions int
 	// Calls are the verbs that were called, in order, attempts included: "SendMail".
 	Calls []string
-	// Keys are the steps of the calls: "mail/0", "mail/0/undo".
+	// Keys are the steps of the calls: "mail", "chunks/7", "mail/undo"; after a reset "mail~1".
 	Keys []string
 	// Lines are the journal's lines that the frame wrote: "step.failed plan".
 	Lines []string
@@ -169,8 +169,7 @@ func (e *Env) Decide(after time.Duration, decide runsv1.Task_Decision, reason st
 	e.answer = &decision{after, decide, reason}
 }
 
-// Tasks are those that the run created, by their step; "undo STEP" for a question about a failed undo, "STEP/1" for the
-// task after the first reset.
+// Tasks are the last ones that the run created, by their step; "undo STEP" is the question about a failed undo.
 func (e *Env) Tasks() map[string]*runsv1.Task { return e.tasks }
 
 // Run runs the process to its end, over continue-as-new.
@@ -273,6 +272,9 @@ func (e *Env) note(ctx context.Context, info activity.Info) {
 	}
 	if run.Call != "" {
 		key += "/" + run.Call
+	}
+	if run.Epoch > 0 {
+		key += fmt.Sprintf("~%d", run.Epoch)
 	}
 	e.Keys = append(e.Keys, key)
 }

@@ -2,7 +2,6 @@ package processtest
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -74,13 +73,10 @@ func (e *Env) fakeRuns() {
 	})
 }
 
-// taskKey is the task's step; "undo STEP" for a question about a failed undo, "STEP/n" for the task after the nth reset.
+// taskKey is the task's step; "undo STEP" for a question about a failed undo.
 func taskKey(req *runsv1.CreateTaskRequest) string {
-	switch {
-	case req.GetItem() >= 1<<20:
+	if req.GetItem() > 0 {
 		return "undo " + req.GetStep()
-	case req.GetItem() > 0:
-		return fmt.Sprintf("%s/%d", req.GetStep(), req.GetItem())
 	}
 	return req.GetStep()
 }
