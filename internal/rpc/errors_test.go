@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -28,6 +30,7 @@ func TestPublic(t *testing.T) {
 		"no row":              {pgx.ErrNoRows, connect.CodeNotFound, "NOT_FOUND", false},
 		"zero byte":           {&pgconn.PgError{Code: "22021"}, connect.CodeInvalidArgument, "INVALID_FIELD", false},
 		"database restarting": {&pgconn.PgError{Code: "57P01"}, connect.CodeUnavailable, "UNAVAILABLE", true},
+		"database killed":     {fmt.Errorf("write failed: %w", &net.OpError{Op: "write", Err: syscall.EPIPE}), connect.CodeUnavailable, "UNAVAILABLE", true},
 		"too many":            {&pgconn.PgError{Code: "53300"}, connect.CodeUnavailable, "UNAVAILABLE", true},
 		"caller gone":         {context.Canceled, connect.CodeCanceled, "", false},
 		"unknown":             {errors.New("password=hunter2 refused"), connect.CodeInternal, "INTERNAL", true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 
@@ -78,13 +79,14 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 	return internalError(ctx)
 }
 
-// unavailable knows a database that restarts or is out of connections.
+// unavailable knows a database that restarts or is out of connections, and a connection that broke under a call.
 func unavailable(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "57" || pg.Code == "53300")
 	}
 	var connecting *pgconn.ConnectError
-	return errors.As(err, &connecting)
+	var broken *net.OpError
+	return errors.As(err, &connecting) || errors.As(err, &broken)
 }
 
 func internalError(ctx context.Context) error {

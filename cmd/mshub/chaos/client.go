@@ -144,8 +144,8 @@ func (c *client) once(ctx context.Context, method, path, key, contentType string
 		c.token.forget()
 		c.odd.add(fmt.Sprintf("%s %s: %v", method, pattern(path), r))
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable, r.code == "aborted":
-	case res.StatusCode >= 499:
-		c.odd.add(fmt.Sprintf("%s %s: %v", method, pattern(path), r))
+	case res.StatusCode >= 500:
+		c.odd.add(fmt.Sprintf("%s %s: %d %s", method, pattern(path), r.status, r.code))
 	default:
 		return nil, r
 	}

@@ -95,7 +95,7 @@ func runsEnded(ctx context.Context, j *judge) (int, []string, error) {
 }
 
 // endsFit compares each end with what was asked for.
-func endsFit(_ context.Context, j *judge) (int, []string, error) {
+func endsFit(ctx context.Context, j *judge) (int, []string, error) {
 	var faults []string
 	looked := 0
 	for _, st := range j.stage.stories {
@@ -109,13 +109,17 @@ func endsFit(_ context.Context, j *judge) (int, []string, error) {
 			want = "FAILED"
 		case st.kind == importCancel:
 			want = "CANCELLED or COMPLETED" // the last chunk may have been faster
-		case st.cancelled:
+		case st.kind == hiringCancel:
 			want = "CANCELLED"
 		case st.decision == "REJECT":
 			want = "FAILED or CANCELLED"
 		}
 		if !strings.Contains(want, st.state) {
-			faults = append(faults, fmt.Sprintf("%s (%s) ended %s, not %s", st.run, st.kind, st.state, want))
+			why, err := j.lines(ctx, `SELECT coalesce(error::text, '') FROM runs.run WHERE id = $1`, strings.TrimPrefix(st.run, "runs/"))
+			if err != nil {
+				return looked, nil, err
+			}
+			faults = append(faults, fmt.Sprintf("%s (%s) ended %s, not %s: %s", st.run, st.kind, st.state, want, strings.Join(why, "")))
 		}
 	}
 	return looked, faults, nil
