@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createConnectRouter } from "@connectrpc/connect";
 import { createFetchHandler } from "@connectrpc/connect/protocol";
 import { type Browser, type BrowserContextOptions, chromium, type Page, type Route, type WebSocketRoute } from "playwright-core";
-import type { FakeHouse } from "@/test/fake";
+import type { FakeHouse } from "@/test/house/house";
 
 const dist = new URL("../dist", import.meta.url).pathname;
 // Loopback counts as a secure context, as it does under `mshub up`. Every request is answered here, none leaves.

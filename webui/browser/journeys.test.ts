@@ -5,7 +5,7 @@ import { type Event, EventSchema, ProgressSchema } from "@/gen/events/v1/event_p
 import { Run_State, Step_State } from "@/gen/services/runs/v1/runs_pb";
 import { idOf } from "@/lib/names";
 import { ago } from "@/test/factories";
-import { busyHouse } from "@/test/fake";
+import { busyHouse } from "@/test/house/busy";
 import { launch, openConsole } from "./console";
 
 let browser: Browser;
@@ -33,7 +33,9 @@ it("imports a file: upload, columns, key, start, rows counted live, summary", as
   await page.screenshot(picture("journey-ready"));
   await page.getByRole("button", { name: "Start the import" }).click();
   await page.getByTestId("run-state").waitFor();
-  expect(house.started).toMatchObject([{ process: "recordimport", input: { dataset: "datasets/flights-2013", mode: "UPSERT" } }]);
+  expect(house.requests("startRun")).toMatchObject([
+    { process: "recordimport", input: { dataset: "datasets/flights-2013", mode: "UPSERT" } },
+  ]);
 
   const run = house.runs[0];
   if (!run) throw new Error("no run");

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { idOf } from "@/lib/names";
-import { busyHouse } from "@/test/fake";
+import { busyHouse } from "@/test/house/busy";
 import { launch, openConsole } from "./console";
 
 // One picture of each page, light and dark, into screenshots/. It fails when a page makes the browser complain.

@@ -23,6 +23,8 @@ import { Route as ProcessesIndexRouteImport } from "./routes/processes.index";
 import { Route as ProcessesProcessRouteImport } from "./routes/processes.$process";
 import { Route as RunsIndexRouteImport } from "./routes/runs.index";
 import { Route as RunsRunIdRouteImport } from "./routes/runs.$runId";
+import { Route as SchedulesIndexRouteImport } from "./routes/schedules.index";
+import { Route as SchedulesScheduleIdRouteImport } from "./routes/schedules.$scheduleId";
 
 const IndexRoute = IndexRouteImport.update({
   id: "/",
@@ -94,6 +96,16 @@ const RunsRunIdRoute = RunsRunIdRouteImport.update({
   path: "/runs/$runId",
   getParentRoute: () => rootRouteImport,
 } as any);
+const SchedulesIndexRoute = SchedulesIndexRouteImport.update({
+  id: "/schedules/",
+  path: "/schedules/",
+  getParentRoute: () => rootRouteImport,
+} as any);
+const SchedulesScheduleIdRoute = SchedulesScheduleIdRouteImport.update({
+  id: "/schedules/$scheduleId",
+  path: "/schedules/$scheduleId",
+  getParentRoute: () => rootRouteImport,
+} as any);
 
 export interface FileRoutesByFullPath {
   "/": typeof IndexRoute;
@@ -107,9 +119,11 @@ export interface FileRoutesByFullPath {
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
   "/processes/$process": typeof ProcessesProcessRoute;
   "/runs/$runId": typeof RunsRunIdRoute;
+  "/schedules/$scheduleId": typeof SchedulesScheduleIdRoute;
   "/datasets/": typeof DatasetsIndexRoute;
   "/processes/": typeof ProcessesIndexRoute;
   "/runs/": typeof RunsIndexRoute;
+  "/schedules/": typeof SchedulesIndexRoute;
 }
 export interface FileRoutesByTo {
   "/": typeof IndexRoute;
@@ -123,9 +137,11 @@ export interface FileRoutesByTo {
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
   "/processes/$process": typeof ProcessesProcessRoute;
   "/runs/$runId": typeof RunsRunIdRoute;
+  "/schedules/$scheduleId": typeof SchedulesScheduleIdRoute;
   "/datasets": typeof DatasetsIndexRoute;
   "/processes": typeof ProcessesIndexRoute;
   "/runs": typeof RunsIndexRoute;
+  "/schedules": typeof SchedulesIndexRoute;
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport;
@@ -140,9 +156,11 @@ export interface FileRoutesById {
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
   "/processes/$process": typeof ProcessesProcessRoute;
   "/runs/$runId": typeof RunsRunIdRoute;
+  "/schedules/$scheduleId": typeof SchedulesScheduleIdRoute;
   "/datasets/": typeof DatasetsIndexRoute;
   "/processes/": typeof ProcessesIndexRoute;
   "/runs/": typeof RunsIndexRoute;
+  "/schedules/": typeof SchedulesIndexRoute;
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath;
@@ -158,9 +176,11 @@ export interface FileRouteTypes {
     | "/datasets/$datasetId"
     | "/processes/$process"
     | "/runs/$runId"
+    | "/schedules/$scheduleId"
     | "/datasets/"
     | "/processes/"
-    | "/runs/";
+    | "/runs/"
+    | "/schedules/";
   fileRoutesByTo: FileRoutesByTo;
   to:
     | "/"
@@ -174,9 +194,11 @@ export interface FileRouteTypes {
     | "/datasets/$datasetId"
     | "/processes/$process"
     | "/runs/$runId"
+    | "/schedules/$scheduleId"
     | "/datasets"
     | "/processes"
-    | "/runs";
+    | "/runs"
+    | "/schedules";
   id:
     | "__root__"
     | "/"
@@ -190,9 +212,11 @@ export interface FileRouteTypes {
     | "/datasets/$datasetId"
     | "/processes/$process"
     | "/runs/$runId"
+    | "/schedules/$scheduleId"
     | "/datasets/"
     | "/processes/"
-    | "/runs/";
+    | "/runs/"
+    | "/schedules/";
   fileRoutesById: FileRoutesById;
 }
 export interface RootRouteChildren {
@@ -207,9 +231,11 @@ export interface RootRouteChildren {
   DatasetsDatasetIdRoute: typeof DatasetsDatasetIdRoute;
   ProcessesProcessRoute: typeof ProcessesProcessRoute;
   RunsRunIdRoute: typeof RunsRunIdRoute;
+  SchedulesScheduleIdRoute: typeof SchedulesScheduleIdRoute;
   DatasetsIndexRoute: typeof DatasetsIndexRoute;
   ProcessesIndexRoute: typeof ProcessesIndexRoute;
   RunsIndexRoute: typeof RunsIndexRoute;
+  SchedulesIndexRoute: typeof SchedulesIndexRoute;
 }
 
 declare module "@tanstack/react-router" {
@@ -312,6 +338,20 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof RunsRunIdRouteImport;
       parentRoute: typeof rootRouteImport;
     };
+    "/schedules/": {
+      id: "/schedules/";
+      path: "/schedules";
+      fullPath: "/schedules/";
+      preLoaderRoute: typeof SchedulesIndexRouteImport;
+      parentRoute: typeof rootRouteImport;
+    };
+    "/schedules/$scheduleId": {
+      id: "/schedules/$scheduleId";
+      path: "/schedules/$scheduleId";
+      fullPath: "/schedules/$scheduleId";
+      preLoaderRoute: typeof SchedulesScheduleIdRouteImport;
+      parentRoute: typeof rootRouteImport;
+    };
   }
 }
 
@@ -327,9 +367,11 @@ const rootRouteChildren: RootRouteChildren = {
   DatasetsDatasetIdRoute: DatasetsDatasetIdRoute,
   ProcessesProcessRoute: ProcessesProcessRoute,
   RunsRunIdRoute: RunsRunIdRoute,
+  SchedulesScheduleIdRoute: SchedulesScheduleIdRoute,
   DatasetsIndexRoute: DatasetsIndexRoute,
   ProcessesIndexRoute: ProcessesIndexRoute,
   RunsIndexRoute: RunsIndexRoute,
+  SchedulesIndexRoute: SchedulesIndexRoute,
 };
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

@@ -22,14 +22,16 @@ export function useRoles() {
   return useQuery(IdentityService.method.listRoles, {}, { staleTime: KEEP, enabled: can("identity.read") });
 }
 
+// The organisation's people, as far as the viewer may know them.
+export function usePeople() {
+  const { can } = useViewer();
+  return useQuery(IdentityService.method.listUsers, { pageSize: 1000 }, { staleTime: KEEP, enabled: can("identity.read") });
+}
+
 // Who "users/ID" or "clients/ID" is, as far as the viewer may know.
 export function useActorName(): (actor: string) => string {
   const viewer = useViewer();
-  const { data } = useQuery(
-    IdentityService.method.listUsers,
-    { pageSize: 1000 },
-    { staleTime: KEEP, enabled: viewer.can("identity.read") },
-  );
+  const { data } = usePeople();
   return (actor) => actorName(actor, viewer.user, data?.users);
 }
 
@@ -38,7 +40,14 @@ export function actorName(actor: string, self: User | undefined, users: readonly
   if (actor === self?.name) return "You";
   const known = users?.find(({ name }) => name === actor);
   if (known) return known.displayName;
-  const kinds: Record<string, string> = { users: "Person", clients: "Client", facts: "Event", runs: "Run", services: "" };
+  const kinds: Record<string, string> = {
+    users: "Person",
+    clients: "Client",
+    facts: "Event",
+    runs: "Run",
+    services: "",
+    processes: "",
+  };
   const kind = kinds[actor.slice(0, actor.indexOf("/"))];
   if (kind === undefined) return actor;
   const id = shortName(idOf(actor));

@@ -1,6 +1,5 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ViolationsSchema, type FieldPath } from "@/gen/buf/validate/validate_pb";
 
 // What a person reads for a machine-readable reason. Reasons that are missing here show the server's own sentence.
 const sentences: Record<string, string> = {
@@ -62,15 +61,7 @@ function fieldsOf(error: ConnectError): Record<string, string> {
       const parts = readFields(violation);
       fields[camel(text(parts.get(1)?.[0]))] = capitalise(text(parts.get(2)?.[0]));
     }
-  for (const { violations } of error.findDetails(ViolationsSchema))
-    for (const { field, message } of violations) fields[camel(pathOf(field))] ??= capitalise(message);
   return fields;
-}
-
-function pathOf(field: FieldPath | undefined): string {
-  return (field ?? ({ elements: [] } as Pick<FieldPath, "elements">)).elements
-    .map(({ fieldName, subscript }) => fieldName + (subscript.case ? `[${String(subscript.value)}]` : ""))
-    .join(".");
 }
 
 function details(error: ConnectError, type: string): Uint8Array[] {

@@ -15,7 +15,7 @@ export const Route = createFileRoute("/runs/$runId")({
       <Allowed permission="runs.read">
         <RunPage
           name={runName(Route.useParams().runId)}
-          onRetried={({ name }) => void navigate({ params: { runId: idOf(name) } })}
+          onStarted={({ name }) => void navigate({ params: { runId: idOf(name) } })}
         />
       </Allowed>
     );

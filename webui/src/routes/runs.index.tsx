@@ -1,21 +1,20 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { Allowed } from "@/components/shell/fallbacks";
+import { filterOf, type RunFilter } from "@/features/runs/model/filter";
 import { RunsPage } from "@/features/runs/runs-page";
-
-interface RunsSearch {
-  state?: string;
-  process?: string;
-}
-
-const word = (value: unknown) => (typeof value === "string" && /^\w+$/.test(value) ? value : undefined);
+import { idOf } from "@/lib/names";
 
 export const Route = createFileRoute("/runs/")({
-  validateSearch: (search): RunsSearch => ({ state: word(search.state), process: word(search.process) }),
+  validateSearch: (search): RunFilter => filterOf(search),
   component: function Runs() {
     const navigate = Route.useNavigate();
     return (
       <Allowed permission="runs.read">
-        <RunsPage filter={Route.useSearch()} onFilter={(search) => void navigate({ search, replace: true })} />
+        <RunsPage
+          filter={Route.useSearch()}
+          onFilter={(search) => void navigate({ search, replace: true })}
+          onBulk={({ name }) => void navigate({ to: "/runs/$runId", params: { runId: idOf(name) } })}
+        />
       </Allowed>
     );
   },

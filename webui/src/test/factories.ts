@@ -1,11 +1,15 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Event, EventSchema } from "@/gen/events/v1/event_pb";
+import { type Reject, RejectSchema, Reject_State } from "@/gen/services/records/v1/records_pb";
 import {
-  ProcessSchema,
   type Run,
   Run_State,
   RunSchema,
+  type Schedule,
+  ScheduleSchema,
   type Step,
   Step_Kind,
   Step_State,
@@ -54,85 +58,48 @@ export const task = (init: MessageInitShape<typeof TaskSchema> = {}): Task =>
     ...init,
   });
 
-export const importProcess = create(ProcessSchema, {
-  name: "processes/recordimport",
-  title: "Import records",
-  description: "Brings the rows of a file into a dataset, counts them live, and lists what was rejected and why.",
-  startable: true,
-  inputSchema: {
-    $ref: "#/$defs/Input",
-    $defs: {
-      Input: {
-        type: "object",
-        additionalProperties: true,
-        properties: {
-          file: {
-            type: "string",
-            pattern: "^files/[0-9a-f-]{36}$",
-            description: "The uploaded file: files/ID. CSV, plain or gzipped.",
-          },
-          dataset: { type: "string", pattern: "^datasets/[a-z][a-z0-9_-]{0,62}$", description: "The dataset: datasets/NAME." },
-          mode: {
-            type: "string",
-            title: "Import Mode",
-            enum: ["IMPORT_MODE_UNSPECIFIED", "INSERT", "UPSERT"],
-            description: "What a key that exists means: UPSERT updates it (default), INSERT rejects the row.",
-          },
-          format: {
-            $ref: "#/$defs/Format",
-            description: "How to read the file; leave empty for comma and the default null tokens.",
-          },
-        },
-        required: ["file", "dataset", "mode"],
-      },
-      Format: {
-        type: "object",
-        title: "Format",
-        properties: {
-          delimiter: { type: "string", maxLength: 1, description: '"," if empty; "\\t", ";", "|".' },
-          nullTokens: {
-            type: "array",
-            items: { type: "string", maxLength: 40 },
-            maxItems: 20,
-            description: "Tokens that mean null in every column, in place of the default rule.",
-          },
-        },
-      },
-    },
-  },
-  steps: [
-    step("plan", { title: "Read and cut the file" }),
-    step("import", { title: "Import the chunks", kind: Step_Kind.EACH }),
-    step("finish", { title: "Sum up, write rejects" }),
-  ],
-});
+export const schedule = (init: MessageInitShape<typeof ScheduleSchema> = {}): Schedule =>
+  create(ScheduleSchema, {
+    name: "schedules/nightly-import",
+    title: "Nightly import",
+    process: "recordimport",
+    cron: "30 6 * * 1-5",
+    timeZone: "Europe/Berlin",
+    actor: "users/ada",
+    createTime: ago(86_400 * 12),
+    nextTimes: [1, 2, 3, 4, 5].map((days) => ago(-86_400 * days)),
+    ...init,
+  });
 
-export const onboardingProcess = create(ProcessSchema, {
-  name: "processes/onboarding",
-  title: "Onboard a person",
-  description:
-    "Invites a person, waits for the answer and for an approval, and gives the membership. Whatever was done is undone if it ends otherwise.",
-  startable: true,
-  inputSchema: {
-    type: "object",
-    properties: {
-      email: { type: "string", format: "email", maxLength: 254, description: "E-mail address of the person." },
-      displayName: { type: "string", minLength: 1, maxLength: 200, description: "Name of the person, as it will be shown." },
-      role: { type: "string", minLength: 1, maxLength: 40, description: "Role that the person will have." },
-      approver: {
-        type: "string",
-        maxLength: 254,
-        description: "Who decides: an e-mail address, users/ID, or roles/NAME. Empty: any administrator.",
-      },
+export const reject = (line: number, init: MessageInitShape<typeof RejectSchema> = {}): Reject =>
+  create(RejectSchema, {
+    name: `imports/1/rejects/${line}`,
+    line: BigInt(line),
+    state: Reject_State.REJECTED,
+    faults: [{ column: "seats", value: "many", reason: "is no whole number" }],
+    cells: { tailnum: "N14228", year: "1999", seats: "many" },
+    ...init,
+  });
+
+// An error as the house sends it: a code, a reason, its words, and the fields at fault.
+export function refusal(code: Code, reason: string, message: string, fields: Record<string, string> = {}): ConnectError {
+  const error = new ConnectError(message, code);
+  error.details = [
+    { type: "google.rpc.ErrorInfo", value: encode([1, reason], [2, "mshub"]) },
+    {
+      type: "google.rpc.BadRequest",
+      value: encode(...Object.entries(fields).map(([field, fault]): [number, Uint8Array] => [1, encode([1, field], [2, fault])])),
     },
-    required: ["email", "displayName", "role", "approver"],
-  },
-  steps: [
-    step("invite", { title: "Invite" }),
-    step("mail", { title: "Send the invitation" }),
-    step("accept", { title: "Wait for the person", kind: Step_Kind.TIMER }),
-    step("approve", { title: "Approval", kind: Step_Kind.TASK }),
-    step("member", { title: "Give the membership" }),
-    step("welcome", { title: "Welcome mail", optional: true }),
-  ],
-});
+  ];
+  return error;
+}
+
+function encode(...fields: [number, string | Uint8Array][]): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [number, value] of fields) {
+    writer.tag(number, WireType.LengthDelimited);
+    if (typeof value === "string") writer.string(value);
+    else writer.bytes(value);
+  }
+  return writer.finish();
+}

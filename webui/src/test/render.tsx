@@ -7,7 +7,7 @@ import { Live, type Socket } from "@/lib/live";
 import { createQueryClient } from "@/lib/query";
 import { Providers } from "@/providers";
 import { createAppRouter } from "@/router";
-import type { FakeHouse } from "./fake";
+import type { FakeHouse } from "./house/house";
 
 // The server's end of /live, in the hands of the test.
 export class FakeLive {

@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { RJSFSchema } from "@rjsf/utils";
 import { describe, expect, it } from "vitest";
 import { objectOf } from "@/lib/columns";
-import { importProcess, onboardingProcess } from "@/test/factories";
+import { importProcess, onboardingProcess } from "@/test/processes";
 import { prepareForm } from "./schema";
 import validator from "./validator";
 

@@ -3,6 +3,7 @@ import { useDisclosure } from "@mantine/hooks";
 import {
   IconApps,
   IconBook2,
+  IconCalendarClock,
   IconDatabase,
   IconHistory,
   IconInbox,
@@ -32,6 +33,7 @@ const work: Place[] = [
   { to: "/runs", label: "Runs", icon: IconListCheck, permission: "runs.read" },
   { to: "/inbox", label: "Inbox", icon: IconInbox, permission: "tasks.read" },
   { to: "/processes", label: "Processes", icon: IconPlayerPlay, permission: "runs.read" },
+  { to: "/schedules", label: "Schedules", icon: IconCalendarClock, permission: "runs.read" },
   { to: "/datasets", label: "Datasets", icon: IconDatabase, permission: "records.read" },
 ];
 

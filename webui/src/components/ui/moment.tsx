@@ -1,21 +1,33 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Text, Tooltip } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { date, formatAbsolute, formatDuration, formatRelative } from "@/lib/time";
 
-// The time now, again every `interval` milliseconds; 0 stands still.
+const thisSecond = () => Math.floor(Date.now() / 1000);
+
+// The time now, to the second: read at every render, so that it is never older than what it is compared with, and again
+// every `interval` milliseconds. 0 waits for the next render.
 export function useNow(interval: number): Date {
-  const [now, setNow] = useState(() => new Date());
-  useEffect(() => {
-    if (!interval) return;
-    const timer = setInterval(() => setNow(new Date()), interval);
-    return () => clearInterval(timer);
-  }, [interval]);
-  return now;
+  const follow = useCallback(
+    (tick: () => void) => {
+      const timer = interval ? setInterval(tick, interval) : undefined;
+      return () => clearInterval(timer);
+    },
+    [interval],
+  );
+  const second = useSyncExternalStore(follow, thisSecond);
+  return useMemo(() => new Date(second * 1000), [second]);
+}
+
+interface MomentProps {
+  time: Timestamp | undefined;
+  none?: string;
+  // A deadline or a plan, which may lie ahead. Anything else has happened, whatever the clock of this computer says.
+  ahead?: boolean;
 }
 
 // "5 minutes ago", with the exact time as tooltip and for machines.
-export function Moment({ time, none = "–" }: { time: Timestamp | undefined; none?: string }) {
+export function Moment({ time, none = "–", ahead = false }: MomentProps) {
   const now = useNow(30_000);
   const when = date(time);
   if (!when)
@@ -27,7 +39,7 @@ export function Moment({ time, none = "–" }: { time: Timestamp | undefined; no
   return (
     <Tooltip label={formatAbsolute(when)}>
       <time dateTime={when.toISOString()} style={{ whiteSpace: "nowrap" }}>
-        {formatRelative(when, now)}
+        {formatRelative(ahead || when < now ? when : now, now)}
       </time>
     </Tooltip>
   );

@@ -72,7 +72,7 @@ function columns(ask: ((invitation: Invitation) => void) | undefined): ColumnDef
     },
     { header: "State", cell: ({ row: { original } }) => <StateBadge state={Invitation_State[original.state]} /> },
     { header: "Sent", cell: ({ row: { original } }) => <Moment time={original.createTime} /> },
-    { header: "Ends", cell: ({ row: { original } }) => <Moment time={original.expireTime} /> },
+    { header: "Ends", cell: ({ row: { original } }) => <Moment ahead time={original.expireTime} /> },
     {
       header: "Run",
       cell: ({ row: { original } }) =>

@@ -1,42 +1,30 @@
-import {
-  createConnectQueryKey,
-  createQueryOptions,
-  useInfiniteQuery,
-  useMutation,
-  useQuery,
-  useTransport,
-} from "@connectrpc/connect-query";
+import { createConnectQueryKey, createQueryOptions, useInfiniteQuery, useQuery, useTransport } from "@connectrpc/connect-query";
 import type { Transport } from "@connectrpc/connect";
+import { useDebouncedCallback } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback } from "react";
-import { FilesService } from "@/gen/services/files/v1/files_pb";
 import type { Event } from "@/gen/events/v1/event_pb";
 import { type ListEventsResponse, Run_State, RunsService, type Run } from "@/gen/services/runs/v1/runs_pb";
 import { usePollWhileDown, useTopic } from "@/lib/app";
 import { idOf } from "@/lib/names";
+import { POLL_INTERVAL } from "@/lib/query";
 import { runsTopic, useViewer } from "@/lib/viewer";
-import { applyEvent, hasEnded, stateOf } from "./model/fold";
+import { type RunFilter, filterText } from "./model/filter";
+import { applyEvent, changesCommands, hasEnded, newer, stateOf } from "./model/fold";
 
 const { getRun, listRuns, listEvents } = RunsService.method;
 
+// So long after an event the run is read again for what events don't say; one question for many events at once.
+const SETTLE = 250;
+
 export const runName = (id: string) => `runs/${id}`;
 export const runQuery = (transport: Transport, name: string) => createQueryOptions(getRun, { name }, { transport });
-
-export interface RunFilter {
-  state?: string;
-  process?: string;
-}
-
-export function filterText({ state, process }: RunFilter): string {
-  return [state && `state="${state}"`, process && `process="${process}"`].filter(Boolean).join(" AND ");
-}
 
 // Runs, newest first, again whenever the organisation's runs change.
 export function useRuns(filter: RunFilter) {
   const client = useQueryClient();
   const query = useInfiniteQuery(
     listRuns,
-    { filter: filterText(filter), pageSize: 50, pageToken: "" },
+    { filter: filterText(filter), search: filter.search, pageSize: 50, pageToken: "" },
     {
       pageParamKey: "pageToken",
       getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
@@ -55,13 +43,22 @@ export function useRun(name: string) {
   const client = useQueryClient();
   const transport = useTransport();
   const poll = usePollWhileDown();
-  const query = useQuery(getRun, { name }, { refetchInterval: ({ state }) => (isOver(state.data) ? false : poll) });
+  const query = useQuery(
+    getRun,
+    { name },
+    {
+      // Its place in the queue changes by what other runs do.
+      refetchInterval: ({ state: { data } }) => (isOver(data) ? false : data?.state === Run_State.QUEUED ? POLL_INTERVAL : poll),
+      structuralSharing: (known, read) => newer(known as Run | undefined, read as Run),
+    },
+  );
   const runKey = createConnectQueryKey({ schema: getRun, input: { name }, transport, cardinality: "finite" });
   const journalKey = createConnectQueryKey({ schema: listEvents, transport, cardinality: "finite" });
   const reload = () => {
     void client.invalidateQueries({ queryKey: runKey });
     void client.invalidateQueries({ queryKey: journalKey });
   };
+  const readAgain = useDebouncedCallback(() => void client.invalidateQueries({ queryKey: runKey }), SETTLE);
   useTopic(
     query.data && `run:${idOf(name)}`,
     {
@@ -72,6 +69,7 @@ export function useRun(name: string) {
         );
         // The result is in the row, not in the event; and after the last event no later one would show a hole.
         if (hasEnded(stateOf(event.state) ?? Run_State.RUNNING)) reload();
+        else if (changesCommands(event)) readAgain();
       },
       reset: reload,
     },
@@ -101,28 +99,3 @@ export function append(journal: ListEventsResponse | undefined, event: Event, re
 export function useJournal(run: string, after: bigint) {
   return useQuery(listEvents, { run, after, pageSize: 1000 }, { staleTime: Infinity, refetchInterval: usePollWhileDown() });
 }
-
-// Pause, resume, cancel and retry. The first three change the run in place; retry answers with a new one.
-export function useSteering(name: string) {
-  const client = useQueryClient();
-  const transport = useTransport();
-  const keep = useCallback(
-    (run: Run) => {
-      const key = createConnectQueryKey({ schema: getRun, input: { name: run.name }, transport, cardinality: "finite" });
-      client.setQueryData(key, (known) => (known && known.seq > run.seq ? known : run));
-    },
-    [client, transport],
-  );
-  const pause = useMutation(RunsService.method.pauseRun, { onSuccess: keep });
-  const resume = useMutation(RunsService.method.resumeRun, { onSuccess: keep });
-  const cancel = useMutation(RunsService.method.cancelRun, { onSuccess: keep });
-  const retry = useMutation(RunsService.method.retryRun);
-  return {
-    pause: (reason: string) => pause.mutateAsync({ name, reason }),
-    resume: (reason: string) => resume.mutateAsync({ name, reason }),
-    cancel: (reason: string) => cancel.mutateAsync({ name, reason }),
-    retry: (reason: string) => retry.mutateAsync({ name, reason }),
-  };
-}
-
-export const useDownload = () => useMutation(FilesService.method.createDownload);

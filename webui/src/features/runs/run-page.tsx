@@ -1,33 +1,39 @@
-import { Alert, Anchor, Breadcrumbs, Button, Grid, Group, Paper, Stack, Title, VisuallyHidden } from "@mantine/core";
-import { IconAlertTriangle, IconInbox } from "@tabler/icons-react";
+import { Anchor, Breadcrumbs, Grid, Group, Paper, Stack, Title, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { useState } from "react";
 import { Actor } from "@/components/actor";
+import { StepDiagram } from "@/components/steps/diagram";
 import { Elapsed, Moment } from "@/components/ui/moment";
 import { Page } from "@/components/ui/page";
 import { StateBadge } from "@/components/ui/state";
 import { Failure, Loading } from "@/components/ui/states";
-import { Copy, Facts, StructFacts } from "@/components/ui/values";
-import { type Run, Run_State, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
+import { type Run, Run_State } from "@/gen/services/runs/v1/runs_pb";
 import { useProcessTitle } from "@/lib/catalogue";
-import { humanise, shortId } from "@/lib/names";
+import { humanise } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
+import { RunAbout, RunInput } from "./about";
 import { useJournal, useRun } from "./api";
-import { RunDiagram } from "./diagram";
 import { Journal } from "./journal";
-import { hasEnded } from "./model/fold";
+import { hasEnded, stateWord } from "./model/fold";
+import { Notice } from "./notice";
 import { RunProgress } from "./progress";
-import { Reference } from "./reference";
-import { RunResult } from "./result";
+import { Rejects } from "./rejects";
+import { rejectedOf, RunResult } from "./result";
 import { Steering } from "./steering";
 import { StepList } from "./steps";
 
 // As many events of the journal are shown at first, and more at each "Show earlier".
 const TAIL = 300n;
 
-export function RunPage({ name, onRetried }: { name: string; onRetried: (run: Run) => void }) {
+interface RunPageProps {
+  name: string;
+  // Told of a run that was started from here: a retry, an import of corrected rows.
+  onStarted: (run: Run) => void;
+}
+
+export function RunPage({ name, onStarted }: RunPageProps) {
   const query = useRun(name);
-  if (query.data) return <RunView key={name} run={query.data} onRetried={onRetried} />;
+  if (query.data) return <RunView key={name} run={query.data} onStarted={onStarted} />;
   return (
     <Page title="Run" above={<Trail />}>
       {query.error ? (
@@ -41,7 +47,7 @@ export function RunPage({ name, onRetried }: { name: string; onRetried: (run: Ru
   );
 }
 
-function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }) {
+function RunView({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }) {
   const { can } = useViewer();
   const processTitle = useProcessTitle()(run.process);
   const [from, setFrom] = useState(() => (run.seq > TAIL ? run.seq - TAIL : 0n));
@@ -55,9 +61,9 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
         <Group gap="sm">
           <Title order={1}>{title}</Title>
           <span data-testid="run-state">
-            <StateBadge state={Run_State[run.state]} size="lg" />
+            <StateBadge state={stateWord(run)} size="lg" />
           </span>
-          <VisuallyHidden aria-live="polite">The run is {humanise(Run_State[run.state]).toLowerCase()}.</VisuallyHidden>
+          <VisuallyHidden aria-live="polite">The run is {humanise(stateWord(run)).toLowerCase()}.</VisuallyHidden>
         </Group>
       }
       subtitle={
@@ -68,16 +74,19 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
           </span>
           <Moment time={run.startTime} />
           <span>·</span>
-          <Elapsed start={run.startTime} end={run.endTime} running={!hasEnded(run.state)} />
+          <Elapsed start={run.startTime} end={run.endTime} running={!hasEnded(run.state) && run.state !== Run_State.QUEUED} />
         </Group>
       }
-      actions={can("runs.write") && <Steering run={run} onRetried={onRetried} />}
+      actions={<Steering run={run} onRetried={onStarted} />}
     >
       <Stack gap="md">
         <Notice run={run} />
-        {run.steps.length > 0 && <RunDiagram steps={run.steps} />}
+        {run.steps.length > 0 && <StepDiagram steps={run.steps} />}
         <RunProgress run={run} events={journal.data?.events ?? []} />
         {run.result && <RunResult result={run.result} />}
+        {run.process === "recordimport" && rejectedOf(run.result) > 0n && can("records.read") && (
+          <Rejects run={run} onStarted={onStarted} />
+        )}
         <Grid gap="md">
           <Grid.Col span={{ base: 12, md: 7 }}>
             <Stack gap="md">
@@ -91,76 +100,14 @@ function RunView({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }
           </Grid.Col>
           <Grid.Col span={{ base: 12, md: 5 }}>
             <Stack gap="md">
-              <Paper p="md" component="section" aria-labelledby="input">
-                <Title order={2} id="input" mb="sm">
-                  Input
-                </Title>
-                <StructFacts
-                  value={run.input}
-                  render={(_, value) => (typeof value === "string" ? <Reference value={value} /> : undefined)}
-                />
-              </Paper>
-              <Paper p="md" component="section" aria-labelledby="about">
-                <Title order={2} id="about" mb="sm">
-                  About
-                </Title>
-                <Facts
-                  facts={[
-                    [
-                      "Name",
-                      <Group key="name" gap={2}>
-                        runs/…{shortId(run.name)}
-                        <Copy value={run.name} label="Copy the run's name" />
-                      </Group>,
-                    ],
-                    ["Process", processTitle],
-                    ["Started", <Moment key="start" time={run.startTime} />],
-                    ["Ended", <Moment key="end" time={run.endTime} />],
-                    ...(run.retriedFrom
-                      ? [["Repeats", <Reference key="from" value={run.retriedFrom} />] as [string, ReactNode]]
-                      : []),
-                  ]}
-                />
-              </Paper>
+              <RunInput run={run} />
+              <RunAbout run={run} />
             </Stack>
           </Grid.Col>
         </Grid>
       </Stack>
     </Page>
   );
-}
-
-// What a person should know first: why it failed, or that somebody is waited for.
-function Notice({ run }: { run: Run }) {
-  const waiting = run.steps.find(({ kind, state }) => kind === Step_Kind.TASK && state === Step_State.WAITING);
-  if (run.error && (run.error.message || run.error.reason)) {
-    const step = run.steps.find(({ name }) => name === run.error?.step);
-    const state = humanise(Run_State[run.state]);
-    return (
-      <Alert
-        color={run.state === Run_State.CANCELLED ? "gray" : "red"}
-        icon={<IconAlertTriangle size={18} />}
-        title={step ? `${state} in “${step.title || humanise(step.name)}”` : state}
-        data-testid="run-error"
-      >
-        {run.error.message || humanise(run.error.reason)}
-      </Alert>
-    );
-  }
-  if (waiting && !hasEnded(run.state))
-    return (
-      <Alert role="note" color="amber" icon={<IconInbox size={18} />} title={`Waiting for a decision: ${waiting.title}`}>
-        <Button
-          size="xs"
-          variant="filled"
-          color="amber"
-          renderRoot={(props) => <Link to="/inbox" search={{ run: run.name }} {...props} />}
-        >
-          Open in the inbox
-        </Button>
-      </Alert>
-    );
-  return null;
 }
 
 function Trail() {

@@ -1,68 +1,63 @@
-import { Button, Group, Progress, Select, Stack, Text } from "@mantine/core";
-import { IconListCheck, IconPlus } from "@tabler/icons-react";
+import { Button } from "@mantine/core";
+import { IconListCheck, IconPlus, IconStack2 } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import type { ColumnDef } from "@tanstack/react-table";
-import { Actor } from "@/components/actor";
-import { Elapsed, Moment } from "@/components/ui/moment";
+import { useState } from "react";
 import { Page } from "@/components/ui/page";
-import { StateBadge } from "@/components/ui/state";
-import { Empty, Loaded } from "@/components/ui/states";
+import { Empty, Failure, Loaded } from "@/components/ui/states";
 import { DataTable, LoadMore } from "@/components/ui/table";
-import type { Progress as Counted } from "@/gen/events/v1/event_pb";
-import { type Run, Run_State } from "@/gen/services/runs/v1/runs_pb";
+import type { Run } from "@/gen/services/runs/v1/runs_pb";
 import { useProcesses, useProcessTitle } from "@/lib/catalogue";
-import { humanise, idOf, shortId } from "@/lib/names";
-import { formatCount, formatShort, plural } from "@/lib/number";
+import { idOf } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
-import { type RunFilter, useRuns } from "./api";
-import { hasEnded } from "./model/fold";
+import { useRuns } from "./api";
+import { BULK, BulkDialog } from "./bulk-dialog";
+import { filterText, type RunFilter } from "./model/filter";
+import { RunsFilter } from "./runs-filter";
+import { runColumns } from "./runs-table";
 
-const states = Object.keys(Run_State).filter((key) => Number.isNaN(Number(key)) && key !== "STATE_UNSPECIFIED");
+interface RunsPageProps {
+  filter: RunFilter;
+  onFilter: (filter: RunFilter) => void;
+  // Told of the run that gives many others a command.
+  onBulk: (run: Run) => void;
+}
 
-export function RunsPage({ filter, onFilter }: { filter: RunFilter; onFilter: (filter: RunFilter) => void }) {
+export function RunsPage({ filter, onFilter, onBulk }: RunsPageProps) {
   const { can } = useViewer();
   const titleOf = useProcessTitle();
   const processes = useProcesses();
   const query = useRuns(filter);
-  const filtered = Boolean(filter.state || filter.process);
+  const [bulk, setBulk] = useState(false);
+  const filtered = Object.values(filter).some(Boolean);
+  const bulkable = processes.data?.processes.some(({ name, startable }) => idOf(name) === BULK && startable);
   return (
     <Page
       title="Runs"
       subtitle="Every process in motion and everything that has ended, newest first."
       actions={
         can("runs.write") && (
-          <Button renderRoot={(props) => <Link to="/processes" {...props} />} leftSection={<IconPlus size={16} />}>
-            Start a process
-          </Button>
+          <>
+            {bulkable && filterText(filter) && !filter.search && (
+              <Button variant="default" leftSection={<IconStack2 size={16} />} onClick={() => setBulk(true)}>
+                Command all of these
+              </Button>
+            )}
+            <Button renderRoot={(props) => <Link to="/processes" {...props} />} leftSection={<IconPlus size={16} />}>
+              Start a process
+            </Button>
+          </>
         )
       }
     >
-      <Group gap="sm">
-        <Select
-          aria-label="State"
-          placeholder="Any state"
-          clearable
-          w={180}
-          data={states.map((value) => ({ value, label: humanise(value) }))}
-          value={filter.state ?? null}
-          onChange={(state) => onFilter({ ...filter, state: state ?? undefined })}
-        />
-        <Select
-          aria-label="Process"
-          placeholder="Any process"
-          clearable
-          w={220}
-          data={(processes.data?.processes ?? []).map(({ name, title }) => ({ value: idOf(name), label: title }))}
-          value={filter.process ?? null}
-          onChange={(process) => onFilter({ ...filter, process: process ?? undefined })}
-        />
-      </Group>
+      <RunsFilter filter={filter} onFilter={onFilter} />
+      {/* Rows that are there stay while a later look fails; then this says so. */}
+      {query.data && query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
       <Loaded query={query} rows={10}>
         {({ pages }) => (
           <DataTable
             label="Runs"
             rows={pages.flatMap(({ runs }) => runs)}
-            columns={columns(titleOf)}
+            columns={runColumns(titleOf)}
             rowId={({ name }) => idOf(name)}
             linked
             minWidth={860}
@@ -87,69 +82,7 @@ export function RunsPage({ filter, onFilter }: { filter: RunFilter; onFilter: (f
           />
         )}
       </Loaded>
+      {bulk && <BulkDialog filter={filter} onClose={() => setBulk(false)} onStarted={onBulk} />}
     </Page>
   );
-}
-
-function columns(titleOf: (process: string) => string): ColumnDef<Run>[] {
-  return [
-    {
-      header: "Run",
-      cell: ({ row: { original: run } }) => (
-        <Stack gap={0}>
-          <Link
-            to="/runs/$runId"
-            params={{ runId: idOf(run.name) }}
-            className="stretched"
-            style={{ color: "inherit", textDecoration: "none" }}
-          >
-            <Text size="sm" fw={550} span>
-              {run.title || titleOf(run.process)}
-            </Text>
-          </Link>
-          <Text size="xs" c="dimmed">
-            {run.title ? titleOf(run.process) : `…${shortId(run.name)}`}
-          </Text>
-        </Stack>
-      ),
-    },
-    { header: "State", meta: { width: 140 }, cell: ({ row: { original: run } }) => <StateBadge state={Run_State[run.state]} /> },
-    { header: "Progress", meta: { width: 240 }, cell: ({ row: { original: run } }) => <RunProgress run={run} /> },
-    { header: "Started by", cell: ({ row: { original: run } }) => <Actor name={run.actor} /> },
-    { header: "Started", cell: ({ row: { original: run } }) => <Moment time={run.startTime} /> },
-    {
-      header: "Took",
-      meta: { align: "right" },
-      cell: ({ row: { original: run } }) => <Elapsed start={run.startTime} end={run.endTime} running={!hasEnded(run.state)} />,
-    },
-  ];
-}
-
-function RunProgress({ run }: { run: Run }) {
-  const { progress } = run;
-  if (!progress || progress.done + progress.total === 0n)
-    return (
-      <Text size="xs" c="dimmed">
-        {hasEnded(run.state) ? "–" : humanise(run.step)}
-      </Text>
-    );
-  return (
-    <Stack gap={4}>
-      <Text size="xs" c="dimmed" className="numeric">
-        {countsOf(progress)}
-      </Text>
-      {progress.total > 0n && !hasEnded(run.state) && (
-        <Progress
-          size="sm"
-          value={(Number(progress.done) * 100) / Number(progress.total)}
-          aria-label={`Progress: ${countsOf(progress)}`}
-        />
-      )}
-    </Stack>
-  );
-}
-
-function countsOf({ done, total, unit }: Counted): string {
-  if (total === 0n || done === total) return `${formatCount(done)} ${plural(done, unit)}`;
-  return `${formatCount(done)} of ${Number(total) >= 1e6 ? formatShort(Number(total)) : formatCount(total)} ${plural(total, unit)}`;
 }

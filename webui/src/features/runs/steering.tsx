@@ -1,73 +1,73 @@
-import { Button } from "@mantine/core";
-import { IconPlayerPause, IconPlayerPlay, IconPlayerStop, IconRefresh, type TablerIcon } from "@tabler/icons-react";
+import { ActionIcon, Button, Menu } from "@mantine/core";
+import { IconDots } from "@tabler/icons-react";
 import { useState } from "react";
-import { ActionDialog } from "@/components/ui/dialogs";
-import { done } from "@/components/ui/toast";
-import type { Run } from "@/gen/services/runs/v1/runs_pb";
-import { useSteering } from "./api";
-import { type Action, actionsFor } from "./model/actions";
+import { type Run, Run_Command } from "@/gen/services/runs/v1/runs_pb";
+import { CommandDialog } from "./command-dialog";
+import { type Command, isCommand, rare, words } from "./commands";
 
-const words: Record<Action, { label: string; icon: TablerIcon; color?: string; text: string; said: string }> = {
-  pause: {
-    label: "Pause",
-    icon: IconPlayerPause,
-    text: "The step under way is finished first; then the run stands still until somebody resumes it.",
-    said: "The run will pause before its next step.",
-  },
-  resume: { label: "Resume", icon: IconPlayerPlay, text: "The run goes on where it stopped.", said: "The run goes on." },
-  cancel: {
-    label: "Cancel run",
-    icon: IconPlayerStop,
-    color: "red",
-    text: "The run stops, and what it has done is undone step by step, last first. A cancelled run can't go on.",
-    said: "The run is being cancelled.",
-  },
-  retry: {
-    label: "Run again",
-    icon: IconRefresh,
-    text: "A new run starts with the same input. This one stays as it is.",
-    said: "A new run has started.",
-  },
-};
-
-// The buttons that a run's state allows, each with a dialog that says what it does and takes a reason.
+// The commands that the run's state and the viewer's rights allow, as the server names them.
 export function Steering({ run, onRetried }: { run: Run; onRetried: (run: Run) => void }) {
-  const [asked, setAsked] = useState<Action>();
-  const steering = useSteering(run.name);
-  const act = async (action: Action, reason: string) => {
-    const answer = await steering[action](reason);
-    done(words[action].said);
-    if (action === "retry") onRetried(answer);
-  };
+  const [asked, setAsked] = useState<Command>();
+  const commands = run.commands.filter(isCommand);
+  const seldom = commands.filter((command) => rare.has(command));
   return (
     <>
-      {actionsFor(run.state).map((action) => {
-        const { label, icon: Icon, color } = words[action];
-        return (
-          <Button
-            key={action}
-            variant={action === "cancel" ? "light" : "default"}
-            color={color}
-            leftSection={<Icon size={16} />}
-            onClick={() => setAsked(action)}
-          >
-            {label}
-          </Button>
-        );
-      })}
-      {asked && (
-        <ActionDialog
-          opened
-          onClose={() => setAsked(undefined)}
-          title={`${words[asked].label}?`}
-          action={words[asked].label}
-          color={words[asked].color}
-          reason="optional"
-          run={(reason) => act(asked, reason)}
-        >
-          {words[asked].text}
-        </ActionDialog>
+      {commands
+        .filter((command) => !rare.has(command))
+        .map((command) => (
+          <CommandButton key={command} command={command} onAsk={setAsked} />
+        ))}
+      {seldom.length > 0 && (
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <ActionIcon variant="default" size={36} aria-label="More commands">
+              <IconDots size={18} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {seldom.map((command) => {
+              const { label, icon: Icon, color } = words[command];
+              return (
+                <Menu.Item key={command} color={color} leftSection={<Icon size={16} />} onClick={() => setAsked(command)}>
+                  {label}
+                </Menu.Item>
+              );
+            })}
+          </Menu.Dropdown>
+        </Menu>
       )}
+      {asked && <CommandDialog command={asked} run={run} onClose={() => setAsked(undefined)} onRetried={onRetried} />}
     </>
+  );
+}
+
+// Some of them again, where the reason for them stands.
+export function CommandButtons({ run, commands }: { run: Run; commands: Command[] }) {
+  const [asked, setAsked] = useState<Command>();
+  return (
+    <>
+      {commands
+        .filter((command) => run.commands.includes(command))
+        .map((command) => (
+          <CommandButton key={command} command={command} onAsk={setAsked} small />
+        ))}
+      {asked && <CommandDialog command={asked} run={run} onClose={() => setAsked(undefined)} />}
+    </>
+  );
+}
+
+function CommandButton({ command, onAsk, small }: { command: Command; onAsk: (command: Command) => void; small?: boolean }) {
+  const { label, icon: Icon, color } = words[command];
+  const light = command === Run_Command.CANCEL;
+  return (
+    <Button
+      size={small ? "xs" : undefined}
+      variant={light ? "light" : "default"}
+      color={light ? color : undefined}
+      leftSection={<Icon size={16} />}
+      onClick={() => onAsk(command)}
+    >
+      {label}
+    </Button>
   );
 }

@@ -17,11 +17,30 @@ export const stateOf = (word: string): Run_State | undefined =>
 
 export const hasEnded = (state: Run_State) => ended.has(state);
 
+// The step that a parked run waits for, or that a failed one ended with.
+export const failedStep = (run: Run): Step | undefined =>
+  run.steps.find(({ state }) => state === Step_State.FAILED || state === Step_State.TIMED_OUT) ??
+  run.steps.find(({ name }) => name === (run.error?.step || (run.parked ? run.step : "")));
+
+// The run's state as one word; a parked run waits for an operator, which is more than waiting.
+export const stateWord = (run: Run): string => (run.parked ? "PARKED" : Run_State[run.state]);
+
+// Of two states of one run the later; what events don't say comes from what was read last.
+export function newer(known: Run | undefined, read: Run): Run {
+  if (!known || known.seq <= read.seq) return read;
+  const { commands, parked, priority, queuePosition, build } = read;
+  return { ...known, commands, parked, priority, queuePosition, build };
+}
+
+// Whether a person may do something else with the run after this event than before it. The server knows what.
+export const changesCommands = ({ kind, item }: Event) => kind !== "step.progress" && item === 0;
+
 // The run as it is after one more event of its journal. Events that the run already contains change nothing.
 export function applyEvent(run: Run, event: Event): Run {
   if (event.seq <= run.seq) return run;
   const state = stateOf(event.state) ?? run.state;
   const over = hasEnded(state);
+  const again = resetSteps(event);
   return {
     ...run,
     seq: event.seq,
@@ -34,9 +53,30 @@ export function applyEvent(run: Run, event: Event): Run {
       event.kind === "run.failed"
         ? create(RunErrorSchema, { message: event.message, reason: event.reason, step: event.step })
         : run.error,
-    steps: run.steps.map((step) => (step.name === event.step ? applyToStep(step, event) : step)),
+    parked: event.kind === "run.parked" || (run.parked && !decided.has(event.kind) && !over),
+    steps: run.steps.map((step) =>
+      again.includes(step.name) ? pending(step) : step.name === event.step ? applyToStep(step, event) : step,
+    ),
   };
 }
+
+// A parked run stays so until one of these says what its operator decided.
+const decided = new Set(["run.unparked", "run.reset", "run.compensating"]);
+
+// Steps that a reset has made undone.
+function resetSteps({ kind, data }: Event): string[] {
+  const steps = kind === "run.reset" ? data?.steps : undefined;
+  return Array.isArray(steps) ? steps.filter((name) => typeof name === "string") : [];
+}
+
+const pending = (step: Step): Step => ({
+  ...step,
+  state: Step_State.PENDING,
+  attempt: 0,
+  message: "",
+  startTime: undefined,
+  endTime: undefined,
+});
 
 const next: Record<string, Step_State> = {
   "step.started": Step_State.RUNNING,

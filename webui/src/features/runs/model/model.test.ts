@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { Run_State, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
+import { Run_Command, Run_State, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
 import { ago, event, run, step } from "@/test/factories";
-import { actionsFor } from "./actions";
-import { applyEvent } from "./fold";
-import { graphOf, NODE } from "./graph";
+import { filterOf, filterText } from "./filter";
+import { applyEvent, changesCommands, failedStep, newer, stateWord } from "./fold";
 import { speedOf } from "./rate";
 
 describe("applyEvent", () => {
@@ -60,37 +59,70 @@ describe("applyEvent", () => {
   });
 });
 
-describe("graphOf", () => {
-  it("chains steps that name none before them", () => {
-    const { nodes, edges } = graphOf([
-      step("a", { state: Step_State.SUCCEEDED }),
-      step("b", { state: Step_State.RUNNING }),
-      step("c"),
-    ]);
-    expect(edges.map(({ id, passed }) => [id, passed])).toEqual([
-      ["a>b", true],
-      ["b>c", false],
-    ]);
-    expect(nodes.map(({ y }) => y)).toEqual([0, 0, 0]);
-    expect(nodes.every(({ x }, index) => index === 0 || x >= (nodes[index - 1]?.x ?? 0) + NODE.width)).toBe(true);
+describe("a parked run", () => {
+  const parked = run({
+    seq: 4n,
+    state: Run_State.WAITING,
+    parked: true,
+    step: "send",
+    steps: [step("plan", { state: Step_State.SUCCEEDED }), step("send", { state: Step_State.FAILED, attempt: 5 })],
   });
 
-  it("draws branches beside each other and joins them again", () => {
-    const { nodes, edges, height } = graphOf([
-      step("a"),
-      step("left", { after: ["a"] }),
-      step("right", { after: ["a"] }),
-      step("end", { after: ["left", "right", "gone"] }),
-    ]);
-    expect(edges.map(({ id }) => id)).toEqual(["a>left", "a>right", "left>end", "right>end"]);
-    const [, left, right] = nodes;
-    expect(left?.x).toBe(right?.x);
-    expect(left?.y).not.toBe(right?.y);
-    expect(height).toBeGreaterThanOrEqual(2 * NODE.height);
+  it("stays so until somebody has decided", () => {
+    expect(stateWord(parked)).toBe("PARKED");
+    expect(failedStep(parked)?.name).toBe("send");
+    const noted = applyEvent(parked, event("step.skipped", { seq: 5n, step: "send", state: "WAITING" }));
+    expect(noted.parked).toBe(true);
+    expect(applyEvent(parked, event("run.unparked", { seq: 5n, state: "RUNNING" })).parked).toBe(false);
+    expect(applyEvent(parked, event("run.failed", { seq: 5n, state: "FAILED" })).parked).toBe(false);
+    expect(applyEvent(run({ seq: 4n }), event("run.parked", { seq: 5n, state: "WAITING" })).parked).toBe(true);
   });
 
-  it("draws nothing for a run without steps", () => {
-    expect(graphOf([])).toMatchObject({ nodes: [], edges: [] });
+  it("does the steps again that a reset has undone", () => {
+    const back = applyEvent(parked, event("run.reset", { seq: 5n, state: "RUNNING", data: { steps: ["send"] } }));
+    expect(back).toMatchObject({ state: Run_State.RUNNING, parked: false });
+    expect(back.steps).toMatchObject([{ state: Step_State.SUCCEEDED }, { state: Step_State.PENDING, attempt: 0, message: "" }]);
+  });
+});
+
+describe("newer", () => {
+  it("keeps what events said, and takes from a late answer what they don't say", () => {
+    const ahead = run({ seq: 9n, state: Run_State.PAUSED, commands: [Run_Command.PAUSE] });
+    const late = { ...ahead, seq: 7n, state: Run_State.RUNNING, commands: [Run_Command.RESUME], queuePosition: 0n };
+    expect(newer(ahead, late)).toMatchObject({ seq: 9n, state: Run_State.PAUSED, commands: [Run_Command.RESUME] });
+    expect(newer(late, ahead)).toBe(ahead);
+    expect(newer(undefined, late)).toBe(late);
+  });
+
+  it("asks again after events that change what may be done, not after ticks and parts", () => {
+    expect(changesCommands(event("run.paused"))).toBe(true);
+    expect(changesCommands(event("step.failed", { step: "plan" }))).toBe(true);
+    expect(changesCommands(event("step.progress", { step: "plan" }))).toBe(false);
+    expect(changesCommands(event("step.succeeded", { step: "import", item: 3 }))).toBe(false);
+  });
+});
+
+describe("the filter of runs", () => {
+  it("is written as the server reads it", () => {
+    expect(filterText({ state: "RUNNING", process: "recordimport", search: "flights" })).toBe(
+      'state="RUNNING" AND process="recordimport"',
+    );
+    expect(filterText({ state: "PARKED", schedule: "nightly" })).toBe('parked=true AND schedule="schedules/nightly"');
+    expect(filterText({ key: 'a "quoted" \\ key' })).toBe('key="a \\"quoted\\" \\\\ key"');
+    expect(filterText({})).toBe("");
+  });
+
+  it("counts days from midnight to midnight, the last one included", () => {
+    const [from, until] = [new Date(2026, 10, 22), new Date(2026, 10, 24)].map((day) => day.toISOString());
+    expect(filterText({ from: "2026-11-22", until: "2026-11-23" })).toBe(`startTime>="${from}" AND startTime<"${until}"`);
+  });
+
+  it("leaves out what an address can't mean", () => {
+    expect(filterOf({ state: "RUNNING", process: 'x" OR 1', from: "yesterday", key: 4711, actor: "users/ada" })).toEqual({
+      state: "RUNNING",
+      key: "4711",
+      actor: "users/ada",
+    });
   });
 });
 
@@ -107,16 +139,4 @@ describe("speedOf", () => {
     expect(speedOf([at(1, 10)])).toBeUndefined();
     expect(speedOf([at(2, 10), at(1, 10)])).toBeUndefined();
   });
-});
-
-it.each([
-  [Run_State.RUNNING, ["pause", "cancel"]],
-  [Run_State.PAUSED, ["resume", "cancel"]],
-  [Run_State.QUEUED, ["cancel"]],
-  [Run_State.COMPENSATING, []],
-  [Run_State.COMPLETED, []],
-  [Run_State.FAILED, ["retry"]],
-  [Run_State.LOST, ["retry"]],
-])("actions in state %s", (state, actions) => {
-  expect(actionsFor(state)).toEqual(actions);
 });

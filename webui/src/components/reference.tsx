@@ -1,13 +1,11 @@
-import { useQuery } from "@connectrpc/connect-query";
 import { Anchor, Code } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { Actor } from "@/components/actor";
-import { FilesService } from "@/gen/services/files/v1/files_pb";
+import { FileLink } from "@/components/file-link";
+import { StructFacts } from "@/components/ui/values";
 import { idOf, shortId, shortName } from "@/lib/names";
-import { formatBytes } from "@/lib/number";
-import { useViewer } from "@/lib/viewer";
 
-// A resource name as a link to its page, where there is one. Other text stays as it is.
+// A resource name as a link to its page, where there is one; a file is downloaded. Other text stays as it is.
 export function Reference({ value }: { value: string }) {
   const id = idOf(value);
   if (/^datasets\/[a-z][\w-]*$/.test(value))
@@ -22,19 +20,19 @@ export function Reference({ value }: { value: string }) {
         …{shortId(value)}
       </Anchor>
     );
+  if (/^schedules\/[a-z][a-z0-9-]*$/.test(value))
+    return (
+      <Anchor inherit renderRoot={(props) => <Link to="/schedules/$scheduleId" params={{ scheduleId: id }} {...props} />}>
+        {id}
+      </Anchor>
+    );
   if (/^(users|clients)\/[\w-]+$/.test(value)) return <Actor name={value} />;
-  if (/^files\/[0-9a-f-]{36}$/.test(value)) return <FileName name={value} />;
+  if (/^files\/[0-9a-f-]{36}$/.test(value)) return <FileLink name={value} />;
   if (/^memberships\/[0-9a-f-]{36}$/.test(value)) return <Code title={value}>{shortName(value)}</Code>;
   return <>{value}</>;
 }
 
-// What a person called the file, if it is still there and may be seen.
-function FileName({ name }: { name: string }) {
-  const { can } = useViewer();
-  const { data } = useQuery(FilesService.method.getFile, { name }, { enabled: can("files.read"), staleTime: Infinity });
-  return data ? (
-    <span title={name}>{`${data.fileName}, ${formatBytes(data.size)}`}</span>
-  ) : (
-    <Code title={name}>{shortName(name)}</Code>
-  );
+// A Struct as facts, with the resources that it names as links.
+export function ReferenceFacts({ value }: { value: Parameters<typeof StructFacts>[0]["value"] }) {
+  return <StructFacts value={value} render={(_, entry) => (typeof entry === "string" ? <Reference value={entry} /> : undefined)} />;
 }

@@ -6,24 +6,34 @@ import { useMemo } from "react";
 import { lookOf } from "@/components/ui/state";
 import { type Step, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
 import { humanise } from "@/lib/names";
-import { graphOf, NODE } from "./model/graph";
+import { graphOf, NODE } from "./graph";
 
-type StepNodeData = Node<{ step: Step }, "step">;
+type StepNodeData = Node<{ step: Step; planned: boolean; chosen: boolean }, "step">;
+
+interface DiagramProps {
+  steps: Step[];
+  // Before a run starts: the shape alone, without states.
+  planned?: boolean;
+  // For choosing one by mouse; a list of the same steps must stand beside it, for everybody else.
+  chosen?: string;
+  onChoose?: (step: Step) => void;
+}
 
 // The shape of the process, coloured by where the run is. The list of steps beside it says the same in words.
-export function RunDiagram({ steps }: { steps: Step[] }) {
+export function StepDiagram({ steps, planned = false, chosen, onChoose }: DiagramProps) {
   const scheme = useComputedColorScheme("light");
   const { nodes, edges, height } = useMemo(() => graphOf(steps), [steps]);
   return (
     <Paper h={Math.min(height + 48, 420)} role="img" aria-label={`Diagram of ${steps.length} steps`} data-testid="run-diagram">
-      <ReactFlow
+      <ReactFlow<StepNodeData>
         nodes={nodes.map(({ id, step, x, y }): StepNodeData => ({
           id,
           type: "step",
           position: { x, y },
-          data: { step },
+          data: { step, planned, chosen: id === chosen },
           ...NODE,
           focusable: false,
+          style: onChoose && { cursor: "pointer", pointerEvents: "all" },
         }))}
         edges={edges.map(({ id, source, target, passed }) => ({
           id,
@@ -33,6 +43,7 @@ export function RunDiagram({ steps }: { steps: Step[] }) {
           style: { stroke: passed ? "var(--mantine-color-teal-filled)" : "var(--mantine-color-default-border)", strokeWidth: 2 },
         }))}
         nodeTypes={nodeTypes}
+        onNodeClick={onChoose && ((_, { data }) => onChoose(data.step))}
         colorMode={scheme}
         fitView
         fitViewOptions={{ padding: 0.05, maxZoom: 1 }}
@@ -62,11 +73,12 @@ const kinds: Partial<Record<Step_Kind, TablerIcon>> = {
   [Step_Kind.CHILD]: IconSitemap,
 };
 
-function StepBox({ data: { step } }: NodeProps<StepNodeData>) {
+function StepBox({ data: { step, planned, chosen } }: NodeProps<StepNodeData>) {
   const state = Step_State[step.state] === "STATE_UNSPECIFIED" ? "PENDING" : Step_State[step.state];
   const { color, icon: Icon } = lookOf(state);
   const Kind = kinds[step.kind];
-  const ahead = state === "PENDING" || state === "SKIPPED";
+  const ahead = !planned && (state === "PENDING" || state === "SKIPPED");
+  const border = ahead || planned ? "var(--mantine-color-default-border)" : `var(--mantine-color-${color}-filled)`;
   return (
     <Box
       {...NODE}
@@ -77,8 +89,12 @@ function StepBox({ data: { step } }: NodeProps<StepNodeData>) {
       bdrs="md"
       bg="var(--mantine-color-body)"
       style={{
-        border: `1.5px ${ahead ? "dashed" : "solid"} ${ahead ? "var(--mantine-color-default-border)" : `var(--mantine-color-${color}-filled)`}`,
-        boxShadow: state === "RUNNING" ? `0 0 0 3px var(--mantine-color-${color}-light)` : undefined,
+        border: `1.5px ${ahead ? "dashed" : "solid"} ${chosen ? "var(--mantine-primary-color-filled)" : border}`,
+        boxShadow: chosen
+          ? "0 0 0 3px var(--mantine-primary-color-light)"
+          : state === "RUNNING"
+            ? `0 0 0 3px var(--mantine-color-${color}-light)`
+            : undefined,
       }}
     >
       <Handle type="target" position={Position.Left} style={handle} isConnectable={false} />
@@ -88,12 +104,20 @@ function StepBox({ data: { step } }: NodeProps<StepNodeData>) {
         </Text>
         {Kind && <Kind size={14} stroke={1.7} opacity={0.6} style={{ flexShrink: 0 }} />}
       </Group>
-      <Group gap={4} wrap="nowrap" c={ahead ? "dimmed" : color} mt={2}>
-        <Icon size={13} stroke={2.2} className={state === "RUNNING" ? "pulse" : undefined} />
-        <Text inherit fz={11.5}>
-          {humanise(state)}
-        </Text>
-      </Group>
+      {planned ? (
+        (step.optional || step.skippable) && (
+          <Text fz={11.5} c="dimmed" mt={2}>
+            {step.optional ? "If needed" : "May be skipped"}
+          </Text>
+        )
+      ) : (
+        <Group gap={4} wrap="nowrap" c={ahead ? "dimmed" : color} mt={2}>
+          <Icon size={13} stroke={2.2} className={state === "RUNNING" ? "pulse" : undefined} />
+          <Text inherit fz={11.5}>
+            {humanise(state)}
+          </Text>
+        </Group>
+      )}
       <Handle type="source" position={Position.Right} style={handle} isConnectable={false} />
     </Box>
   );
