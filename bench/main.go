@@ -8,6 +8,7 @@
 //	rig.go         a house under measurement (the built binary), and a client of its API
 //	person.go      somebody signed in to it
 //	memory.go      time to the ready line and resident memory after it
+//	cold.go        the same from a clone and empty caches; only when it is asked for by name
 //	import.go      rows/s of a file through the whole platform beside COPY of the same rows into the same table
 //	generate.go    the same with a generated file of any length, and what that does to the memory
 //	mongo.go       the same on MongoDB beside the driver's bulk inserts
@@ -56,7 +57,11 @@ var figures = []struct {
 	{"pause", measurePause},
 	{"lists", measureLists},
 	{"recovery", measureRecovery},
+	{cold, measureCold},
 }
+
+// cold takes as long as all others together, and the whole machine.
+const cold = "cold"
 
 func main() {
 	lifecycle.MaybeGuard() // the engines under measurement are children of this process
@@ -91,7 +96,7 @@ func main() {
 	failed := false
 	for _, f := range figures {
 		names = append(names, f.name)
-		if *name != "" && f.name != *name || ctx.Err() != nil {
+		if *name != "" && f.name != *name || *name == "" && f.name == cold || ctx.Err() != nil {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s\n", f.name)
