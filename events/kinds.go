@@ -9,6 +9,7 @@ import (
 // step.progress and step.succeeded by the worker's interceptor; the other step.* by the frame.
 const (
 	RunStarted      = "run.started"
+	RunAdmitted     = "run.admitted" // got its slot, having been queued
 	RunRunning      = "run.running"
 	RunWaiting      = "run.waiting"
 	RunPaused       = "run.paused"
@@ -51,6 +52,7 @@ const (
 // comes late; only LOST can be taken back, by the run itself.
 var effects = map[string]effect{
 	RunStarted:      {state: "STARTING"},
+	RunAdmitted:     {state: "STARTING"},
 	RunRunning:      {state: running},
 	RunWaiting:      {state: waiting},
 	RunPaused:       {state: "PAUSED"},
