@@ -24,8 +24,9 @@ import (
 
 // catalogue is the processes of this installation. It never changes.
 type catalogue struct {
-	order  []string
-	byName map[string]entry
+	order   []string
+	byName  map[string]entry
+	schemas fs.FS
 }
 
 // entry is one process: its definition, and what the door says about it.
@@ -34,10 +35,11 @@ type entry struct {
 	wire *runsv1.Process
 	// settings that the operator changed; nil if none.
 	settings map[string]time.Duration
+	limits   limits
 }
 
-func newCatalogue(definitions []process.Definition, schemas fs.FS, settings map[string]time.Duration) (*catalogue, error) {
-	c := &catalogue{byName: map[string]entry{}}
+func newCatalogue(definitions []process.Definition, schemas fs.FS, settings map[string]time.Duration, operators map[string]int64) (*catalogue, error) {
+	c := &catalogue{schemas: schemas, byName: map[string]entry{}}
 	var faults []error
 	for _, d := range definitions {
 		if err := d.Validate(); err != nil {
@@ -50,7 +52,7 @@ func newCatalogue(definitions []process.Definition, schemas fs.FS, settings map[
 			continue
 		}
 		c.order = append(c.order, d.Name)
-		c.byName[d.Name] = entry{Definition: d, wire: wire}
+		c.byName[d.Name] = entry{Definition: d, wire: wire, limits: limitsOf(d)}
 	}
 	for key, value := range settings {
 		name, setting, _ := strings.Cut(key, ".")
@@ -64,6 +66,13 @@ func newCatalogue(definitions []process.Definition, schemas fs.FS, settings map[
 		}
 		e.settings[setting] = value
 		c.byName[name] = e
+	}
+	faults = append(faults, c.limit(operators))
+	for name, e := range c.byName {
+		if err := e.plannable(); err != nil {
+			faults = append(faults, fmt.Errorf("process %q: %w", name, err))
+		}
+		e.limits.show(e.wire)
 	}
 	return c, errors.Join(faults...)
 }

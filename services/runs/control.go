@@ -3,14 +3,16 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/microservicehub/mshub/events"
 	"github.com/microservicehub/mshub/internal/audit"
@@ -21,51 +23,68 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
-// PauseRun holds the run before its next step.
+// PauseRun holds the run before its next step; a step that waits for its next attempt does not attempt meanwhile.
 func (s *Service) PauseRun(ctx context.Context, req *runsv1.PauseRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, "PauseRun", process.UpdatePause, req.GetName(), req.GetReason())
+	return s.command(ctx, steering{method: "PauseRun", update: process.UpdatePause, name: req.GetName(), reason: req.GetReason(), backingOff: true})
 }
 
 // ResumeRun lets a paused run go on.
 func (s *Service) ResumeRun(ctx context.Context, req *runsv1.ResumeRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, "ResumeRun", process.UpdateResume, req.GetName(), req.GetReason())
+	return s.command(ctx, steering{method: "ResumeRun", update: process.UpdateResume, name: req.GetName(), reason: req.GetReason()})
 }
 
-// CancelRun stops the run and has it undo what was done. It returns when the run has understood, not when it has ended.
+// CancelRun stops the run and has it undo what was done, unless that is to be kept. It returns when the run has understood,
+// not when it has ended; a run that waits for a slot has ended by then.
 func (s *Service) CancelRun(ctx context.Context, req *runsv1.CancelRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, "CancelRun", process.UpdateCancel, req.GetName(), req.GetReason())
+	c := steering{method: "CancelRun", update: process.UpdateCancel, name: req.GetName(), reason: req.GetReason(), keep: req.GetKeep()}
+	c.check = func(e entry) error {
+		if c.keep && !e.Keepable {
+			return rpc.Precondition("NOT_KEEPABLE", "what %s has done can't be kept; cancel the run without keep", e.Name)
+		}
+		return nil
+	}
+	c.queued = runsv1.Run_CANCELLED
+	return s.command(ctx, c)
+}
+
+// steering is an operator's command to a run.
+type steering struct {
+	method, name, reason string
+	// update is the workflow's; "" = the workflow is not asked.
+	update string
+	keep   bool
+	// step that the command is about; "" = the whole run.
+	step string
+	// backingOff asks Temporal whether a call waits for its next attempt; the workflow itself can't see that.
+	backingOff bool
+	// check is what the process has to say, before the run is asked.
+	check func(entry) error
+	// queued is the state in which a run ends that waits for a slot; 0 = it can't be commanded so.
+	queued runsv1.Run_State
 }
 
 // command gives the command of somebody who might have started the run to its workflow, which accepts or refuses it. The
 // audit has it before the workflow does: a command that may have worked is never without its entry.
-func (s *Service) command(ctx context.Context, method, update, name, reason string) (*runsv1.Run, error) {
-	id, err := runID(name)
+func (s *Service) command(ctx context.Context, c steering) (*runsv1.Run, error) {
+	id, err := runID(c.name)
 	if err != nil {
 		return nil, err
 	}
-	err = s.tx(ctx, func(tx pgx.Tx) error {
-		row, head, err := runWithHead(ctx, tx, id)
-		if err != nil {
-			return err
+	head, err := s.allow(ctx, id, c)
+	if err != nil {
+		return nil, err
+	}
+	if head.State == runsv1.Run_QUEUED.String() {
+		if c.queued == 0 {
+			return nil, rpc.Precondition("QUEUED", "the run waits for a slot and has not begun; it can be cancelled, or moved in the line")
 		}
-		e, err := s.catalogue.get(row.Process)
-		if err != nil {
-			return err
+		if done, err := s.endQueued(ctx, c.method, id, c.queued, c.reason); err != nil || done {
+			return s.after(ctx, id, err)
 		}
-		if err := mayRun(ctx, e); err != nil {
-			return err
-		}
-		if row.EndedAt != nil {
-			return ended(head.State)
-		}
-		return audit.Append(ctx, tx, audit.Entry{
-			Action: action(method), Target: name, Before: map[string]any{"state": head.State}, Reason: reason,
-		})
+	}
+	refused := s.update(ctx, id, c.update, process.Command{
+		Actor: auth.From(ctx).Actor, Reason: c.reason, Keep: c.keep, Step: c.step, BackingOff: c.backingOff && !head.Parked && s.backsOff(ctx, id),
 	})
-	if err != nil {
-		return nil, err
-	}
-	refused := s.update(ctx, id, update, process.Command{Actor: auth.From(ctx).Actor, Reason: reason})
 	run, err := s.run(ctx, id)
 	switch {
 	case err != nil:
@@ -76,6 +95,62 @@ func (s *Service) command(ctx context.Context, method, update, name, reason stri
 		return nil, refused
 	}
 	return run, nil
+}
+
+// after is the run as a command left it.
+func (s *Service) after(ctx context.Context, id uuid.UUID, err error) (*runsv1.Run, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s.run(ctx, id)
+}
+
+// allow makes sure that the caller may command this run and that it has not ended, and writes the audit.
+func (s *Service) allow(ctx context.Context, id uuid.UUID, c steering) (head events.RunHead, err error) {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		var row store.Run
+		if row, head, err = runWithHead(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := s.permits(ctx, row.Process, c); err != nil {
+			return err
+		}
+		if row.EndedAt != nil {
+			return ended(head.State)
+		}
+		before := map[string]any{"state": head.State}
+		if c.step != "" {
+			before["step"] = c.step
+		}
+		return audit.Append(ctx, tx, audit.Entry{Action: action(c.method), Target: c.name, Before: before, Reason: c.reason})
+	})
+	return head, err
+}
+
+// permits asks the process whether the caller may command its runs, and whether the command makes sense for it. Runs of a
+// process that is gone can only be terminated.
+func (s *Service) permits(ctx context.Context, name string, c steering) error {
+	e, err := s.catalogue.get(name)
+	if err != nil {
+		if c.update == "" {
+			return nil
+		}
+		return err
+	}
+	if err := mayRun(ctx, e); err != nil || c.check == nil {
+		return err
+	}
+	return c.check(e)
+}
+
+// backsOff is true if a call of the run waits for its next attempt.
+func (s *Service) backsOff(ctx context.Context, id uuid.UUID) bool {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	description, err := s.temporal.DescribeWorkflowExecution(ctx, id.String(), "")
+	return err == nil && slices.ContainsFunc(description.GetPendingActivities(), func(a *workflowpb.PendingActivityInfo) bool {
+		return a.GetAttempt() > 1 && a.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED
+	})
 }
 
 func ended(state string) error {
@@ -104,46 +179,4 @@ func (s *Service) update(ctx context.Context, id uuid.UUID, name string, command
 	}
 	s.logger.WarnContext(ctx, "no answer to a command", "run", id, "command", name, "error", err)
 	return rpc.Unavailable("no worker answers; the command may still take effect when one is back: look again")
-}
-
-// RetryRun starts a new run with the input of one that ended without success.
-func (s *Service) RetryRun(ctx context.Context, req *runsv1.RetryRunRequest) (*runsv1.Run, error) {
-	id, err := runID(req.GetName())
-	if err != nil {
-		return nil, err
-	}
-	var row store.Run
-	var head events.RunHead
-	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
-		row, head, err = runWithHead(ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if row.EndedAt == nil || head.State == runsv1.Run_COMPLETED.String() {
-		return nil, rpc.Precondition("NOT_FAILED", "only a run that ended without success can be retried; this one is %s", strings.ToLower(head.State))
-	}
-	e, err := s.catalogue.get(row.Process)
-	if err != nil {
-		return nil, err
-	}
-	if err := mayRun(ctx, e); err != nil {
-		return nil, err
-	}
-	input := e.Input.ProtoReflect().New().Interface()
-	if err := protojson.Unmarshal(row.Input, input); err != nil {
-		return nil, rpc.Precondition("INPUT_OUTDATED", "the process has changed since; start it anew (%s)", plain(err))
-	}
-	if err := validInput(input); err != nil {
-		return nil, err
-	}
-	retried, err := s.accept(ctx, acceptance{
-		method: "RetryRun", process: e, input: input, key: rpc.IdempotencyKey(ctx), title: row.Title,
-		actor: auth.From(ctx).Actor, reason: req.GetReason(), retriedFrom: &id,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.run(ctx, retried)
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/microservicehub/mshub/events"
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -18,7 +19,8 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
-// DecideTask writes the one decision. It holds from its commit on, whether or not a worker is there to hear of it.
+// DecideTask writes one person's vote, and with the last that is needed the one decision. It holds from its commit on,
+// whether or not a worker is there to hear of it.
 func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest) (*runsv1.Task, error) {
 	id, err := taskID(req.GetName())
 	if err != nil {
@@ -32,12 +34,12 @@ func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest)
 		decided = nil
 		proto.Reset(task)
 		return postgres.Once(ctx, tx, "runs", "DecideTask", rpc.IdempotencyKey(ctx), req, task, func() error {
-			row, err := s.decide(ctx, tx, id, req)
+			row, votes, err := s.decide(ctx, tx, id, req)
 			if err != nil {
 				return err
 			}
 			decided = &row
-			answer, err := s.wireTask(row, auth.From(ctx))
+			answer, err := s.wireTask(row, votes, auth.From(ctx))
 			proto.Merge(task, answer)
 			return err
 		})
@@ -47,6 +49,9 @@ func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest)
 	}
 	if decided != nil {
 		s.hintInbox(ctx, *decided)
+		if decided.State != "DECIDED" {
+			return task, nil // others must vote too
+		}
 		if err := s.tellDecision(ctx, decided.Run, task); err != nil {
 			s.logger.InfoContext(ctx, "decision will be told later", "run", decided.Run, "task", decided.ID, "error", err)
 		}
@@ -54,32 +59,55 @@ func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest)
 	return task, nil
 }
 
-func (s *Service) decide(ctx context.Context, tx pgx.Tx, id uuid.UUID, req *runsv1.DecideTaskRequest) (store.Task, error) {
+// decide keeps the caller's vote under the lock of the task's row: one rejection rejects, the quorum's last approval
+// approves.
+func (s *Service) decide(ctx context.Context, tx pgx.Tx, id uuid.UUID, req *runsv1.DecideTaskRequest) (store.Task, []store.Vote, error) {
 	caller := auth.From(ctx)
-	before, err := queries.LockTask(ctx, tx, id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return before, rpc.NotFound("task", req.GetName())
-	}
+	before, votes, err := lockTask(ctx, tx, id, req.GetName())
 	if err != nil {
-		return before, err
+		return before, nil, err
 	}
-	if err := claimable(before, caller); err != nil {
-		return before, err
+	if err := claimable(before, votes, caller); err != nil {
+		return before, nil, err
 	}
 	if v := req.GetVersion(); v != 0 && v != before.Version {
-		return before, rpc.Precondition("CHANGED", "the task has changed since you saw it (version %d, not %d); look again", before.Version, v)
+		return before, nil, rpc.Precondition("CHANGED", "the task has changed since you saw it (version %d, not %d); look again", before.Version, v)
 	}
-	form, err := marshal(req.GetForm())
+	head, err := events.Head(ctx, tx, before.Run)
 	if err != nil {
-		return before, err
+		return before, nil, err
 	}
-	row, err := queries.DecideTask(ctx, tx, store.DecideTaskParams{
-		ID: id, Version: before.Version, Decision: req.GetDecision().String(), DecidedBy: caller.Actor, Reason: req.GetReason(), Form: form,
+	if head.State == runsv1.Run_PAUSED.String() {
+		return before, nil, rpc.Precondition("RUN_PAUSED", "%s is paused; decide once it is resumed", events.RunName(before.Run))
+	}
+	form, err := s.decisionForm(before, req)
+	if err != nil {
+		return before, nil, err
+	}
+	_, err = queries.InsertVote(ctx, tx, store.InsertVoteParams{
+		Task: id, OrganisationID: before.OrganisationID, Actor: caller.Actor, Decision: req.GetDecision().String(), Reason: req.GetReason(),
 	})
 	if err != nil {
-		return before, err
+		return before, nil, err
 	}
-	return row, s.auditTask(ctx, tx, "DecideTask", before, row)
+	all, err := queries.Votes(ctx, tx, []uuid.UUID{id})
+	if err != nil {
+		return before, nil, err
+	}
+	var row store.Task
+	if req.GetDecision() == runsv1.Task_APPROVE && approvals(all) < before.Quorum {
+		row, err = queries.KeepOpen(ctx, tx, store.KeepOpenParams{ID: id, Form: form})
+	} else {
+		row, err = queries.DecideTask(ctx, tx, store.DecideTaskParams{
+			ID: id, Version: before.Version, Decision: req.GetDecision().String(), DecidedBy: caller.Actor, Reason: req.GetReason(), Form: form,
+		})
+	}
+	if err != nil {
+		return before, nil, err
+	}
+	told := row
+	told.Reason = req.GetReason()
+	return row, all, s.auditTask(ctx, tx, "DecideTask", before, told)
 }
 
 // tellDecision signals the run. A run that is gone needs no telling.

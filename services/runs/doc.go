@@ -12,6 +12,7 @@
 //	decide.go     exactly one decision
 //	worker.go     what runs themselves write: their end, the frame's events, their tasks
 //	facts.go      facts start processes and wake runs that wait
+//	tell.go       ends of runs and new tasks as facts, for webhooks
 //	reconcile.go  one leader mends what a crash left half done
 //	wire.go       rows <-> messages
 //	store/        the schema `runs`

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -25,10 +27,13 @@ const (
 // claimFacts takes facts until ctx ends. Every node of the role does; they pass by what another one holds.
 func (s *Service) claimFacts(ctx context.Context) {
 	for {
-		var facts []events.Fact
-		err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
-			facts, err = events.ClaimFacts(ctx, tx, factsBatch)
-			return err
+		var facts, idle []events.Fact
+		err := s.db.System(ctx, func(tx pgx.Tx) error {
+			claimed, err := events.ClaimFacts(ctx, tx, factsBatch)
+			if facts, idle = s.concerns(claimed); err != nil || len(idle) == 0 {
+				return err
+			}
+			return events.FinishFacts(ctx, tx, idle)
 		})
 		if err != nil && ctx.Err() == nil {
 			s.logger.WarnContext(ctx, "facts can't be read", "error", err)
@@ -36,7 +41,7 @@ func (s *Service) claimFacts(ctx context.Context) {
 		for _, fact := range facts {
 			s.settle(ctx, fact)
 		}
-		if len(facts) == factsBatch {
+		if len(facts)+len(idle) == factsBatch {
 			continue
 		}
 		select {
@@ -45,6 +50,19 @@ func (s *Service) claimFacts(ctx context.Context) {
 		case <-time.After(factsEvery):
 		}
 	}
+}
+
+// concerns divides facts into those that start or wake a run and those that do neither, which most ends of runs are.
+func (s *Service) concerns(claimed []events.Fact) (facts, idle []events.Fact) {
+	for _, fact := range claimed {
+		starts := slices.ContainsFunc(s.catalogue.order, func(name string) bool { return s.catalogue.byName[name].StartOn == fact.Kind })
+		if starts || fact.Run != uuid.Nil {
+			facts = append(facts, fact)
+		} else {
+			idle = append(idle, fact)
+		}
+	}
+	return facts, idle
 }
 
 // settle does what a fact causes, then finishes it. A fact that could not be settled comes back by itself.

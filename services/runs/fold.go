@@ -12,6 +12,7 @@ import (
 //
 //   - the highest attempt counts, and a later step.started opens a step again
 //   - a step of many calls ends by the event without an item
+//   - a reset names the steps that begin anew
 //   - when the run has ended, a step under way ended with it, and a step that never came was left out
 func fold(snapshot []*runsv1.Step, journal []*eventsv1.Event, state runsv1.Run_State) []*runsv1.Step {
 	steps := make([]*runsv1.Step, 0, len(snapshot))
@@ -22,6 +23,12 @@ func fold(snapshot []*runsv1.Step, journal []*eventsv1.Event, state runsv1.Run_S
 		byName[step.GetName()] = step
 	}
 	for _, e := range journal {
+		if e.GetKind() == events.RunReset {
+			for _, name := range e.GetData().GetFields()["steps"].GetListValue().GetValues() {
+				again(byName[name.GetStringValue()])
+			}
+			continue
+		}
 		step, ok := byName[e.GetStep()]
 		if !ok {
 			continue
@@ -67,6 +74,13 @@ func move(step *runsv1.Step, to runsv1.Step_State, e *eventsv1.Event) {
 	}
 	if to == runsv1.Step_RUNNING || to == runsv1.Step_SUCCEEDED && e.GetMessage() == "" {
 		step.Message = ""
+	}
+}
+
+// again draws a step as if it had never come: a reset has it done once more.
+func again(step *runsv1.Step) {
+	if step != nil {
+		step.State, step.Attempt, step.Message, step.StartTime, step.EndTime = runsv1.Step_PENDING, 0, "", nil, nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -83,7 +84,11 @@ func definitions(queue string) []process.Definition {
 	waiting.StartOn = "identity.user.signed_up"
 	long := many
 	long.Name, long.Title, long.Workflow = "long", "Very many calls", longWay
-	return []process.Definition{three, asking, many, waiting, long}
+	parks := three
+	parks.Name, parks.Title, parks.OnFailure, parks.RetryInput = "parks", "Three steps that wait for an operator", process.Park, "approver"
+	parks.Steps = slices.Clone(three.Steps)
+	parks.Steps[1].Skippable = true
+	return []process.Definition{three, asking, many, waiting, long, parks}
 }
 
 type (

@@ -13,12 +13,17 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 )
 
-// decodeInput turns a start form's JSON into a new message of the process's Input type and checks its rules. The error
-// names every wrong field by its path as the client wrote it: "input.displayName".
+// decodeInput turns a start form's JSON into a new message of the process's Input type and checks its rules.
 func decodeInput(like proto.Message, input *structpb.Struct) (proto.Message, error) {
+	return decode(like, input, "input")
+}
+
+// decode turns a form's JSON into a new message of a type and checks its rules. The error names every wrong field by its
+// path as the client wrote it, below prefix: "input.displayName".
+func decode(like proto.Message, input *structpb.Struct, prefix string) (proto.Message, error) {
 	message := like.ProtoReflect().New().Interface()
 	var faults []rpc.Violation
-	readable(message.ProtoReflect(), input, "input", &faults)
+	readable(message.ProtoReflect(), input, prefix, &faults)
 	if len(faults) > 0 {
 		return nil, rpc.InvalidFields(faults...)
 	}
@@ -27,9 +32,9 @@ func decodeInput(like proto.Message, input *structpb.Struct) (proto.Message, err
 		err = protojson.Unmarshal(raw, message)
 	}
 	if err != nil {
-		return nil, rpc.Invalid("input", "%s", plain(err))
+		return nil, rpc.Invalid(prefix, "%s", plain(err))
 	}
-	return message, validInput(message)
+	return message, rpc.Valid(prefix, message)
 }
 
 // validInput checks the rules that the door writes beside its fields.

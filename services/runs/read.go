@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/microservicehub/mshub/events"
 	eventsv1 "github.com/microservicehub/mshub/events/v1"
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/filter"
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -28,6 +32,10 @@ var runColumns = map[string]filter.Column{
 	"title":     {Type: filter.Text, SQL: "r.title"},
 	"startTime": {Type: filter.Time, SQL: "r.created_at"},
 	"endTime":   {Type: filter.Time, SQL: "r.ended_at"},
+	"key":       {Type: filter.Text, SQL: "r.key"},
+	"build":     {Type: filter.Text, SQL: "h.build"},
+	"parked":    {Type: filter.Boolean, SQL: "h.parked"},
+	"schedule":  {Type: filter.Text, SQL: "r.schedule", Convert: func(name string) (any, error) { return strings.TrimPrefix(name, "schedules/"), nil }},
 }
 
 // member accepts the names of an enumeration, and no others: a typo must not look like an empty list.
@@ -68,8 +76,11 @@ func (s *Service) run(ctx context.Context, id uuid.UUID) (run *runsv1.Run, err e
 		}
 		// Lines that came after the row was read belong to the next look at it.
 		journal = slices.DeleteFunc(journal, func(e *eventsv1.Event) bool { return e.GetSeq() > head.Seq })
-		run, err = wholeRun(row, head, journal)
-		return err
+		if run, err = wholeRun(row, head, journal); err != nil {
+			return err
+		}
+		run.Commands = s.commandsOf(ctx, run)
+		return placeInLine(ctx, tx, run)
 	})
 	return run, err
 }
@@ -94,7 +105,7 @@ func runWithHead(ctx context.Context, tx pgx.Tx, id uuid.UUID) (store.Run, event
 func headOf(row store.ListedRun) events.RunHead {
 	return events.RunHead{
 		Run: row.Run.ID, Organisation: row.Run.OrganisationID, Seq: row.Seq, State: row.State, Step: row.Step,
-		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit},
+		Progress: &eventsv1.Progress{Done: row.Done, Total: row.Total, Unit: row.Unit}, Build: row.Build, Parked: row.Parked,
 	}
 }
 
@@ -128,27 +139,77 @@ func (s *Service) ListRuns(ctx context.Context, req *runsv1.ListRunsRequest) (*r
 	if err != nil {
 		return nil, err
 	}
-	var rows []store.ListedRun
-	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = store.ListRuns(ctx, tx, listing)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	res := &runsv1.ListRunsResponse{}
-	if size := listing.Limit - 1; len(rows) > size {
-		rows = rows[:size]
-		res.NextPageToken = postgres.EncodePage(rows[size-1].Run.ID)
-	}
-	for _, row := range rows {
-		run := wireRun(row.Run, headOf(row))
-		if err := setError(run, row.Run.Error); err != nil {
+	if strings.TrimSpace(req.GetSearch()) != "" {
+		if listing, err = s.find(ctx, req.GetSearch(), listing); err != nil {
 			return nil, err
 		}
-		res.Runs = append(res.Runs, run)
 	}
-	return res, nil
+	res := &runsv1.ListRunsResponse{}
+	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
+		rows, err := store.ListRuns(ctx, tx, listing)
+		if err != nil {
+			return err
+		}
+		res = &runsv1.ListRunsResponse{}
+		if size := listing.Limit - 1; len(rows) > size {
+			rows = rows[:size]
+			res.NextPageToken = postgres.EncodePage(rows[size-1].Run.ID)
+		}
+		for _, row := range rows {
+			run := wireRun(row.Run, headOf(row))
+			if err := setError(run, row.Run.Error); err != nil {
+				return err
+			}
+			res.Runs = append(res.Runs, run)
+		}
+		return placeInLine(ctx, tx, res.GetRuns()...)
+	})
+	return res, err
+}
+
+// find makes a listing of the runs that have the words.
+func (s *Service) find(ctx context.Context, search string, l store.Listing) (store.Listing, error) {
+	if !utf8.ValidString(search) || strings.ContainsRune(search, 0) || !strings.ContainsFunc(search, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+		return l, rpc.Invalid("search", "has no letter or digit; give words, or their beginnings")
+	}
+	organisation := auth.From(ctx).Organisation
+	if organisation == uuid.Nil {
+		return l, nil // ListRuns' transaction refuses
+	}
+	var found []uuid.UUID
+	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
+		found, err = store.FindRuns(ctx, tx, organisation, search, l)
+		return err
+	})
+	l.Where, l.Args = "r.id = ANY ($3)", []any{found}
+	return l, err
+}
+
+// placeInLine fills in where queued runs stand.
+func placeInLine(ctx context.Context, tx pgx.Tx, runs ...*runsv1.Run) error {
+	var params store.QueuePositionsParams
+	byID := map[uuid.UUID]*runsv1.Run{}
+	for _, run := range runs {
+		id, err := runID(run.GetName())
+		if err != nil {
+			return err
+		}
+		if run.GetState() == runsv1.Run_QUEUED {
+			byID[id] = run
+			params.Runs = append(params.Runs, id)
+			if !slices.Contains(params.Processes, run.GetProcess()) {
+				params.Processes = append(params.Processes, run.GetProcess())
+			}
+		}
+	}
+	if len(byID) == 0 {
+		return nil
+	}
+	places, err := queries.QueuePositions(ctx, tx, params)
+	for _, p := range places {
+		byID[p.ID].QueuePosition = p.Place
+	}
+	return err
 }
 
 // listing reads what all lists have in common; it asks for one row more than a page holds.

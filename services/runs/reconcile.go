@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -27,11 +28,12 @@ const (
 	cleanEvery = 10 * time.Minute
 )
 
-// Run claims facts on every node, and on one of them mends what a crash left half done, until ctx ends.
+// Run claims facts and gives slots on every node, and on one of them mends what a crash left half done, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	var facts sync.WaitGroup
-	facts.Go(func() { s.claimFacts(ctx) })
-	defer facts.Wait()
+	var everywhere sync.WaitGroup
+	everywhere.Go(func() { s.claimFacts(ctx) })
+	everywhere.Go(func() { s.admissions(ctx) })
+	defer everywhere.Wait()
 	return s.db.Leader(ctx, "runs/reconciler", reconcileEvery, s.reconcile)
 }
 
@@ -71,16 +73,20 @@ func (s *Service) reconcile(ctx context.Context) error {
 // retell signals decisions again that their runs have not acknowledged.
 func (s *Service) retell(ctx context.Context) error {
 	var rows []store.Task
+	var votes map[uuid.UUID][]store.Vote
 	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
 		before := s.now().Add(-untold)
-		rows, err = queries.Untold(ctx, tx, store.UntoldParams{Before: before, Most: 100})
+		if rows, err = queries.Untold(ctx, tx, store.UntoldParams{Before: before, Most: 100}); err != nil {
+			return err
+		}
+		votes, err = votesOf(ctx, tx, rows...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		task, err := s.wireTask(row, auth.Caller{})
+		task, err := s.wireTask(row, votes[row.ID], auth.Caller{})
 		if err != nil {
 			return err
 		}

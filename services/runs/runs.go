@@ -23,6 +23,8 @@ const (
 	launchTimeout = 3 * time.Second
 	// commandTimeout is how long an operator's command waits for a worker.
 	commandTimeout = 5 * time.Second
+	// describeTimeout is how much of a person's patience goes into asking Temporal about a run before it is commanded.
+	describeTimeout = time.Second
 	// signalTimeout bounds the telling of a decision; the reconciler tells it again.
 	signalTimeout = 3 * time.Second
 )
@@ -56,6 +58,8 @@ type Service struct {
 	retention time.Duration
 	logger    *slog.Logger
 	now       func() time.Time
+	// freed names processes in which a slot fell free on this node; losing one costs until the next pass.
+	freed chan string
 }
 
 var _ runsv1connect.RunsServiceHandler = (*Service)(nil)
@@ -67,13 +71,14 @@ func Schema() postgres.Schema { return store.Schema() }
 
 // New makes the service; Run, which mends and claims, is started apart. It fails if a process is not what it should be.
 func New(p Parts) (*Service, error) {
-	c, err := newCatalogue(p.Processes, p.Schemas, p.Config.Settings)
+	c, err := newCatalogue(p.Processes, p.Schemas, p.Config.Settings, p.Config.Limits)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
 		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager,
 		retention: p.Config.Retention, logger: p.Logger, now: p.Now,
+		freed: make(chan string, 64),
 	}, nil
 }
 

@@ -26,11 +26,40 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
-// Temporal's priorities: work that a person waits for goes before batches.
+// Priorities of processes that say none: work that a person waits for goes before batches.
 const (
 	priorityInteractive = 1
 	priorityBatch       = 4
 )
+
+// priority of a run for which nobody asked for another.
+func (e entry) priority() int16 {
+	switch {
+	case e.Priority != 0:
+		return int16(e.Priority) //nolint:gosec // 1 to 5
+	case e.TaskQueue() == process.QueueBatch:
+		return priorityBatch
+	}
+	return priorityInteractive
+}
+
+// keyOf is the business key that an input names; "" if it names none.
+func (e entry) keyOf(input proto.Message) string {
+	message := input.ProtoReflect()
+	field := message.Descriptor().Fields().ByJSONName(e.Key)
+	if e.Key == "" || field == nil || !message.Has(field) {
+		return ""
+	}
+	return message.Get(field).String()
+}
+
+// present makes a column of a text: null if it is empty.
+func present(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
 
 // StartRun accepts a run: the row is committed, then Temporal is told. While Temporal is away the run stays STARTING.
 func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*runsv1.Run, error) {
@@ -49,7 +78,10 @@ func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*r
 	if key == "" {
 		key = rpc.IdempotencyKey(ctx)
 	}
-	id, err := s.accept(ctx, acceptance{method: "StartRun", process: e, input: input, key: key, title: req.GetTitle(), actor: auth.From(ctx).Actor})
+	id, err := s.accept(ctx, acceptance{
+		method: "StartRun", process: e, input: input, key: key, title: req.GetTitle(), actor: auth.From(ctx).Actor,
+		businessKey: req.GetKey(), priority: int(req.GetPriority()),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +106,15 @@ type acceptance struct {
 	actor       string
 	reason      string
 	retriedFrom *uuid.UUID
+	// businessKey is empty for what the input says (Definition.Key).
+	businessKey string
+	// priority 0 is the process's own.
+	priority int
+	// schedule that starts it, and the rights that its maker had.
+	schedule    string
+	permissions []string
+	// also is done in the same transaction, whether the run is new or was there; an error of it starts nothing.
+	also func(tx pgx.Tx, run uuid.UUID, fresh bool) error
 }
 
 // accept commits the run's row with its first event, then launches it. The same key and input give the run that is there.
@@ -84,29 +125,10 @@ func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
 	}
 	var seq int64
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		inserted, err := queries.InsertRun(ctx, tx, store.InsertRunParams{
-			ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
-			IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
-		})
-		if err != nil {
+		if seq, row, err = a.insert(ctx, tx, row); err != nil || a.also == nil {
 			return err
 		}
-		if inserted == 0 {
-			row, err = existing(ctx, tx, row)
-			return err
-		}
-		after := map[string]any{"process": row.Process}
-		if a.retriedFrom != nil {
-			after["retriedFrom"] = events.RunName(*a.retriedFrom)
-		}
-		if err := audit.Append(ctx, tx, audit.Entry{Action: action(a.method), Target: events.RunName(row.ID), After: after, Reason: a.reason}); err != nil {
-			return err
-		}
-		seq, _, err = events.Append(ctx, tx, events.Entry{
-			Organisation: row.OrganisationID, Run: row.ID, ID: events.RunStarted,
-			Event: &eventsv1.Event{Kind: events.RunStarted, Actor: row.Actor, Message: a.reason},
-		})
-		return err
+		return a.also(tx, row.ID, seq > 0)
 	})
 	if err != nil {
 		return uuid.Nil, err
@@ -114,12 +136,76 @@ func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
 	if seq > 0 {
 		s.events.Wake(ctx, row.ID, seq)
 	}
-	if row.LaunchedAt == nil {
+	switch {
+	case row.Queued:
+		if err := s.admit(ctx, row.Process); err != nil {
+			s.logger.WarnContext(ctx, "run queued, admission will look again", "run", row.ID, "error", err)
+		}
+	case row.LaunchedAt == nil && row.EndedAt == nil:
 		if err := s.launch(ctx, row); err != nil {
 			s.logger.WarnContext(ctx, "run accepted, Temporal will hear of it later", "run", row.ID, "error", err)
 		}
 	}
 	return row.ID, nil
+}
+
+// insert writes the row, the audit and the first event; seq is 0 and the row is the old one if the key was used before.
+func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq int64, _ store.Run, err error) {
+	if a.process.Singleton {
+		if err := queries.LockSingleton(ctx, tx, row.Process); err != nil {
+			return 0, row, err
+		}
+	}
+	inserted, err := queries.InsertRun(ctx, tx, store.InsertRunParams{
+		ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
+		IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
+		Key: row.Key, Priority: row.Priority, Schedule: row.Schedule, Permissions: row.Permissions, Queued: row.Queued,
+	})
+	if err != nil {
+		return 0, row, err
+	}
+	if inserted == 0 {
+		row, err = existing(ctx, tx, row)
+		return 0, row, err
+	}
+	if a.process.Singleton {
+		if err := alone(ctx, tx, row); err != nil {
+			return 0, row, err
+		}
+	}
+	if subjects := subjectsOf(row.Input, row.Title, a.businessKey); len(subjects) > 0 {
+		if err := queries.InsertSubjects(ctx, tx, store.InsertSubjectsParams{Run: row.ID, Subjects: subjects}); err != nil {
+			return 0, row, err
+		}
+	}
+	after := map[string]any{"process": row.Process}
+	if a.retriedFrom != nil {
+		after["retriedFrom"] = events.RunName(*a.retriedFrom)
+	}
+	if a.schedule != "" {
+		after["schedule"] = scheduleName(a.schedule)
+	}
+	if err := audit.Append(ctx, tx, audit.Entry{Action: action(a.method), Target: events.RunName(row.ID), After: after, Reason: a.reason}); err != nil {
+		return 0, row, err
+	}
+	entry := events.Entry{
+		Organisation: row.OrganisationID, Run: row.ID, ID: events.RunStarted,
+		Event: &eventsv1.Event{Kind: events.RunStarted, Actor: row.Actor, Message: a.reason},
+	}
+	if row.Queued {
+		entry.State = runsv1.Run_QUEUED.String()
+	}
+	seq, _, err = events.Append(ctx, tx, entry)
+	return seq, row, err
+}
+
+// alone refuses a second open run of a process that runs once at a time.
+func alone(ctx context.Context, tx pgx.Tx, row store.Run) error {
+	open, err := queries.OpenOf(ctx, tx, store.OpenOfParams{Process: row.Process, ID: row.ID})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	return rpc.Precondition("SINGLETON", "%s is open, and %s runs once at a time; wait for its end, or cancel it", events.RunName(open[0]), row.Process)
 }
 
 func (a acceptance) row(ctx context.Context) (store.Run, error) {
@@ -142,10 +228,18 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	hash := sha256.Sum256(binary)
 	row := store.Run{
 		ID: id, OrganisationID: auth.From(ctx).Organisation, Process: a.process.Name, Title: a.title, Actor: a.actor,
-		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom,
+		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom, Priority: int16(a.priority), //nolint:gosec // 0 to 5
+		IdempotencyKey: present(a.key), Schedule: present(a.schedule), Permissions: a.permissions, Queued: a.process.limits.any(),
 	}
-	if a.key != "" {
-		row.IdempotencyKey = &a.key
+	if row.Permissions == nil {
+		row.Permissions = append([]string{}, auth.From(ctx).Permissions...)
+	}
+	if row.Priority == 0 {
+		row.Priority = a.process.priority()
+	}
+	row.Key = present(a.businessKey)
+	if row.Key == nil {
+		row.Key = present(a.process.keyOf(a.input))
 	}
 	return row, nil
 }
@@ -181,11 +275,8 @@ func (s *Service) launch(ctx context.Context, row store.Run) error {
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		EnableEagerStart:         s.eager,
-		Priority:                 temporal.Priority{PriorityKey: priorityInteractive, FairnessKey: row.OrganisationID.String()},
+		Priority:                 temporal.Priority{PriorityKey: int(row.Priority), FairnessKey: row.OrganisationID.String()},
 		StaticSummary:            e.Title,
-	}
-	if e.TaskQueue() == process.QueueBatch {
-		options.Priority.PriorityKey = priorityBatch
 	}
 	if e.settings != nil {
 		options.Memo = process.SettingsMemo(e.settings)

@@ -3,7 +3,6 @@ package runs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -50,12 +49,23 @@ func (s *Service) ListTasks(ctx context.Context, req *runsv1.ListTasksRequest) (
 		return nil, err
 	}
 	caller := auth.From(ctx)
+	read := store.ListTasks
 	if req.GetMine() {
-		mine(&listing, caller)
+		var names []string
+		if !slices.Contains(caller.Permissions, "*") {
+			names = assignees(caller)
+		}
+		read = func(ctx context.Context, tx pgx.Tx, l store.Listing) ([]store.Task, error) {
+			return store.Inbox(ctx, tx, l, caller.Actor, names)
+		}
 	}
 	var rows []store.Task
+	var votes map[uuid.UUID][]store.Vote
 	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = store.ListTasks(ctx, tx, listing)
+		if rows, err = read(ctx, tx, listing); err != nil {
+			return err
+		}
+		votes, err = votesOf(ctx, tx, rows...)
 		return err
 	})
 	if err != nil {
@@ -67,7 +77,7 @@ func (s *Service) ListTasks(ctx context.Context, req *runsv1.ListTasksRequest) (
 		res.NextPageToken = postgres.EncodePage(rows[size-1].ID)
 	}
 	for _, row := range rows {
-		task, err := s.wireTask(row, caller)
+		task, err := s.wireTask(row, votes[row.ID], caller)
 		if err != nil {
 			return nil, err
 		}
@@ -76,15 +86,36 @@ func (s *Service) ListTasks(ctx context.Context, req *runsv1.ListTasksRequest) (
 	return res, nil
 }
 
-// mine leaves what the caller may decide now: one indexed read for each of its names.
-func mine(l *store.Listing, caller auth.Caller) {
-	first := len(l.Args) + 3 // after the page's own two
-	l.Where = fmt.Sprintf("(%s) AND t.state = 'OPEN' AND t.claimed_by IN ('', $%d)", l.Where, first)
-	l.Args = append(l.Args, caller.Actor)
-	if !slices.Contains(caller.Permissions, "*") {
-		l.Where += fmt.Sprintf(" AND t.assignee = ANY ($%d)", first+1)
-		l.Args = append(l.Args, assignees(caller))
+// votesOf reads the votes of tasks, in order.
+func votesOf(ctx context.Context, tx pgx.Tx, rows ...store.Task) (map[uuid.UUID][]store.Vote, error) {
+	var ids []uuid.UUID
+	for _, row := range rows {
+		if row.Quorum > 1 || row.State == "DECIDED" { // others have none
+			ids = append(ids, row.ID)
+		}
 	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	votes, err := queries.Votes(ctx, tx, ids)
+	byTask := map[uuid.UUID][]store.Vote{}
+	for _, vote := range votes {
+		byTask[vote.Task] = append(byTask[vote.Task], vote)
+	}
+	return byTask, err
+}
+
+// taskWithVotes makes the message of a row that was just changed.
+func (s *Service) taskWithVotes(ctx context.Context, row store.Task) (task *runsv1.Task, err error) {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		votes, err := votesOf(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		task, err = s.wireTask(row, votes[row.ID], auth.From(ctx))
+		return err
+	})
+	return task, err
 }
 
 // GetTask returns one task.
@@ -101,7 +132,11 @@ func (s *Service) GetTask(ctx context.Context, req *runsv1.GetTaskRequest) (task
 		if err != nil {
 			return err
 		}
-		task, err = s.wireTask(row, auth.From(ctx))
+		votes, err := votesOf(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		task, err = s.wireTask(row, votes[row.ID], auth.From(ctx))
 		return err
 	})
 	return task, err
@@ -110,8 +145,8 @@ func (s *Service) GetTask(ctx context.Context, req *runsv1.GetTaskRequest) (task
 // ClaimTask keeps a task for the caller: nobody else may decide it until it is released.
 func (s *Service) ClaimTask(ctx context.Context, req *runsv1.ClaimTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
-	return s.changeTask(ctx, "ClaimTask", req.GetName(), func(tx pgx.Tx, row store.Task) (store.Task, error) {
-		if err := claimable(row, caller); err != nil || row.ClaimedBy == caller.Actor {
+	return s.changeTask(ctx, "ClaimTask", req.GetName(), func(tx pgx.Tx, row store.Task, votes []store.Vote) (store.Task, error) {
+		if err := claimable(row, votes, caller); err != nil || row.ClaimedBy == caller.Actor {
 			return row, err
 		}
 		return queries.SetClaim(ctx, tx, store.SetClaimParams{ID: row.ID, ClaimedBy: caller.Actor})
@@ -121,7 +156,7 @@ func (s *Service) ClaimTask(ctx context.Context, req *runsv1.ClaimTaskRequest) (
 // ReleaseTask gives a claimed task back. An administrator may release anyone's.
 func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
-	return s.changeTask(ctx, "ReleaseTask", req.GetName(), func(tx pgx.Tx, row store.Task) (store.Task, error) {
+	return s.changeTask(ctx, "ReleaseTask", req.GetName(), func(tx pgx.Tx, row store.Task, _ []store.Vote) (store.Task, error) {
 		switch {
 		case row.ClaimedBy == "":
 			return row, nil
@@ -132,8 +167,56 @@ func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskReques
 	})
 }
 
+// DelegateTask gives a task to somebody else. Whether that person or role exists is for the directory to know: here only
+// the name's form is checked, and administrators may always decide.
+func (s *Service) DelegateTask(ctx context.Context, req *runsv1.DelegateTaskRequest) (*runsv1.Task, error) {
+	caller := auth.From(ctx)
+	id, err := taskID(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	var before, row store.Task
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		var votes []store.Vote
+		if before, votes, err = lockTask(ctx, tx, id, req.GetName()); err != nil {
+			return err
+		}
+		if err := claimable(before, votes, caller); err != nil {
+			return err
+		}
+		switch {
+		case slices.Contains(before.Excluded, req.GetAssignee()):
+			return rpc.Invalid("assignee", "%s may not decide this task; name somebody else", req.GetAssignee())
+		case before.Assignee == req.GetAssignee():
+			return rpc.Invalid("assignee", "the task is for %s already", req.GetAssignee())
+		}
+		row, err = queries.Assign(ctx, tx, store.AssignParams{ID: id, Assignee: req.GetAssignee(), DelegatedBy: caller.Actor, Escalated: before.Escalated})
+		if err != nil {
+			return err
+		}
+		told := row
+		told.Reason = req.GetReason()
+		if err := s.auditTask(ctx, tx, "DelegateTask", before, told); err != nil {
+			return err
+		}
+		message := "given to " + row.Assignee
+		if req.GetReason() != "" {
+			message += ": " + req.GetReason()
+		}
+		eventID, event := handedOver(row, message, caller.Actor)
+		_, _, err = events.Append(ctx, tx, events.Entry{Organisation: row.OrganisationID, Run: row.Run, ID: eventID, Event: event})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hintInbox(ctx, before)
+	s.hintInbox(ctx, row)
+	return s.taskWithVotes(ctx, row)
+}
+
 // claimable says why a caller may not decide or claim a task; nil means it may.
-func claimable(row store.Task, caller auth.Caller) error {
+func claimable(row store.Task, votes []store.Vote, caller auth.Caller) error {
 	switch {
 	case !mayDecide(row, caller):
 		return rpc.Denied("NOT_YOURS", "this task is for %s", row.Assignee)
@@ -142,42 +225,72 @@ func claimable(row store.Task, caller auth.Caller) error {
 	case row.State == "EXPIRED":
 		return rpc.Precondition("EXPIRED", "the deadline has passed")
 	case row.State == "WITHDRAWN":
-		return rpc.Precondition("WITHDRAWN", "the run does not wait for this decision any more")
+		return rpc.Precondition("WITHDRAWN", "the run does not wait for this decision any more: it was cancelled, reset, or has ended")
+	case slices.Contains(row.Excluded, caller.Actor):
+		return rpc.Denied("FOUR_EYES", "it takes another pair of eyes: you started the run, or decided before")
+	case slices.ContainsFunc(votes, func(v store.Vote) bool { return v.Actor == caller.Actor }):
+		return rpc.Precondition("ALREADY_VOTED", "you have voted already; %d of %d people must approve", approvals(votes), row.Quorum)
 	case row.ClaimedBy != "" && row.ClaimedBy != caller.Actor:
 		return claimed(row)
 	}
 	return nil
 }
 
+func approvals(votes []store.Vote) int32 {
+	var n int32
+	for _, vote := range votes {
+		if vote.Decision == runsv1.Task_APPROVE.String() {
+			n++
+		}
+	}
+	return n
+}
+
 func claimed(row store.Task) error {
 	return rpc.Precondition("CLAIMED", "%s has claimed this task; ask for its release", row.ClaimedBy)
 }
 
+// lockTask holds a task's row, and with it its votes, until the transaction ends.
+func lockTask(ctx context.Context, tx pgx.Tx, id uuid.UUID, name string) (store.Task, []store.Vote, error) {
+	row, err := queries.LockTask(ctx, tx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return row, nil, rpc.NotFound("task", name)
+	}
+	if err != nil {
+		return row, nil, err
+	}
+	votes, err := votesOf(ctx, tx, row)
+	return row, votes[id], err
+}
+
 // changeTask locks a task's row, changes it, and writes the audit; viewers of the inbox look again.
-func (s *Service) changeTask(ctx context.Context, method, name string, change func(pgx.Tx, store.Task) (store.Task, error)) (task *runsv1.Task, err error) {
+func (s *Service) changeTask(ctx context.Context, method, name string, change func(pgx.Tx, store.Task, []store.Vote) (store.Task, error)) (task *runsv1.Task, err error) {
 	id, err := taskID(name)
 	if err != nil {
 		return nil, err
 	}
 	var row store.Task
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		before, err := queries.LockTask(ctx, tx, id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return rpc.NotFound("task", name)
-		}
+		before, votes, err := lockTask(ctx, tx, id, name)
 		if err != nil {
 			return err
 		}
-		if row, err = change(tx, before); err != nil || row.Version == before.Version {
+		if row, err = change(tx, before, votes); err != nil {
 			return err
 		}
-		return s.auditTask(ctx, tx, method, before, row)
+		if row.Version != before.Version {
+			if err := s.auditTask(ctx, tx, method, before, row); err != nil {
+				return err
+			}
+		}
+		task, err = s.wireTask(row, votes, auth.From(ctx))
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.hintInbox(ctx, row)
-	return s.wireTask(row, auth.From(ctx))
+	return task, nil
 }
 
 func (s *Service) auditTask(ctx context.Context, tx pgx.Tx, method string, before, after store.Task) error {
@@ -185,6 +298,9 @@ func (s *Service) auditTask(ctx context.Context, tx pgx.Tx, method string, befor
 		Action: action(method), Target: taskName(after.ID), Reason: after.Reason,
 		Before: map[string]any{"state": before.State, "claimedBy": before.ClaimedBy},
 		After:  map[string]any{"state": after.State, "claimedBy": after.ClaimedBy},
+	}
+	if before.Assignee != after.Assignee {
+		entry.Before["assignee"], entry.After["assignee"] = before.Assignee, after.Assignee
 	}
 	if after.Decision != "" {
 		entry.After["decision"] = after.Decision

@@ -45,6 +45,13 @@ func wireRun(row store.Run, head events.RunHead) *runsv1.Run {
 		Actor:     row.Actor,
 		StartTime: timestamppb.New(row.CreatedAt),
 		EndTime:   optional(row.EndedAt),
+		Key:       text(row.Key),
+		Priority:  int32(row.Priority),
+		Build:     head.Build,
+		Parked:    head.Parked,
+	}
+	if row.Schedule != nil {
+		run.Schedule = scheduleName(*row.Schedule)
 	}
 	if p := head.Progress; p.GetDone() != 0 || p.GetTotal() != 0 {
 		run.Progress = p
@@ -58,7 +65,8 @@ func wireRun(row store.Run, head events.RunHead) *runsv1.Run {
 	return run
 }
 
-func (s *Service) wireTask(row store.Task, caller auth.Caller) (*runsv1.Task, error) {
+// wireTask needs the task's votes, in order.
+func (s *Service) wireTask(row store.Task, votes []store.Vote, caller auth.Caller) (*runsv1.Task, error) {
 	task := &runsv1.Task{
 		Name:        taskName(row.ID),
 		Run:         events.RunName(row.Run),
@@ -76,7 +84,15 @@ func (s *Service) wireTask(row store.Task, caller auth.Caller) (*runsv1.Task, er
 		DueTime:     optional(row.DueAt),
 		DecideTime:  optional(row.DecidedAt),
 		Version:     row.Version,
-		Decidable:   row.State == "OPEN" && mayDecide(row, caller) && (row.ClaimedBy == "" || row.ClaimedBy == caller.Actor),
+		Decidable:   claimable(row, votes, caller) == nil,
+
+		Quorum: row.Quorum, FourEyes: row.FourEyes, ApproveLabel: row.ApproveLabel, RejectLabel: row.RejectLabel,
+		DelegatedBy: row.DelegatedBy, Escalated: row.Escalated, Files: row.Files,
+	}
+	for _, vote := range votes {
+		task.Votes = append(task.Votes, &runsv1.Task_Vote{
+			Decision: runsv1.Task_Decision(runsv1.Task_Decision_value[vote.Decision]), Actor: vote.Actor, Reason: vote.Reason, Time: timestamppb.New(vote.VotedAt),
+		})
 	}
 	for _, field := range []struct {
 		raw  []byte
@@ -87,6 +103,14 @@ func (s *Service) wireTask(row store.Task, caller auth.Caller) (*runsv1.Task, er
 		}
 	}
 	return task, nil
+}
+
+// text of a column that may be null.
+func text(column *string) string {
+	if column == nil {
+		return ""
+	}
+	return *column
 }
 
 func optional(t *time.Time) *timestamppb.Timestamp {

@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -70,8 +71,18 @@ func (s *Service) FinishRun(ctx context.Context, req *runsv1.FinishRunRequest) (
 
 // end writes how a run ended: outcome, result, error, withdrawn tasks, audit and event, in one transaction.
 func (s *Service) end(ctx context.Context, method string, run uuid.UUID, end *runsv1.FinishRunRequest) error {
+	return s.endIf(ctx, method, run, end, func(pgx.Tx) (bool, error) { return true, nil })
+}
+
+// endIf is end, unless the condition, asked in the same transaction, does not hold.
+func (s *Service) endIf(ctx context.Context, method string, run uuid.UUID, end *runsv1.FinishRunRequest, condition func(tx pgx.Tx) (bool, error)) error {
 	var closed []store.Task
+	var row store.Run
 	err := s.journal(ctx, run, func(tx pgx.Tx) (string, *eventsv1.Event, error) {
+		row = store.Run{}
+		if holds, err := condition(tx); err != nil || !holds {
+			return "", nil, err
+		}
 		state := end.GetState().String()
 		result, err := marshal(end.GetResult())
 		if err != nil {
@@ -81,12 +92,15 @@ func (s *Service) end(ctx context.Context, method string, run uuid.UUID, end *ru
 		if err != nil {
 			return "", nil, err
 		}
-		changed, err := queries.EndRun(ctx, tx, store.EndRunParams{ID: run, Outcome: &state, Result: result, Error: failure})
+		ended, err := queries.EndRun(ctx, tx, store.EndRunParams{ID: run, Outcome: &state, Result: result, Error: failure})
+		if errors.Is(err, pgx.ErrNoRows) {
+			_, err := runRow(ctx, tx, run) // ended before: a repeated call; unknown: not_found
+			return "", nil, err
+		}
 		if err != nil {
 			return "", nil, err
 		}
-		if changed == 0 {
-			_, err := runRow(ctx, tx, run) // ended before: a repeated call; unknown: not_found
+		if err := s.tellEnd(ctx, tx, ended, end); err != nil {
 			return "", nil, err
 		}
 		if closed, err = queries.WithdrawTasks(ctx, tx, run); err != nil {
@@ -106,6 +120,7 @@ func (s *Service) end(ctx context.Context, method string, run uuid.UUID, end *ru
 	for _, task := range closed {
 		s.hintInbox(ctx, task)
 	}
+	s.slotFreed(row.Process)
 	return nil
 }
 
@@ -117,6 +132,11 @@ func (s *Service) RecordEvents(ctx context.Context, req *runsv1.RecordEventsRequ
 	}
 	if title := req.GetTitle(); title != "" {
 		err := s.tx(ctx, func(tx pgx.Tx) error {
+			if subjects := subjectsOf(nil, title); len(subjects) > 0 {
+				if err := queries.InsertSubjects(ctx, tx, store.InsertSubjectsParams{Run: run, Subjects: subjects}); err != nil {
+					return err
+				}
+			}
 			return queries.SetTitle(ctx, tx, store.SetTitleParams{ID: run, Title: title})
 		})
 		if err != nil {
@@ -144,8 +164,14 @@ func (s *Service) CreateTask(ctx context.Context, req *runsv1.CreateTaskRequest)
 	}
 	params := store.InsertTaskParams{
 		ID: id, Run: run, Step: req.GetStep(), Item: req.GetItem(), Title: req.GetTitle(), Description: req.GetDescription(), Assignee: req.GetAssignee(),
+		Call: callOf(ctx, req), Quorum: max(req.GetQuorum(), 1), FourEyes: req.GetFourEyes(), Excluded: append([]string{}, req.GetExcluded()...),
+		ApproveLabel: req.GetApproveLabel(), RejectLabel: req.GetRejectLabel(), Files: append([]string{}, req.GetFiles()...), FormMessage: req.GetFormMessage(),
 	}
-	if params.FormSchema, err = marshal(req.GetFormSchema()); err != nil {
+	schema, err := s.formSchema(req)
+	if err != nil {
+		return nil, err
+	}
+	if params.FormSchema, err = marshal(schema); err != nil {
 		return nil, err
 	}
 	if params.Context, err = marshal(req.GetContext()); err != nil {
@@ -157,6 +183,10 @@ func (s *Service) CreateTask(ctx context.Context, req *runsv1.CreateTaskRequest)
 	}
 	var row store.Task
 	err = s.journal(ctx, run, func(tx pgx.Tx) (string, *eventsv1.Event, error) {
+		err := queries.SupersedeTask(ctx, tx, store.SupersedeTaskParams{Run: run, Step: params.Step, Item: params.Item, Call: params.Call})
+		if err != nil {
+			return "", nil, err
+		}
 		inserted, err := queries.InsertTask(ctx, tx, params)
 		if err != nil {
 			return "", nil, err
@@ -171,13 +201,24 @@ func (s *Service) CreateTask(ctx context.Context, req *runsv1.CreateTaskRequest)
 		if err := s.auditTask(ctx, tx, "CreateTask", store.Task{}, row); err != nil {
 			return "", nil, err
 		}
+		if err := tellTask(ctx, tx, row); err != nil {
+			return "", nil, err
+		}
 		return taskEvent(row, events.StepWaiting)
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.hintInbox(ctx, row)
-	return s.wireTask(row, auth.From(ctx))
+	return s.taskWithVotes(ctx, row)
+}
+
+// callOf names the making of a task: the same call again gives the same task, the same step after a reset another one.
+func callOf(ctx context.Context, req *runsv1.CreateTaskRequest) string {
+	if key := rpc.IdempotencyKey(ctx); key != "" {
+		return key
+	}
+	return fmt.Sprintf("%s/%d", req.GetStep(), req.GetItem())
 }
 
 // ExpireTask is the deadline's conditional update; the answer is what the row says.
@@ -238,7 +279,53 @@ func (s *Service) closeTask(ctx context.Context, method, name, state string) (*r
 		return nil, err
 	}
 	s.hintInbox(ctx, row)
-	return s.wireTask(row, auth.From(ctx))
+	return s.taskWithVotes(ctx, row)
+}
+
+// EscalateTask gives an open task to others because nobody decided in time; a decision that was faster stays.
+func (s *Service) EscalateTask(ctx context.Context, req *runsv1.EscalateTaskRequest) (*runsv1.Task, error) {
+	run, err := callingRun(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := taskID(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	var row store.Task
+	err = s.journal(ctx, run, func(tx pgx.Tx) (string, *eventsv1.Event, error) {
+		before, err := queries.LockTask(ctx, tx, id)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && before.Run != run {
+			return "", nil, rpc.NotFound("task", req.GetName())
+		}
+		row = before
+		if err != nil || before.State != "OPEN" || before.Escalated && before.Assignee == req.GetAssignee() {
+			return "", nil, err
+		}
+		row, err = queries.Assign(ctx, tx, store.AssignParams{ID: id, Assignee: req.GetAssignee(), DelegatedBy: before.DelegatedBy, Escalated: true})
+		if err != nil {
+			return "", nil, err
+		}
+		if err := s.auditTask(ctx, tx, "EscalateTask", before, row); err != nil {
+			return "", nil, err
+		}
+		id, event := handedOver(row, "nobody decided in time; "+row.Assignee+" may now", "")
+		return id, event, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hintInbox(ctx, row)
+	return s.taskWithVotes(ctx, row)
+}
+
+// handedOver is the line of the journal about a task that somebody else has from now on.
+func handedOver(row store.Task, message, actor string) (string, *eventsv1.Event) {
+	id := events.EventID(row.Step, row.Item, int32(row.Version), events.StepWaiting) //nolint:gosec // versions count a few changes
+	return id, &eventsv1.Event{
+		Kind: events.StepWaiting, Step: row.Step, Item: max(row.Item, 0), Message: message, Actor: actor,
+		Data: &structpb.Struct{Fields: map[string]*structpb.Value{"task": structpb.NewStringValue(taskName(row.ID))}},
+	}
 }
 
 // taskEvent is the line of the journal about a task's step.

@@ -28,6 +28,34 @@ type Run struct {
 	Outcome        *string
 	Result         []byte
 	Error          []byte
+	Key            *string
+	Priority       int16
+	Schedule       *string
+	Permissions    []string
+	Queued         bool
+	AdmittedAt     *time.Time
+}
+
+type Schedule struct {
+	Uid            uuid.UUID
+	OrganisationID uuid.UUID
+	ID             string
+	Title          string
+	Process        string
+	Input          []byte
+	Cron           string
+	TimeZone       string
+	Overlap        string
+	CatchupSeconds int64
+	Paused         bool
+	PauseReason    string
+	Actor          string
+	Permissions    []string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	NextAt         *time.Time
+	BufferedAt     *time.Time
+	Skipped        int64
 }
 
 type Task struct {
@@ -36,6 +64,7 @@ type Task struct {
 	Run            uuid.UUID
 	Process        string
 	Step           string
+	// below 0: of a try of the step that a reset took back
 	Item           int32
 	Title          string
 	Description    string
@@ -53,4 +82,23 @@ type Task struct {
 	DecidedAt      *time.Time
 	AcknowledgedAt *time.Time
 	Version        int64
+	Call           *string
+	Quorum         int32
+	FourEyes       bool
+	Excluded       []string
+	ApproveLabel   string
+	RejectLabel    string
+	Files          []string
+	FormMessage    string
+	DelegatedBy    string
+	Escalated      bool
+}
+
+type Vote struct {
+	Task           uuid.UUID
+	OrganisationID uuid.UUID
+	Actor          string
+	Decision       string
+	Reason         string
+	VotedAt        time.Time
 }

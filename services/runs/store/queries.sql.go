@@ -12,13 +12,153 @@ import (
 	"github.com/google/uuid"
 )
 
+const activeOrganisations = `-- name: ActiveOrganisations :many
+WITH RECURSIVE organisation AS (
+    (SELECT r.organisation_id FROM runs.run r ORDER BY r.organisation_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.organisation_id FROM runs.run r WHERE r.organisation_id > o.organisation_id ORDER BY r.organisation_id LIMIT 1)
+    FROM organisation o WHERE o.organisation_id IS NOT NULL
+)
+SELECT o.organisation_id::uuid AS organisation_id FROM organisation o WHERE o.organisation_id IS NOT NULL
+`
+
+// Organisations that have runs. As mshub_system.
+func (q *Queries) ActiveOrganisations(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, activeOrganisations)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var organisation_id uuid.UUID
+		if err := rows.Scan(&organisation_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organisation_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const admit = `-- name: Admit :many
+UPDATE runs.run SET queued = false, admitted_at = clock_timestamp() WHERE id = $1 AND queued RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at
+`
+
+// Gives a queued run its slot; nothing if it was cancelled meanwhile. As mshub_system.
+func (q *Queries) Admit(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, error) {
+	rows, err := db.Query(ctx, admit, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Run
+	for rows.Next() {
+		var i Run
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganisationID,
+			&i.Process,
+			&i.Title,
+			&i.Actor,
+			&i.IdempotencyKey,
+			&i.InputHash,
+			&i.Input,
+			&i.Steps,
+			&i.RetriedFrom,
+			&i.CreatedAt,
+			&i.LaunchedAt,
+			&i.CheckedAt,
+			&i.EndedAt,
+			&i.Outcome,
+			&i.Result,
+			&i.Error,
+			&i.Key,
+			&i.Priority,
+			&i.Schedule,
+			&i.Permissions,
+			&i.Queued,
+			&i.AdmittedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const assign = `-- name: Assign :one
+UPDATE runs.task
+SET assignee = $1, delegated_by = $2, escalated = $3, claimed_by = '', version = version + 1
+WHERE id = $4 AND state = 'OPEN'
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+`
+
+type AssignParams struct {
+	Assignee    string
+	DelegatedBy string
+	Escalated   bool
+	ID          uuid.UUID
+}
+
+// Gives an open task to somebody else: delegated by a person, or escalated by the run.
+func (q *Queries) Assign(ctx context.Context, db DBTX, arg AssignParams) (Task, error) {
+	row := db.QueryRow(ctx, assign,
+		arg.Assignee,
+		arg.DelegatedBy,
+		arg.Escalated,
+		arg.ID,
+	)
+	var i Task
+	err := row.Scan(
+		&i.ID,
+		&i.OrganisationID,
+		&i.Run,
+		&i.Process,
+		&i.Step,
+		&i.Item,
+		&i.Title,
+		&i.Description,
+		&i.State,
+		&i.Assignee,
+		&i.ClaimedBy,
+		&i.Decision,
+		&i.DecidedBy,
+		&i.Reason,
+		&i.Form,
+		&i.FormSchema,
+		&i.Context,
+		&i.CreatedAt,
+		&i.DueAt,
+		&i.DecidedAt,
+		&i.AcknowledgedAt,
+		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
+	)
+	return i, err
+}
+
 const closeTask = `-- name: CloseTask :one
 UPDATE runs.task
 SET state = CASE WHEN state = 'OPEN' THEN $1 ELSE state END,
     version = CASE WHEN state = 'OPEN' THEN version + 1 ELSE version END,
     acknowledged_at = coalesce(acknowledged_at, clock_timestamp())
 WHERE id = $2 AND run = $3
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
 `
 
 type CloseTaskParams struct {
@@ -54,6 +194,16 @@ func (q *Queries) CloseTask(ctx context.Context, db DBTX, arg CloseTaskParams) (
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
@@ -91,9 +241,9 @@ func (q *Queries) CountOpen(ctx context.Context, db DBTX) ([]CountOpenRow, error
 const decideTask = `-- name: DecideTask :one
 UPDATE runs.task
 SET state = 'DECIDED', decision = $1, decided_by = $2, reason = $3,
-    form = $4, decided_at = clock_timestamp(), version = version + 1
+    form = coalesce($4, form), decided_at = clock_timestamp(), version = version + 1
 WHERE id = $5 AND state = 'OPEN' AND version = $6
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
 `
 
 type DecideTaskParams struct {
@@ -139,6 +289,16 @@ func (q *Queries) DecideTask(ctx context.Context, db DBTX, arg DecideTaskParams)
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
@@ -152,9 +312,56 @@ func (q *Queries) DeleteRuns(ctx context.Context, db DBTX, runs []uuid.UUID) err
 	return err
 }
 
-const endRun = `-- name: EndRun :execrows
-UPDATE runs.run SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4
+const deleteSchedule = `-- name: DeleteSchedule :exec
+DELETE FROM runs.schedule WHERE uid = $1
+`
+
+func (q *Queries) DeleteSchedule(ctx context.Context, db DBTX, uid uuid.UUID) error {
+	_, err := db.Exec(ctx, deleteSchedule, uid)
+	return err
+}
+
+const dueSchedules = `-- name: DueSchedules :many
+SELECT organisation_id, id FROM runs.schedule
+WHERE next_at <= $1::timestamptz OR buffered_at IS NOT NULL
+ORDER BY least(next_at, buffered_at) LIMIT $2
+`
+
+type DueSchedulesParams struct {
+	Now  time.Time
+	Most int32
+}
+
+type DueSchedulesRow struct {
+	OrganisationID uuid.UUID
+	ID             string
+}
+
+// Whose time has come, or whose buffered time may have. As mshub_system.
+func (q *Queries) DueSchedules(ctx context.Context, db DBTX, arg DueSchedulesParams) ([]DueSchedulesRow, error) {
+	rows, err := db.Query(ctx, dueSchedules, arg.Now, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DueSchedulesRow
+	for rows.Next() {
+		var i DueSchedulesRow
+		if err := rows.Scan(&i.OrganisationID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endRun = `-- name: EndRun :one
+UPDATE runs.run SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false
 WHERE id = $1 AND (ended_at IS NULL OR outcome = 'LOST')
+RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at
 `
 
 type EndRunParams struct {
@@ -164,18 +371,41 @@ type EndRunParams struct {
 	Error   []byte
 }
 
-// Once; but what was believed lost may report its end after all.
-func (q *Queries) EndRun(ctx context.Context, db DBTX, arg EndRunParams) (int64, error) {
-	result, err := db.Exec(ctx, endRun,
+// Once; but what was believed lost may report its end after all. Its slot falls free.
+func (q *Queries) EndRun(ctx context.Context, db DBTX, arg EndRunParams) (Run, error) {
+	row := db.QueryRow(ctx, endRun,
 		arg.ID,
 		arg.Outcome,
 		arg.Result,
 		arg.Error,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var i Run
+	err := row.Scan(
+		&i.ID,
+		&i.OrganisationID,
+		&i.Process,
+		&i.Title,
+		&i.Actor,
+		&i.IdempotencyKey,
+		&i.InputHash,
+		&i.Input,
+		&i.Steps,
+		&i.RetriedFrom,
+		&i.CreatedAt,
+		&i.LaunchedAt,
+		&i.CheckedAt,
+		&i.EndedAt,
+		&i.Outcome,
+		&i.Result,
+		&i.Error,
+		&i.Key,
+		&i.Priority,
+		&i.Schedule,
+		&i.Permissions,
+		&i.Queued,
+		&i.AdmittedAt,
+	)
+	return i, err
 }
 
 const forgettable = `-- name: Forgettable :many
@@ -209,7 +439,7 @@ func (q *Queries) Forgettable(ctx context.Context, db DBTX, arg ForgettableParam
 }
 
 const getRun = `-- name: GetRun :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error FROM runs.run WHERE id = $1
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE id = $1
 `
 
 func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error) {
@@ -233,23 +463,31 @@ func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error
 		&i.Outcome,
 		&i.Result,
 		&i.Error,
+		&i.Key,
+		&i.Priority,
+		&i.Schedule,
+		&i.Permissions,
+		&i.Queued,
+		&i.AdmittedAt,
 	)
 	return i, err
 }
 
 const getRunWithHead = `-- name: GetRunWithHead :one
-SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, h.seq, h.state, h.step, h.done, h.total, h.unit
+SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, r.key, r.priority, r.schedule, r.permissions, r.queued, r.admitted_at, h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
 FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1
 `
 
 type GetRunWithHeadRow struct {
-	Run   Run
-	Seq   int64
-	State string
-	Step  string
-	Done  int64
-	Total int64
-	Unit  string
+	Run    Run
+	Seq    int64
+	State  string
+	Step   string
+	Done   int64
+	Total  int64
+	Unit   string
+	Build  string
+	Parked bool
 }
 
 // Row and head in one snapshot: a run that has ended is never shown without its end.
@@ -274,18 +512,57 @@ func (q *Queries) GetRunWithHead(ctx context.Context, db DBTX, id uuid.UUID) (Ge
 		&i.Run.Outcome,
 		&i.Run.Result,
 		&i.Run.Error,
+		&i.Run.Key,
+		&i.Run.Priority,
+		&i.Run.Schedule,
+		&i.Run.Permissions,
+		&i.Run.Queued,
+		&i.Run.AdmittedAt,
 		&i.Seq,
 		&i.State,
 		&i.Step,
 		&i.Done,
 		&i.Total,
 		&i.Unit,
+		&i.Build,
+		&i.Parked,
+	)
+	return i, err
+}
+
+const getSchedule = `-- name: GetSchedule :one
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1
+`
+
+func (q *Queries) GetSchedule(ctx context.Context, db DBTX, id string) (Schedule, error) {
+	row := db.QueryRow(ctx, getSchedule, id)
+	var i Schedule
+	err := row.Scan(
+		&i.Uid,
+		&i.OrganisationID,
+		&i.ID,
+		&i.Title,
+		&i.Process,
+		&i.Input,
+		&i.Cron,
+		&i.TimeZone,
+		&i.Overlap,
+		&i.CatchupSeconds,
+		&i.Paused,
+		&i.PauseReason,
+		&i.Actor,
+		&i.Permissions,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NextAt,
+		&i.BufferedAt,
+		&i.Skipped,
 	)
 	return i, err
 }
 
 const getTask = `-- name: GetTask :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version FROM runs.task WHERE id = $1
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE id = $1
 `
 
 func (q *Queries) GetTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, error) {
@@ -314,13 +591,36 @@ func (q *Queries) GetTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, err
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
 
+const held = `-- name: Held :one
+SELECT count(*) FROM runs.run WHERE process = $1 AND ended_at IS NULL AND NOT queued
+`
+
+// How many slots of a process are taken, in the whole installation. As mshub_system.
+func (q *Queries) Held(ctx context.Context, db DBTX, process string) (int64, error) {
+	row := db.QueryRow(ctx, held, process)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const insertRun = `-- name: InsertRun :execrows
-INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from,
+                      key, priority, schedule, permissions, queued)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 `
 
@@ -335,6 +635,11 @@ type InsertRunParams struct {
 	Input          []byte
 	Steps          []byte
 	RetriedFrom    *uuid.UUID
+	Key            *string
+	Priority       int16
+	Schedule       *string
+	Permissions    []string
+	Queued         bool
 }
 
 func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (int64, error) {
@@ -349,6 +654,11 @@ func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (
 		arg.Input,
 		arg.Steps,
 		arg.RetriedFrom,
+		arg.Key,
+		arg.Priority,
+		arg.Schedule,
+		arg.Permissions,
+		arg.Queued,
 	)
 	if err != nil {
 		return 0, err
@@ -356,27 +666,103 @@ func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (
 	return result.RowsAffected(), nil
 }
 
+const insertSchedule = `-- name: InsertSchedule :execrows
+INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, permissions,
+                           created_at, updated_at, next_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+ON CONFLICT (organisation_id, id) DO NOTHING
+`
+
+type InsertScheduleParams struct {
+	Uid            uuid.UUID
+	OrganisationID uuid.UUID
+	ID             string
+	Title          string
+	Process        string
+	Input          []byte
+	Cron           string
+	TimeZone       string
+	Overlap        string
+	CatchupSeconds int64
+	Actor          string
+	Permissions    []string
+	CreatedAt      time.Time
+	NextAt         *time.Time
+}
+
+func (q *Queries) InsertSchedule(ctx context.Context, db DBTX, arg InsertScheduleParams) (int64, error) {
+	result, err := db.Exec(ctx, insertSchedule,
+		arg.Uid,
+		arg.OrganisationID,
+		arg.ID,
+		arg.Title,
+		arg.Process,
+		arg.Input,
+		arg.Cron,
+		arg.TimeZone,
+		arg.Overlap,
+		arg.CatchupSeconds,
+		arg.Actor,
+		arg.Permissions,
+		arg.CreatedAt,
+		arg.NextAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const insertSubjects = `-- name: InsertSubjects :exec
+INSERT INTO runs.run_subject (organisation_id, run, subject)
+SELECT r.organisation_id, r.id, unnest($1::text[]) FROM runs.run r WHERE r.id = $2
+ON CONFLICT DO NOTHING
+`
+
+type InsertSubjectsParams struct {
+	Subjects []string
+	Run      uuid.UUID
+}
+
+func (q *Queries) InsertSubjects(ctx context.Context, db DBTX, arg InsertSubjectsParams) error {
+	_, err := db.Exec(ctx, insertSubjects, arg.Subjects, arg.Run)
+	return err
+}
+
 const insertTask = `-- name: InsertTask :execrows
-INSERT INTO runs.task (id, organisation_id, run, process, step, item, title, description, state, assignee, form_schema, context, due_at)
+INSERT INTO runs.task (id, organisation_id, run, process, step, item, title, description, state, assignee, form_schema, context, due_at,
+                       call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message)
 SELECT $1, r.organisation_id, r.id, r.process, $2, $3, $4, $5,
-       'OPEN', $6, $7, $8, $9
-FROM runs.run r WHERE r.id = $10
+       'OPEN', $6, $7, $8, $9,
+       $10::text, $11, $12::boolean,
+       CASE WHEN $12::boolean THEN array_append($13::text[], r.actor) ELSE $13::text[] END,
+       $14, $15, $16::text[], $17
+FROM runs.run r WHERE r.id = $18
 ON CONFLICT (run, step, item) DO NOTHING
 `
 
 type InsertTaskParams struct {
-	ID          uuid.UUID
-	Step        string
-	Item        int32
-	Title       string
-	Description string
-	Assignee    string
-	FormSchema  []byte
-	Context     []byte
-	DueAt       *time.Time
-	Run         uuid.UUID
+	ID           uuid.UUID
+	Step         string
+	Item         int32
+	Title        string
+	Description  string
+	Assignee     string
+	FormSchema   []byte
+	Context      []byte
+	DueAt        *time.Time
+	Call         string
+	Quorum       int32
+	FourEyes     bool
+	Excluded     []string
+	ApproveLabel string
+	RejectLabel  string
+	Files        []string
+	FormMessage  string
+	Run          uuid.UUID
 }
 
+// Under four eyes the starter is among those who may not decide.
 func (q *Queries) InsertTask(ctx context.Context, db DBTX, arg InsertTaskParams) (int64, error) {
 	result, err := db.Exec(ctx, insertTask,
 		arg.ID,
@@ -388,6 +774,14 @@ func (q *Queries) InsertTask(ctx context.Context, db DBTX, arg InsertTaskParams)
 		arg.FormSchema,
 		arg.Context,
 		arg.DueAt,
+		arg.Call,
+		arg.Quorum,
+		arg.FourEyes,
+		arg.Excluded,
+		arg.ApproveLabel,
+		arg.RejectLabel,
+		arg.Files,
+		arg.FormMessage,
 		arg.Run,
 	)
 	if err != nil {
@@ -396,8 +790,265 @@ func (q *Queries) InsertTask(ctx context.Context, db DBTX, arg InsertTaskParams)
 	return result.RowsAffected(), nil
 }
 
+const insertVote = `-- name: InsertVote :execrows
+INSERT INTO runs.task_vote (task, organisation_id, actor, decision, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+`
+
+type InsertVoteParams struct {
+	Task           uuid.UUID
+	OrganisationID uuid.UUID
+	Actor          string
+	Decision       string
+	Reason         string
+}
+
+func (q *Queries) InsertVote(ctx context.Context, db DBTX, arg InsertVoteParams) (int64, error) {
+	result, err := db.Exec(ctx, insertVote,
+		arg.Task,
+		arg.OrganisationID,
+		arg.Actor,
+		arg.Decision,
+		arg.Reason,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const keepOpen = `-- name: KeepOpen :one
+UPDATE runs.task SET claimed_by = '', form = coalesce($2, form), version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+`
+
+type KeepOpenParams struct {
+	ID   uuid.UUID
+	Form []byte
+}
+
+// A vote that does not decide yet: others go on from a new version, and from the form that is filled in so far.
+func (q *Queries) KeepOpen(ctx context.Context, db DBTX, arg KeepOpenParams) (Task, error) {
+	row := db.QueryRow(ctx, keepOpen, arg.ID, arg.Form)
+	var i Task
+	err := row.Scan(
+		&i.ID,
+		&i.OrganisationID,
+		&i.Run,
+		&i.Process,
+		&i.Step,
+		&i.Item,
+		&i.Title,
+		&i.Description,
+		&i.State,
+		&i.Assignee,
+		&i.ClaimedBy,
+		&i.Decision,
+		&i.DecidedBy,
+		&i.Reason,
+		&i.Form,
+		&i.FormSchema,
+		&i.Context,
+		&i.CreatedAt,
+		&i.DueAt,
+		&i.DecidedAt,
+		&i.AcknowledgedAt,
+		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
+	)
+	return i, err
+}
+
+const listSchedules = `-- name: ListSchedules :many
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id > $1 ORDER BY id LIMIT $2
+`
+
+type ListSchedulesParams struct {
+	ID    string
+	Limit int32
+}
+
+func (q *Queries) ListSchedules(ctx context.Context, db DBTX, arg ListSchedulesParams) ([]Schedule, error) {
+	rows, err := db.Query(ctx, listSchedules, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Schedule
+	for rows.Next() {
+		var i Schedule
+		if err := rows.Scan(
+			&i.Uid,
+			&i.OrganisationID,
+			&i.ID,
+			&i.Title,
+			&i.Process,
+			&i.Input,
+			&i.Cron,
+			&i.TimeZone,
+			&i.Overlap,
+			&i.CatchupSeconds,
+			&i.Paused,
+			&i.PauseReason,
+			&i.Actor,
+			&i.Permissions,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NextAt,
+			&i.BufferedAt,
+			&i.Skipped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const loadOf = `-- name: LoadOf :many
+SELECT r.process, count(*) FILTER (WHERE NOT r.queued) AS running, count(*) FILTER (WHERE r.queued) AS queued
+FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.ended_at IS NULL AND r.process = ANY($1::text[])
+GROUP BY r.process
+`
+
+type LoadOfRow struct {
+	Process string
+	Running int64
+	Queued  int64
+}
+
+// The organisation's open runs of the processes, with a slot and without.
+func (q *Queries) LoadOf(ctx context.Context, db DBTX, processes []string) ([]LoadOfRow, error) {
+	rows, err := db.Query(ctx, loadOf, processes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoadOfRow
+	for rows.Next() {
+		var i LoadOfRow
+		if err := rows.Scan(&i.Process, &i.Running, &i.Queued); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockAdmission = `-- name: LockAdmission :exec
+SELECT pg_advisory_xact_lock(hashtextextended('runs/admission/' || $1::text, 0))
+`
+
+// One admission at a time of one process, until the transaction ends.
+func (q *Queries) LockAdmission(ctx context.Context, db DBTX, process string) error {
+	_, err := db.Exec(ctx, lockAdmission, process)
+	return err
+}
+
+const lockQueued = `-- name: LockQueued :many
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE id = $1 AND queued FOR UPDATE
+`
+
+// A run that waits for a slot, held until the transaction ends: admission passes it by.
+func (q *Queries) LockQueued(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, error) {
+	rows, err := db.Query(ctx, lockQueued, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Run
+	for rows.Next() {
+		var i Run
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganisationID,
+			&i.Process,
+			&i.Title,
+			&i.Actor,
+			&i.IdempotencyKey,
+			&i.InputHash,
+			&i.Input,
+			&i.Steps,
+			&i.RetriedFrom,
+			&i.CreatedAt,
+			&i.LaunchedAt,
+			&i.CheckedAt,
+			&i.EndedAt,
+			&i.Outcome,
+			&i.Result,
+			&i.Error,
+			&i.Key,
+			&i.Priority,
+			&i.Schedule,
+			&i.Permissions,
+			&i.Queued,
+			&i.AdmittedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockSchedule = `-- name: LockSchedule :one
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockSchedule(ctx context.Context, db DBTX, id string) (Schedule, error) {
+	row := db.QueryRow(ctx, lockSchedule, id)
+	var i Schedule
+	err := row.Scan(
+		&i.Uid,
+		&i.OrganisationID,
+		&i.ID,
+		&i.Title,
+		&i.Process,
+		&i.Input,
+		&i.Cron,
+		&i.TimeZone,
+		&i.Overlap,
+		&i.CatchupSeconds,
+		&i.Paused,
+		&i.PauseReason,
+		&i.Actor,
+		&i.Permissions,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NextAt,
+		&i.BufferedAt,
+		&i.Skipped,
+	)
+	return i, err
+}
+
+const lockSingleton = `-- name: LockSingleton :exec
+SELECT pg_advisory_xact_lock(hashtextextended('runs/singleton/' || $1::text || mshub.org()::text, 0))
+`
+
+func (q *Queries) LockSingleton(ctx context.Context, db DBTX, process string) error {
+	_, err := db.Exec(ctx, lockSingleton, process)
+	return err
+}
+
 const lockTask = `-- name: LockTask :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version FROM runs.task WHERE id = $1 FOR UPDATE
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, error) {
@@ -426,13 +1077,92 @@ func (q *Queries) LockTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, er
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
 
+const moveSchedule = `-- name: MoveSchedule :exec
+UPDATE runs.schedule SET next_at = $2, buffered_at = $3, skipped = skipped + $4::bigint WHERE uid = $1
+`
+
+type MoveScheduleParams struct {
+	Uid        uuid.UUID
+	NextAt     *time.Time
+	BufferedAt *time.Time
+	Passed     int64
+}
+
+func (q *Queries) MoveSchedule(ctx context.Context, db DBTX, arg MoveScheduleParams) error {
+	_, err := db.Exec(ctx, moveSchedule,
+		arg.Uid,
+		arg.NextAt,
+		arg.BufferedAt,
+		arg.Passed,
+	)
+	return err
+}
+
+const nextInLine = `-- name: NextInLine :one
+WITH RECURSIVE organisation AS (
+    (SELECT q.organisation_id FROM runs.run q WHERE q.process = $1 AND q.queued ORDER BY q.organisation_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.organisation_id FROM runs.run q
+            WHERE q.process = $1 AND q.queued AND q.organisation_id > o.organisation_id
+            ORDER BY q.organisation_id LIMIT 1)
+    FROM organisation o WHERE o.organisation_id IS NOT NULL
+)
+SELECT first.id
+FROM organisation o
+CROSS JOIN LATERAL (
+    SELECT count(*) AS slots FROM runs.run s
+    WHERE s.process = $1 AND s.organisation_id = o.organisation_id AND s.ended_at IS NULL AND NOT s.queued
+) held
+CROSS JOIN LATERAL (
+    SELECT q.id, q.priority FROM runs.run q
+    WHERE q.process = $1 AND q.organisation_id = o.organisation_id AND q.queued
+      AND ($2::bigint = 0 OR q.key IS NULL OR $2::bigint > (
+          SELECT count(*) FROM runs.run k
+          WHERE k.process = $1 AND k.organisation_id = o.organisation_id AND k.key = q.key AND k.ended_at IS NULL AND NOT k.queued))
+    ORDER BY q.priority, q.id LIMIT 1
+) first
+LEFT JOIN LATERAL (
+    SELECT a.admitted_at FROM runs.run a
+    WHERE a.process = $1 AND a.organisation_id = o.organisation_id AND a.admitted_at IS NOT NULL
+    ORDER BY a.admitted_at DESC LIMIT 1
+) last ON true
+WHERE $3::bigint = 0 OR held.slots < $3::bigint
+ORDER BY first.priority, held.slots, last.admitted_at NULLS FIRST, first.id
+LIMIT 1
+`
+
+type NextInLineParams struct {
+	Process           string
+	KeyLimit          int64
+	OrganisationLimit int64
+}
+
+// Who gets the next slot: by priority; then the organisation that holds fewest; then the one admitted longest ago; then the
+// oldest run. Only organisations, and within them keys, that are below their own limits (0 = none). As mshub_system.
+func (q *Queries) NextInLine(ctx context.Context, db DBTX, arg NextInLineParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, nextInLine, arg.Process, arg.KeyLimit, arg.OrganisationLimit)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const oldestUnlaunched = `-- name: OldestUnlaunched :one
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
-FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL
+FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued
 `
 
 // For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
@@ -441,6 +1171,68 @@ func (q *Queries) OldestUnlaunched(ctx context.Context, db DBTX) (float64, error
 	var seconds float64
 	err := row.Scan(&seconds)
 	return seconds, err
+}
+
+const openByBuild = `-- name: OpenByBuild :many
+SELECT h.build, r.process, count(*) AS runs
+FROM runs.run r JOIN events.run_head h ON h.run = r.id
+WHERE r.organisation_id = mshub.org() AND r.ended_at IS NULL GROUP BY h.build, r.process ORDER BY h.build, r.process
+`
+
+type OpenByBuildRow struct {
+	Build   string
+	Process string
+	Runs    int64
+}
+
+func (q *Queries) OpenByBuild(ctx context.Context, db DBTX) ([]OpenByBuildRow, error) {
+	rows, err := db.Query(ctx, openByBuild)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenByBuildRow
+	for rows.Next() {
+		var i OpenByBuildRow
+		if err := rows.Scan(&i.Build, &i.Process, &i.Runs); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openOf = `-- name: OpenOf :many
+SELECT id FROM runs.run WHERE organisation_id = mshub.org() AND process = $1 AND ended_at IS NULL AND id <> $2 ORDER BY id LIMIT 1
+`
+
+type OpenOfParams struct {
+	Process string
+	ID      uuid.UUID
+}
+
+// For a singleton: the organisation's open run of the process.
+func (q *Queries) OpenOf(ctx context.Context, db DBTX, arg OpenOfParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, openOf, arg.Process, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const openRuns = `-- name: OpenRuns :many
@@ -468,8 +1260,147 @@ func (q *Queries) OpenRuns(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
 	return items, nil
 }
 
+const openRunsOfSchedule = `-- name: OpenRunsOfSchedule :many
+SELECT id FROM runs.run WHERE organisation_id = mshub.org() AND schedule = $1 AND ended_at IS NULL ORDER BY id
+`
+
+func (q *Queries) OpenRunsOfSchedule(ctx context.Context, db DBTX, schedule *string) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, openRunsOfSchedule, schedule)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const queuePositions = `-- name: QueuePositions :many
+SELECT p.id, p.place FROM (
+    SELECT q.id, row_number() OVER (PARTITION BY q.process ORDER BY q.priority, q.id) AS place
+    FROM runs.run q WHERE q.organisation_id = mshub.org() AND q.queued AND q.process = ANY($1::text[])
+) p WHERE p.id = ANY($2::uuid[])
+`
+
+type QueuePositionsParams struct {
+	Processes []string
+	Runs      []uuid.UUID
+}
+
+type QueuePositionsRow struct {
+	ID    uuid.UUID
+	Place int64
+}
+
+// Places in the organisation's own line of each process: organisations take turns, so others' lines do not count.
+func (q *Queries) QueuePositions(ctx context.Context, db DBTX, arg QueuePositionsParams) ([]QueuePositionsRow, error) {
+	rows, err := db.Query(ctx, queuePositions, arg.Processes, arg.Runs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []QueuePositionsRow
+	for rows.Next() {
+		var i QueuePositionsRow
+		if err := rows.Scan(&i.ID, &i.Place); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const queuedProcesses = `-- name: QueuedProcesses :many
+WITH RECURSIVE process AS (
+    (SELECT q.process FROM runs.run q WHERE q.queued ORDER BY q.process LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.process FROM runs.run q WHERE q.queued AND q.process > p.process ORDER BY q.process LIMIT 1)
+    FROM process p WHERE p.process IS NOT NULL
+)
+SELECT p.process::text AS process FROM process p WHERE p.process IS NOT NULL
+`
+
+// Processes in which somebody waits. As mshub_system.
+func (q *Queries) QueuedProcesses(ctx context.Context, db DBTX) ([]string, error) {
+	rows, err := db.Query(ctx, queuedProcesses)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var process string
+		if err := rows.Scan(&process); err != nil {
+			return nil, err
+		}
+		items = append(items, process)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recentRuns = `-- name: RecentRuns :many
+SELECT id FROM runs.run WHERE organisation_id = mshub.org() AND schedule = $1 ORDER BY id DESC LIMIT 10
+`
+
+func (q *Queries) RecentRuns(ctx context.Context, db DBTX, schedule *string) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, recentRuns, schedule)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reserveRate = `-- name: ReserveRate :one
+INSERT INTO runs.rate AS r (organisation_id, name, next_at)
+VALUES (mshub.org(), $1, clock_timestamp() + $2::float8 * interval '1 second')
+ON CONFLICT (organisation_id, name) DO UPDATE
+SET next_at = greatest(r.next_at, clock_timestamp()) + $2::float8 * interval '1 second'
+RETURNING (greatest(extract(epoch FROM next_at - clock_timestamp()) - $2::float8 * (1 + $3::float8), 0) * 1000)::float8 AS wait
+`
+
+type ReserveRateParams struct {
+	Name    string
+	Spacing float64
+	Beyond  float64
+}
+
+// Takes the next place in a line (GCRA) and says how many milliseconds it is away. One statement: places are never given twice.
+func (q *Queries) ReserveRate(ctx context.Context, db DBTX, arg ReserveRateParams) (float64, error) {
+	row := db.QueryRow(ctx, reserveRate, arg.Name, arg.Spacing, arg.Beyond)
+	var wait float64
+	err := row.Scan(&wait)
+	return wait, err
+}
+
 const runByKey = `-- name: RunByKey :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
 `
 
 type RunByKeyParams struct {
@@ -499,6 +1430,12 @@ func (q *Queries) RunByKey(ctx context.Context, db DBTX, arg RunByKeyParams) (Ru
 		&i.Outcome,
 		&i.Result,
 		&i.Error,
+		&i.Key,
+		&i.Priority,
+		&i.Schedule,
+		&i.Permissions,
+		&i.Queued,
+		&i.AdmittedAt,
 	)
 	return i, err
 }
@@ -513,7 +1450,7 @@ func (q *Queries) SetChecked(ctx context.Context, db DBTX, id uuid.UUID) error {
 }
 
 const setClaim = `-- name: SetClaim :one
-UPDATE runs.task SET claimed_by = $2, version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version
+UPDATE runs.task SET claimed_by = $2, version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
 `
 
 type SetClaimParams struct {
@@ -547,6 +1484,16 @@ func (q *Queries) SetClaim(ctx context.Context, db DBTX, arg SetClaimParams) (Ta
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
@@ -558,6 +1505,68 @@ UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = $1 AND launched_a
 func (q *Queries) SetLaunched(ctx context.Context, db DBTX, id uuid.UUID) error {
 	_, err := db.Exec(ctx, setLaunched, id)
 	return err
+}
+
+const setPriority = `-- name: SetPriority :execrows
+UPDATE runs.run SET priority = $2 WHERE id = $1 AND queued
+`
+
+type SetPriorityParams struct {
+	ID       uuid.UUID
+	Priority int16
+}
+
+func (q *Queries) SetPriority(ctx context.Context, db DBTX, arg SetPriorityParams) (int64, error) {
+	result, err := db.Exec(ctx, setPriority, arg.ID, arg.Priority)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setSchedulePaused = `-- name: SetSchedulePaused :one
+UPDATE runs.schedule SET paused = $2, pause_reason = $3, next_at = $4, buffered_at = NULL, updated_at = $5 WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped
+`
+
+type SetSchedulePausedParams struct {
+	Uid         uuid.UUID
+	Paused      bool
+	PauseReason string
+	NextAt      *time.Time
+	UpdatedAt   time.Time
+}
+
+func (q *Queries) SetSchedulePaused(ctx context.Context, db DBTX, arg SetSchedulePausedParams) (Schedule, error) {
+	row := db.QueryRow(ctx, setSchedulePaused,
+		arg.Uid,
+		arg.Paused,
+		arg.PauseReason,
+		arg.NextAt,
+		arg.UpdatedAt,
+	)
+	var i Schedule
+	err := row.Scan(
+		&i.Uid,
+		&i.OrganisationID,
+		&i.ID,
+		&i.Title,
+		&i.Process,
+		&i.Input,
+		&i.Cron,
+		&i.TimeZone,
+		&i.Overlap,
+		&i.CatchupSeconds,
+		&i.Paused,
+		&i.PauseReason,
+		&i.Actor,
+		&i.Permissions,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NextAt,
+		&i.BufferedAt,
+		&i.Skipped,
+	)
+	return i, err
 }
 
 const setTitle = `-- name: SetTitle :exec
@@ -612,8 +1621,34 @@ func (q *Queries) Silent(ctx context.Context, db DBTX, arg SilentParams) ([]Sile
 	return items, nil
 }
 
+const supersedeTask = `-- name: SupersedeTask :exec
+UPDATE runs.task t
+SET item = (SELECT least(min(o.item), 0) - 1 FROM runs.task o WHERE o.run = t.run AND o.step = t.step),
+    state = CASE WHEN t.state = 'OPEN' THEN 'WITHDRAWN' ELSE t.state END,
+    version = t.version + 1, acknowledged_at = coalesce(t.acknowledged_at, clock_timestamp())
+WHERE t.run = $1 AND t.step = $2 AND t.item = $3 AND (t.call <> $4::text OR t.call IS NULL AND t.state <> 'OPEN')
+`
+
+type SupersedeTaskParams struct {
+	Run  uuid.UUID
+	Step string
+	Item int32
+	Call string
+}
+
+// After a reset the step asks anew: what it asked before makes way.
+func (q *Queries) SupersedeTask(ctx context.Context, db DBTX, arg SupersedeTaskParams) error {
+	_, err := db.Exec(ctx, supersedeTask,
+		arg.Run,
+		arg.Step,
+		arg.Item,
+		arg.Call,
+	)
+	return err
+}
+
 const taskOfStep = `-- name: TaskOfStep :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version FROM runs.task WHERE run = $1 AND step = $2 AND item = $3
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE run = $1 AND step = $2 AND item = $3
 `
 
 type TaskOfStepParams struct {
@@ -648,13 +1683,24 @@ func (q *Queries) TaskOfStep(ctx context.Context, db DBTX, arg TaskOfStepParams)
 		&i.DecidedAt,
 		&i.AcknowledgedAt,
 		&i.Version,
+		&i.Call,
+		&i.Quorum,
+		&i.FourEyes,
+		&i.Excluded,
+		&i.ApproveLabel,
+		&i.RejectLabel,
+		&i.Files,
+		&i.FormMessage,
+		&i.DelegatedBy,
+		&i.Escalated,
 	)
 	return i, err
 }
 
 const unlaunched = `-- name: Unlaunched :many
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error FROM runs.run
-WHERE launched_at IS NULL AND ended_at IS NULL AND created_at < $1::timestamptz
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run
+WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued
+  AND created_at < $1::timestamptz AND coalesce(admitted_at, created_at) < $1::timestamptz
 ORDER BY created_at LIMIT $2
 `
 
@@ -691,6 +1737,12 @@ func (q *Queries) Unlaunched(ctx context.Context, db DBTX, arg UnlaunchedParams)
 			&i.Outcome,
 			&i.Result,
 			&i.Error,
+			&i.Key,
+			&i.Priority,
+			&i.Schedule,
+			&i.Permissions,
+			&i.Queued,
+			&i.AdmittedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -703,7 +1755,7 @@ func (q *Queries) Unlaunched(ctx context.Context, db DBTX, arg UnlaunchedParams)
 }
 
 const untold = `-- name: Untold :many
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version FROM runs.task
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task
 WHERE state = 'DECIDED' AND acknowledged_at IS NULL AND decided_at < $1::timestamptz
 ORDER BY decided_at LIMIT $2
 `
@@ -746,6 +1798,107 @@ func (q *Queries) Untold(ctx context.Context, db DBTX, arg UntoldParams) ([]Task
 			&i.DecidedAt,
 			&i.AcknowledgedAt,
 			&i.Version,
+			&i.Call,
+			&i.Quorum,
+			&i.FourEyes,
+			&i.Excluded,
+			&i.ApproveLabel,
+			&i.RejectLabel,
+			&i.Files,
+			&i.FormMessage,
+			&i.DelegatedBy,
+			&i.Escalated,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateSchedule = `-- name: UpdateSchedule :one
+UPDATE runs.schedule
+SET title = $2, input = $3, cron = $4, time_zone = $5, overlap = $6, catchup_seconds = $7, actor = $8, permissions = $9,
+    updated_at = $10, next_at = $11
+WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped
+`
+
+type UpdateScheduleParams struct {
+	Uid            uuid.UUID
+	Title          string
+	Input          []byte
+	Cron           string
+	TimeZone       string
+	Overlap        string
+	CatchupSeconds int64
+	Actor          string
+	Permissions    []string
+	UpdatedAt      time.Time
+	NextAt         *time.Time
+}
+
+func (q *Queries) UpdateSchedule(ctx context.Context, db DBTX, arg UpdateScheduleParams) (Schedule, error) {
+	row := db.QueryRow(ctx, updateSchedule,
+		arg.Uid,
+		arg.Title,
+		arg.Input,
+		arg.Cron,
+		arg.TimeZone,
+		arg.Overlap,
+		arg.CatchupSeconds,
+		arg.Actor,
+		arg.Permissions,
+		arg.UpdatedAt,
+		arg.NextAt,
+	)
+	var i Schedule
+	err := row.Scan(
+		&i.Uid,
+		&i.OrganisationID,
+		&i.ID,
+		&i.Title,
+		&i.Process,
+		&i.Input,
+		&i.Cron,
+		&i.TimeZone,
+		&i.Overlap,
+		&i.CatchupSeconds,
+		&i.Paused,
+		&i.PauseReason,
+		&i.Actor,
+		&i.Permissions,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NextAt,
+		&i.BufferedAt,
+		&i.Skipped,
+	)
+	return i, err
+}
+
+const votes = `-- name: Votes :many
+SELECT task, organisation_id, actor, decision, reason, voted_at FROM runs.task_vote WHERE task = ANY($1::uuid[]) ORDER BY task, voted_at
+`
+
+func (q *Queries) Votes(ctx context.Context, db DBTX, tasks []uuid.UUID) ([]Vote, error) {
+	rows, err := db.Query(ctx, votes, tasks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Vote
+	for rows.Next() {
+		var i Vote
+		if err := rows.Scan(
+			&i.Task,
+			&i.OrganisationID,
+			&i.Actor,
+			&i.Decision,
+			&i.Reason,
+			&i.VotedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -761,7 +1914,7 @@ const withdrawTasks = `-- name: WithdrawTasks :many
 UPDATE runs.task
 SET state = CASE WHEN state = 'OPEN' THEN 'WITHDRAWN' ELSE state END, version = version + 1, acknowledged_at = clock_timestamp()
 WHERE run = $1 AND (state = 'OPEN' OR acknowledged_at IS NULL)
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
 `
 
 // What is still open when the run ends, and decisions that nobody waits for any more.
@@ -797,6 +1950,16 @@ func (q *Queries) WithdrawTasks(ctx context.Context, db DBTX, run uuid.UUID) ([]
 			&i.DecidedAt,
 			&i.AcknowledgedAt,
 			&i.Version,
+			&i.Call,
+			&i.Quorum,
+			&i.FourEyes,
+			&i.Excluded,
+			&i.ApproveLabel,
+			&i.RejectLabel,
+			&i.Files,
+			&i.FormMessage,
+			&i.DelegatedBy,
+			&i.Escalated,
 		); err != nil {
 			return nil, err
 		}
