@@ -15,6 +15,7 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/files/v1/filesv1connect"
 	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
+	"github.com/microservicehub/mshub/services/notify/v1/notifyv1connect"
 	"github.com/microservicehub/mshub/services/records/v1/recordsv1connect"
 	"github.com/microservicehub/mshub/services/runs/v1/runsv1connect"
 )
@@ -31,6 +32,7 @@ type api struct {
 	files   filesv1connect.FilesServiceClient
 	people  identityv1connect.IdentityServiceClient
 	clients authserverv1connect.ClientServiceClient
+	hooks   notifyv1connect.WebhookServiceClient
 }
 
 // api connects as MSHUB_TOKEN, as MSHUB_CLIENT_ID with MSHUB_CLIENT_SECRET, or as the person of `mshub login`, in that order.
@@ -62,6 +64,7 @@ func (c *cli) api() (*api, error) {
 		files:   filesv1connect.NewFilesServiceClient(client, address, options...),
 		people:  identityv1connect.NewIdentityServiceClient(client, address, options...),
 		clients: authserverv1connect.NewClientServiceClient(client, address, options...),
+		hooks:   notifyv1connect.NewWebhookServiceClient(client, address, options...),
 	}, nil
 }
 

@@ -91,7 +91,7 @@ func datasetsCreateCommand(c *cli) *cobra.Command {
 			}
 			switch {
 			case schema != "" && like == "":
-				if dataset.Schema, err = readInput(schema); err != nil {
+				if dataset.Schema, err = c.readInput(schema); err != nil {
 					return errors.New(strings.Replace(err.Error(), "--input", "--schema", 1))
 				}
 			case like != "" && schema == "":

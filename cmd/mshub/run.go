@@ -18,57 +18,62 @@ import (
 )
 
 func runCommand(c *cli) *cobra.Command {
-	var input, key, title string
+	var input string
 	var watch bool
+	req := &runsv1.StartRunRequest{}
 	cmd := &cobra.Command{
 		Use:   "run PROCESS --input FILE|JSON",
 		Short: "Start a process; --watch follows it to its end with a progress bar",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, err := readInput(input)
+			in, err := c.readInput(input)
 			if err != nil {
 				return err
 			}
-			house, err := c.api()
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			if key != "" {
-				ctx = rpc.WithIdempotencyKey(ctx, key)
-			}
-			r, err := house.runs.StartRun(ctx, &runsv1.StartRunRequest{Process: args[0], Input: in, Title: title})
-			if err != nil {
-				return err
-			}
-			if watch {
-				if r, err = c.watch(cmd.Context(), house, r); err != nil {
-					return err
-				}
-			}
-			if err := c.print(r, func(w io.Writer) { describe(w, r) }); err != nil {
-				return err
-			}
-			if watch && r.GetState() != runsv1.Run_COMPLETED {
-				return fmt.Errorf("%s ended %s", r.GetName(), strings.ToLower(r.GetState().String()))
-			}
-			return nil
+			req.Process, req.Input = args[0], in
+			return c.startRun(cmd.Context(), req, watch)
 		},
 	}
 	cmd.Flags().StringVar(&input, "input", "{}", "JSON, or a file that holds it; - reads standard input")
-	cmd.Flags().StringVar(&key, "idempotency-key", "", "repeating the command with the same key starts nothing twice")
-	cmd.Flags().StringVar(&title, "title", "", "what people call this run")
+	cmd.Flags().StringVar(&req.IdempotencyKey, "idempotency-key", "", "repeating the command with the same key starts nothing twice")
+	cmd.Flags().StringVar(&req.Title, "title", "", "what people call this run")
+	cmd.Flags().StringVar(&req.Key, "key", "", "business key: runs with the same one are found, and limited, together")
+	cmd.Flags().Int32Var(&req.Priority, "priority", 0, "1 (first) to 5; by default the process's own")
 	cmd.Flags().BoolVar(&watch, "watch", false, "follow the run to its end; exit 1 unless it completes")
 	return cmd
 }
 
+// startRun starts a run, prints it, and with watch follows it to its end, which must be success.
+func (c *cli) startRun(ctx context.Context, req *runsv1.StartRunRequest, watch bool) error {
+	house, err := c.api()
+	if err != nil {
+		return err
+	}
+	r, err := house.runs.StartRun(ctx, req)
+	if err != nil {
+		return err
+	}
+	if watch {
+		if r, err = c.watch(ctx, house, r); err != nil {
+			return err
+		}
+	}
+	if err := c.print(r, func(w io.Writer) { describe(w, r) }); err != nil {
+		return err
+	}
+	if watch && r.GetState() != runsv1.Run_COMPLETED {
+		return fmt.Errorf("%s ended %s", r.GetName(), strings.ToLower(r.GetState().String()))
+	}
+	return nil
+}
+
 // readInput takes JSON as it is, the name of a file, or "-".
-func readInput(text string) (*structpb.Struct, error) {
+func (c *cli) readInput(text string) (*structpb.Struct, error) {
 	raw := []byte(text)
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		var err error
 		if text == "-" {
-			raw, err = io.ReadAll(io.LimitReader(os.Stdin, rpc.MaxRequestBytes))
+			raw, err = io.ReadAll(io.LimitReader(c.stdin, rpc.MaxRequestBytes))
 		} else {
 			raw, err = os.ReadFile(text)
 		}
