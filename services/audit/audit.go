@@ -20,16 +20,12 @@ import (
 )
 
 // Service implements the door. Safe for concurrent use.
-type Service struct {
-	auditv1connect.UnimplementedAuditServiceHandler
-
-	db *postgres.DB
-}
+type Service struct{ db *postgres.DB }
 
 var _ auditv1connect.AuditServiceHandler = (*Service)(nil)
 
 // New makes the service; the sealer is started apart (NewSealer).
-func New(db *postgres.DB) *Service { return &Service{db: db} }
+func New(db *postgres.DB) *Service { return &Service{db} }
 
 // columns of the filter.
 var columns = map[string]filter.Column{

@@ -33,6 +33,7 @@ type house struct {
 	db     *postgres.DB
 	sealer *audit.Sealer
 	reader func(organisation uuid.UUID) auditv1connect.AuditServiceClient
+	run    func(organisation uuid.UUID) auditv1connect.AuditServiceClient
 }
 
 func setup(t *testing.T) *house {
@@ -53,6 +54,11 @@ func setup(t *testing.T) *house {
 		reader: func(organisation uuid.UUID) auditv1connect.AuditServiceClient {
 			return auditv1connect.NewAuditServiceClient(rpc.HTTPClient(), address, issuer.As(auth.Caller{
 				Kind: auth.User, User: uuid.New(), Organisation: organisation, Permissions: []string{"audit.read"},
+			}))
+		},
+		run: func(organisation uuid.UUID) auditv1connect.AuditServiceClient {
+			return auditv1connect.NewAuditServiceClient(rpc.HTTPClient(), address, issuer.As(auth.Caller{
+				Kind: auth.Run, Run: uuid.New(), Organisation: organisation, Actor: "users/" + uuid.NewString(),
 			}))
 		},
 	}

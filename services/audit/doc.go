@@ -2,6 +2,7 @@
 // transaction of their change; this room owns the tables, chains the entries, verifies the chain and lets people read.
 //
 //	audit.go          the door: ListEntries, VerifyChain
+//	erasure.go        details by or about a person are deleted, entries stay
 //	seal.go           the sealer: one leader chains new entries every second
 //	store/migrations  what is chained, what can be erased, and who may touch which
 //

@@ -17,6 +17,9 @@ import (
 // CompleteUpload compares what arrived with what was declared and makes the file ready. Repeating it is harmless.
 func (s *Service) CompleteUpload(ctx context.Context, in *filesv1.CompleteUploadRequest) (*filesv1.File, error) {
 	row, err := s.row(ctx, in.GetName())
+	if err == nil {
+		err = mayTouch(ctx, row)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,15 +19,12 @@ import (
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/files/store"
 	filesv1 "github.com/microservicehub/mshub/services/files/v1"
-	"github.com/microservicehub/mshub/services/files/v1/filesv1connect"
 )
 
 const service = "services.files.v1.FilesService/"
 
 // Service implements FilesService and the plain HTTP handlers beside it.
 type Service struct {
-	filesv1connect.UnimplementedFilesServiceHandler
-
 	db        *postgres.DB
 	queries   *store.Queries
 	bucket    *blob.Bucket
@@ -148,6 +145,15 @@ func (s *Service) DeleteFile(ctx context.Context, in *filesv1.DeleteFileRequest)
 	}
 	err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
 		return postgres.Once(ctx, tx, "files", service+"DeleteFile", rpc.IdempotencyKey(ctx), in, out, func() error {
+			row, err := s.queries.File(ctx, tx, id)
+			if err == nil {
+				err = mayTouch(ctx, row)
+			} else if errors.Is(err, pgx.ErrNoRows) {
+				err = rpc.NotFound("file", in.GetName())
+			}
+			if err != nil {
+				return err
+			}
 			n, err := s.queries.MarkDeleting(ctx, tx, id)
 			if err == nil && n == 0 {
 				err = rpc.NotFound("file", in.GetName())

@@ -183,6 +183,11 @@ func (s *Service) checkLine(ctx context.Context, req *identityv1.PlanUserBulkReq
 	}
 	if l.Role == "" {
 		refuse(l, rpc.Invalid("role", "is named neither here nor for all"))
+		return
+	}
+	// What a mail can't be addressed to is found now, by the rules that a single invitation has.
+	if err := rpc.Valid("", &identityv1.InviteUserRequest{Email: email, DisplayName: l.DisplayName, Role: l.Role}); err != nil {
+		refuse(l, err)
 	}
 }
 

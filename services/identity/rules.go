@@ -27,7 +27,7 @@ const roleNewcomer = "newcomer"
 var builtin = []store.InsertRoleParams{
 	{Slug: roleAdmin, Title: "Administrator", Permissions: []string{"*"}},
 	{Slug: "operator", Title: "Operator", Permissions: []string{"audit.read", "files.*", "identity.read", "notify.read", "records.*", "runs.*", "tasks.*"}},
-	{Slug: "approver", Title: "Approver", Permissions: []string{"runs.read", "tasks.*"}},
+	{Slug: "approver", Title: "Approver", Permissions: []string{"files.read", "runs.read", "tasks.*"}},
 	{Slug: "member", Title: "Member", Permissions: []string{"files.*", "records.*", "runs.read", "runs.write", "tasks.read"}},
 	{Slug: roleNewcomer, Title: "Newcomer", Permissions: []string{"files.write", "tasks.decide", "tasks.read"}},
 	{Slug: "viewer", Title: "Viewer", Permissions: []string{"files.read", "records.read", "runs.read", "tasks.read"}},

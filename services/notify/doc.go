@@ -2,6 +2,7 @@
 // holds no secret. Other systems by webhooks: a fact in, a signed delivery out for each that asked for it.
 //
 //	notify.go      the door: SendMail, SendAccountMail, ListMessages
+//	many.go        many mails in one call; erasure of an address
 //	template.go    templates/NAME: subject, text and HTML, and which values they need
 //	mailer.go      what carries a mail: the two ways below
 //	smtp.go        to a mail server (SMTP_URL)

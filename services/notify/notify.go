@@ -53,8 +53,6 @@ func (c *Config) Validate() error {
 
 // Service implements the door. Safe for concurrent use.
 type Service struct {
-	notifyv1connect.UnimplementedNotifyServiceHandler
-
 	db        *postgres.DB
 	q         *store.Queries
 	mailer    Mailer

@@ -305,14 +305,18 @@ func TestTemplates(t *testing.T) {
 	h := setup(t, nil)
 	link := publicURL + "/verify?link=x"
 	all := map[string]map[string]string{
-		"invitation":    {"displayName": "Bob", "organisation": "Home", "link": link},
-		"reminder":      {"displayName": "Bob", "organisation": "Home", "link": link},
-		"task":          {"displayName": "Ada", "title": "Admit Bob?"},
-		"welcome":       {"displayName": "Bob", "organisation": "Home"},
-		"rejection":     {"displayName": "Bob", "organisation": "Home", "reason": ""},
-		"verification":  {"displayName": "Bob", "link": link},
-		"reset":         {"displayName": "Bob", "link": link},
-		"known-address": {"displayName": "Bob", "link": link},
+		"invitation":       {"displayName": "Bob", "organisation": "Home", "link": link},
+		"reminder":         {"displayName": "Bob", "organisation": "Home", "link": link},
+		"task":             {"displayName": "Ada", "title": "Admit Bob?"},
+		"documents":        {"displayName": "Bob", "organisation": "Home", "documents": "Signed contract\nPassport"},
+		"welcome":          {"displayName": "Bob", "organisation": "Home", "note": ""},
+		"welcome-customer": {"displayName": "Bob", "organisation": "Home", "note": "Nice to have you", "limit": "20000"},
+		"arrival":          {"displayName": "Ada", "organisation": "Home", "person": "Bob", "role": "member"},
+		"rejection":        {"displayName": "Bob", "organisation": "Home", "reason": ""},
+		"digest":           {"displayName": "Ada", "organisation": "Home", "tasks": "Approve Bob", "runs": ""},
+		"verification":     {"displayName": "Bob", "link": link},
+		"reset":            {"displayName": "Bob", "link": link},
+		"known-address":    {"displayName": "Bob", "link": link},
 	}
 	for name, values := range all {
 		if _, err := h.as(run(uuid.New())).SendMail(key(t.Context()), &notifyv1.SendMailRequest{Template: name, Recipient: "bob@example.com", Values: values}); err != nil {

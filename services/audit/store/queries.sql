@@ -26,3 +26,21 @@ SELECT summary.entries::bigint AS entries,
            ELSE summary.entries END)::bigint AS broken_at
 FROM summary
 LEFT JOIN audit.chain head ON head.organisation_id = sqlc.arg(organisation_id);
+
+-- name: DetailsAbout :one
+-- How many entries have details by or about a person. As mshub_system.
+SELECT count(*) FROM audit.detail d JOIN audit.entry e ON e.organisation_id = d.organisation_id AND e.id = d.entry_id
+WHERE d.organisation_id = sqlc.arg(organisation_id)
+    AND (e.actor = sqlc.arg(person) OR e.target = sqlc.arg(person)
+        OR position(sqlc.arg(id)::text IN d.before::text || d.after::text) > 0
+        OR sqlc.arg(email)::text <> '' AND position(sqlc.arg(email)::text IN lower(d.before::text || d.after::text || d.reason)) > 0)
+    AND e.action <> 'services.audit.v1.AuditService/EraseDetails';
+
+-- name: EraseDetailsAbout :execrows
+-- As mshub_system.
+DELETE FROM audit.detail d USING audit.entry e
+WHERE d.organisation_id = sqlc.arg(organisation_id) AND e.organisation_id = d.organisation_id AND e.id = d.entry_id
+    AND (e.actor = sqlc.arg(person) OR e.target = sqlc.arg(person)
+        OR position(sqlc.arg(id)::text IN d.before::text || d.after::text) > 0
+        OR sqlc.arg(email)::text <> '' AND position(sqlc.arg(email)::text IN lower(d.before::text || d.after::text || d.reason)) > 0)
+    AND e.action <> 'services.audit.v1.AuditService/EraseDetails';

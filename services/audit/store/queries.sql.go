@@ -11,6 +11,65 @@ import (
 	"github.com/google/uuid"
 )
 
+const detailsAbout = `-- name: DetailsAbout :one
+SELECT count(*) FROM audit.detail d JOIN audit.entry e ON e.organisation_id = d.organisation_id AND e.id = d.entry_id
+WHERE d.organisation_id = $1
+    AND (e.actor = $2 OR e.target = $2
+        OR position($3::text IN d.before::text || d.after::text) > 0
+        OR $4::text <> '' AND position($4::text IN lower(d.before::text || d.after::text || d.reason)) > 0)
+    AND e.action <> 'services.audit.v1.AuditService/EraseDetails'
+`
+
+type DetailsAboutParams struct {
+	OrganisationID uuid.UUID
+	Person         string
+	ID             string
+	Email          string
+}
+
+// How many entries have details by or about a person. As mshub_system.
+func (q *Queries) DetailsAbout(ctx context.Context, db DBTX, arg DetailsAboutParams) (int64, error) {
+	row := db.QueryRow(ctx, detailsAbout,
+		arg.OrganisationID,
+		arg.Person,
+		arg.ID,
+		arg.Email,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const eraseDetailsAbout = `-- name: EraseDetailsAbout :execrows
+DELETE FROM audit.detail d USING audit.entry e
+WHERE d.organisation_id = $1 AND e.organisation_id = d.organisation_id AND e.id = d.entry_id
+    AND (e.actor = $2 OR e.target = $2
+        OR position($3::text IN d.before::text || d.after::text) > 0
+        OR $4::text <> '' AND position($4::text IN lower(d.before::text || d.after::text || d.reason)) > 0)
+    AND e.action <> 'services.audit.v1.AuditService/EraseDetails'
+`
+
+type EraseDetailsAboutParams struct {
+	OrganisationID uuid.UUID
+	Person         string
+	ID             string
+	Email          string
+}
+
+// As mshub_system.
+func (q *Queries) EraseDetailsAbout(ctx context.Context, db DBTX, arg EraseDetailsAboutParams) (int64, error) {
+	result, err := db.Exec(ctx, eraseDetailsAbout,
+		arg.OrganisationID,
+		arg.Person,
+		arg.ID,
+		arg.Email,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const seal = `-- name: Seal :one
 SELECT audit.seal($1::integer)::bigint AS sealed
 `

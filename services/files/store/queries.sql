@@ -40,3 +40,14 @@ FROM (
     ORDER BY u.create_time LIMIT @batch FOR UPDATE SKIP LOCKED) AS due
 WHERE f.organisation_id = due.organisation_id AND f.id = due.id
 RETURNING f.organisation_id, f.id;
+
+-- name: CountFilesOf :one
+SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes FROM files.file
+WHERE organisation_id = mshub.org() AND creator = @creator AND state <> 'deleting';
+
+-- name: DeleteFilesOf :many
+-- They become files to delete; housekeeping removes what is left of them.
+UPDATE files.file SET state = 'deleting' WHERE organisation_id = mshub.org() AND creator = @creator AND state <> 'deleting' RETURNING id, size;
+
+-- name: ForgetCreator :many
+UPDATE files.file SET creator = 'erased' WHERE organisation_id = mshub.org() AND creator = @creator AND state <> 'deleting' RETURNING id, size;

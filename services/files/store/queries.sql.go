@@ -50,6 +50,53 @@ func (q *Queries) Complete(ctx context.Context, db DBTX, arg CompleteParams) (Fi
 	return i, err
 }
 
+const countFilesOf = `-- name: CountFilesOf :one
+SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes FROM files.file
+WHERE organisation_id = mshub.org() AND creator = $1 AND state <> 'deleting'
+`
+
+type CountFilesOfRow struct {
+	Files int64
+	Bytes int64
+}
+
+func (q *Queries) CountFilesOf(ctx context.Context, db DBTX, creator string) (CountFilesOfRow, error) {
+	row := db.QueryRow(ctx, countFilesOf, creator)
+	var i CountFilesOfRow
+	err := row.Scan(&i.Files, &i.Bytes)
+	return i, err
+}
+
+const deleteFilesOf = `-- name: DeleteFilesOf :many
+UPDATE files.file SET state = 'deleting' WHERE organisation_id = mshub.org() AND creator = $1 AND state <> 'deleting' RETURNING id, size
+`
+
+type DeleteFilesOfRow struct {
+	ID   uuid.UUID
+	Size int64
+}
+
+// They become files to delete; housekeeping removes what is left of them.
+func (q *Queries) DeleteFilesOf(ctx context.Context, db DBTX, creator string) ([]DeleteFilesOfRow, error) {
+	rows, err := db.Query(ctx, deleteFilesOf, creator)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeleteFilesOfRow
+	for rows.Next() {
+		var i DeleteFilesOfRow
+		if err := rows.Scan(&i.ID, &i.Size); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteRow = `-- name: DeleteRow :exec
 DELETE FROM files.file WHERE organisation_id = $1 AND id = $2 AND state = 'deleting'
 `
@@ -86,6 +133,35 @@ func (q *Queries) File(ctx context.Context, db DBTX, id uuid.UUID) (File, error)
 		&i.CreateTime,
 	)
 	return i, err
+}
+
+const forgetCreator = `-- name: ForgetCreator :many
+UPDATE files.file SET creator = 'erased' WHERE organisation_id = mshub.org() AND creator = $1 AND state <> 'deleting' RETURNING id, size
+`
+
+type ForgetCreatorRow struct {
+	ID   uuid.UUID
+	Size int64
+}
+
+func (q *Queries) ForgetCreator(ctx context.Context, db DBTX, creator string) ([]ForgetCreatorRow, error) {
+	rows, err := db.Query(ctx, forgetCreator, creator)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ForgetCreatorRow
+	for rows.Next() {
+		var i ForgetCreatorRow
+		if err := rows.Scan(&i.ID, &i.Size); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertFile = `-- name: InsertFile :exec

@@ -16,6 +16,15 @@ UPDATE notify.messages SET state = @state, error = @error, sent_at = @sent_at WH
 -- name: ListMessages :many
 SELECT * FROM notify.messages WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2;
 
+-- name: CountMessagesTo :one
+SELECT count(*) FROM notify.messages WHERE organisation_id = mshub.org() AND lower(recipient) = @email;
+
+-- name: EraseMessagesTo :execrows
+UPDATE notify.messages SET recipient = 'erased', error = '' WHERE organisation_id = mshub.org() AND lower(recipient) = @email;
+
+-- name: EraseCapturedTo :exec
+DELETE FROM notify.captured WHERE lower(recipient) = @email;
+
 -- name: ForgetMessages :execrows
 -- As mshub_system.
 DELETE FROM notify.messages WHERE (organisation_id, id) IN (SELECT m.organisation_id, m.id FROM notify.messages m WHERE m.created_at < $1 LIMIT $2);

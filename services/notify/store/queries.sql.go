@@ -26,6 +26,38 @@ func (q *Queries) ClaimMessage(ctx context.Context, db DBTX, arg ClaimMessagePar
 	return err
 }
 
+const countMessagesTo = `-- name: CountMessagesTo :one
+SELECT count(*) FROM notify.messages WHERE organisation_id = mshub.org() AND lower(recipient) = $1
+`
+
+func (q *Queries) CountMessagesTo(ctx context.Context, db DBTX, email string) (int64, error) {
+	row := db.QueryRow(ctx, countMessagesTo, email)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const eraseCapturedTo = `-- name: EraseCapturedTo :exec
+DELETE FROM notify.captured WHERE lower(recipient) = $1
+`
+
+func (q *Queries) EraseCapturedTo(ctx context.Context, db DBTX, email string) error {
+	_, err := db.Exec(ctx, eraseCapturedTo, email)
+	return err
+}
+
+const eraseMessagesTo = `-- name: EraseMessagesTo :execrows
+UPDATE notify.messages SET recipient = 'erased', error = '' WHERE organisation_id = mshub.org() AND lower(recipient) = $1
+`
+
+func (q *Queries) EraseMessagesTo(ctx context.Context, db DBTX, email string) (int64, error) {
+	result, err := db.Exec(ctx, eraseMessagesTo, email)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const finishMessage = `-- name: FinishMessage :one
 UPDATE notify.messages SET state = $1, error = $2, sent_at = $3 WHERE organisation_id = mshub.org() AND id = $4 RETURNING organisation_id, id, message_id, request_hash, template, recipient, run, state, error, claimed_at, created_at, sent_at
 `

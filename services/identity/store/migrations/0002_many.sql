@@ -54,4 +54,6 @@ ALTER TABLE identity.roles NO FORCE ROW LEVEL SECURITY;
 INSERT INTO identity.roles (organisation_id, slug, title, permissions, builtin)
 SELECT id, 'newcomer', 'Newcomer', '{files.write,tasks.decide,tasks.read}', true FROM identity.organisations
 ON CONFLICT DO NOTHING;
+-- Who decides sees the documents that belong to the decision.
+UPDATE identity.roles SET permissions = '{files.read,runs.read,tasks.*}' WHERE slug = 'approver' AND builtin;
 ALTER TABLE identity.roles FORCE ROW LEVEL SECURITY;
