@@ -19,6 +19,15 @@ const itemsPerExecution = 500
 //
 // Answers are not kept: what the calls did is summed by the service that did it.
 func Each[Req, Res proto.Message](ctx workflow.Context, step string, count int32, parallel int, verb Verb[Req, Res], request func(item int32) Req) error {
+	return EachThen(ctx, step, count, parallel, verb, request, nil)
+}
+
+// EachThen is Each whose calls have a sequel that needs their answers: then runs for each item that was called, within the
+// item, so that it may call beside it (Aside). Its failure is the item's.
+func EachThen[Req, Res proto.Message](
+	ctx workflow.Context, step string, count int32, parallel int, verb Verb[Req, Res], request func(item int32) Req,
+	then func(ctx workflow.Context, item int32, answer Res) error,
+) error {
 	f := frameOf(ctx)
 	declared, err := f.enter(ctx, step, Many)
 	if err != nil {
@@ -30,7 +39,10 @@ func Each[Req, Res proto.Message](ctx workflow.Context, step string, count int32
 	failing := false // stops the step while the failure is still being written
 	next, err := f.items(ctx, declared, count, parallel, &failing, func(ctx workflow.Context, item int32) error {
 		for {
-			_, err := try(ctx, f, declared, item, verb, request(item))
+			answer, err := try(ctx, f, declared, item, verb, request(item))
+			if err == nil && then != nil {
+				err = then(f.inside(ctx, step, item, ""), item, answer)
+			}
 			if err == nil {
 				return nil
 			}

@@ -24,7 +24,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	runcontext "github.com/microservicehub/mshub/internal/temporal"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
@@ -41,6 +43,7 @@ type Env struct {
 	// setup is applied to each execution: a run that continues as new has several.
 	setup  []func(*testsuite.TestWorkflowEnvironment)
 	hooks  map[string]func()
+	forms  map[string]*structpb.Struct
 	wf     *testsuite.TestWorkflowEnvironment
 	tasks  map[string]*runsv1.Task
 	answer *decision
@@ -85,7 +88,7 @@ func New(t testing.TB, definition process.Definition) *Env {
 		t.Fatal(err)
 	}
 	e := &Env{
-		t: t, definition: definition, hooks: map[string]func(){}, tasks: map[string]*runsv1.Task{},
+		t: t, definition: definition, hooks: map[string]func(){}, forms: map[string]*structpb.Struct{}, tasks: map[string]*runsv1.Task{},
 		run: runcontext.RunContext{Organisation: uuid.Must(uuid.NewV7()), Run: uuid.Must(uuid.NewV7()), Actor: "users/" + uuid.NewString()},
 	}
 	e.fakeRuns()
@@ -167,6 +170,19 @@ func (e *Env) Fact(kind string, data string) {
 // Decide has somebody decide every task a while after it was created.
 func (e *Env) Decide(after time.Duration, decide runsv1.Task_Decision, reason string) {
 	e.answer = &decision{after, decide, reason}
+}
+
+// Fill puts a form into the decisions about a step.
+func (e *Env) Fill(step string, form proto.Message) {
+	raw, err := protojson.Marshal(form)
+	filled := &structpb.Struct{}
+	if err == nil {
+		err = protojson.Unmarshal(raw, filled)
+	}
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.forms[step] = filled
 }
 
 // Tasks are the last ones that the run created, by their step; "undo STEP" is the question about a failed undo.

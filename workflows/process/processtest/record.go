@@ -54,6 +54,7 @@ func Record(t *testing.T, env *Env, name, temporalAddress string, input proto.Me
 	env.created = func(task *runsv1.Task) {
 		if a := env.answer; a != nil {
 			task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, a.decide, a.reason, "users/decider"
+			task.Form = env.forms[task.GetStep()]
 			if err := c.SignalWorkflow(ctx, id, "", process.SignalTask, task); err != nil {
 				t.Error(err)
 			}

@@ -103,6 +103,7 @@ func (e *Env) decideAll(a *decision) {
 	for _, task := range e.tasks {
 		if task.GetState() == runsv1.Task_OPEN {
 			task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, a.decide, a.reason, "users/decider"
+			task.Form = e.forms[task.GetStep()]
 			e.wf.SignalWorkflow(process.SignalTask, proto.CloneOf(task))
 		}
 	}
