@@ -92,7 +92,7 @@ function Waiting({ run }: { run: Run }) {
           size="xs"
           variant="filled"
           color="amber"
-          renderRoot={(props) => <Link to="/inbox" search={{ scope: "all", run: run.name }} {...props} />}
+          renderRoot={(props) => <Link to="/inbox" search={{ view: "open", run: run.name }} {...props} />}
         >
           Open in the inbox
         </Button>

@@ -1,25 +1,28 @@
-import { createConnectQueryKey, useInfiniteQuery, useMutation } from "@connectrpc/connect-query";
+import { createConnectQueryKey, useInfiniteQuery, useMutation, useQuery } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
 import { RunsService } from "@/gen/services/runs/v1/runs_pb";
 import { usePollWhileDown } from "@/lib/app";
 import { OPEN_TASKS } from "@/lib/inbox";
 
-const { listTasks, claimTask, releaseTask, decideTask } = RunsService.method;
+const { listTasks, getTask, claimTask, releaseTask, delegateTask, decideTask } = RunsService.method;
+
+export const taskName = (id: string) => `tasks/${id}`;
+
+// What the viewer may decide; all that is open; what is over.
+export const views = ["mine", "open", "ended"] as const;
+export type View = (typeof views)[number];
 
 export interface Inbox {
-  // "mine": what the viewer may decide.
-  scope: "mine" | "all";
-  state: "open" | "ended";
+  view: View;
   // "runs/ID": only the tasks of one run.
   run?: string;
 }
 
-export function useTasks({ scope, state, run }: Inbox) {
-  const filter = [state === "open" ? OPEN_TASKS : 'state!="OPEN"', run && `run="${run}"`].filter(Boolean).join(" AND ");
+export function useTasks({ view, run }: Inbox) {
+  const filter = [view === "ended" ? 'state!="OPEN"' : OPEN_TASKS, run && `run="${run}"`].filter(Boolean).join(" AND ");
   return useInfiniteQuery(
     listTasks,
-    // `mine` means "may decide now", which nobody may once it is over.
-    { filter, mine: state === "open" && scope === "mine", pageSize: 50, pageToken: "" },
+    { filter, mine: view === "mine", pageSize: 50, pageToken: "" },
     {
       pageParamKey: "pageToken",
       getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
@@ -28,14 +31,22 @@ export function useTasks({ scope, state, run }: Inbox) {
   );
 }
 
-// Claim, release, decide. Every outcome renews the lists: also a refusal means that the task is not what was shown.
+// One task that a link names; the list may not hold it.
+export const useTask = (name: string, enabled: boolean) => useQuery(getTask, { name }, { enabled });
+
+// Claim, release, delegate, decide. Every outcome renews what is shown: also a refusal means that the task is not what was
+// shown.
 export function useTaskActions() {
   const client = useQueryClient();
   const onSettled = () =>
-    client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listTasks, cardinality: undefined }) });
+    Promise.all([
+      client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listTasks, cardinality: undefined }) }),
+      client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: getTask, cardinality: undefined }) }),
+    ]);
   return {
     claim: useMutation(claimTask, { onSettled }),
     release: useMutation(releaseTask, { onSettled }),
+    delegate: useMutation(delegateTask, { onSettled }),
     decide: useMutation(decideTask, { onSettled }),
   };
 }

@@ -3,14 +3,16 @@ import { Button, Group, Skeleton, Stack, Textarea } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { Failure } from "@/components/ui/states";
 import { done } from "@/components/ui/toast";
-import { type Task, Task_Decision } from "@/gen/services/runs/v1/runs_pb";
+import { type Task, Task_Decision, Task_State } from "@/gen/services/runs/v1/runs_pb";
 import { objectOf } from "@/lib/columns";
 import { problemOf } from "@/lib/errors";
 import { useTaskActions } from "./api";
+import { labelsOf } from "./outcome";
 
 const SchemaForm = lazy(() => import("@/components/forms/schema-form"));
 
-// Approve, or reject with a reason; with the task's own form, if it has one. The version says what the person saw.
+// Approve, or reject with a reason, under the names that the process gives to the two; with the task's own form, if it has
+// one. The version says what the person saw.
 export function Decision({ task }: { task: Task }) {
   const { decide } = useTaskActions();
   const [reason, setReason] = useState("");
@@ -18,6 +20,7 @@ export function Decision({ task }: { task: Task }) {
   const [missing, setMissing] = useState(false);
   const [pending, setPending] = useState<Task_Decision>();
   const problem = decide.error ? problemOf(decide.error) : undefined;
+  const { approve, reject } = labelsOf(task);
   const hasForm = Object.keys(objectOf(task.formSchema?.properties)).length > 0;
   const send = (decision: Task_Decision, filled: JsonObject | undefined) => {
     const rejecting = decision === Task_Decision.REJECT;
@@ -26,14 +29,17 @@ export function Decision({ task }: { task: Task }) {
     setPending(decision);
     decide.mutate(
       { name: task.name, decision, reason: reason.trim(), form: filled, version: task.version },
-      { onSuccess: () => done(rejecting ? "Rejected. The run has been told." : "Approved. The run has been told.") },
+      {
+        onSuccess: ({ state }) =>
+          done(state === Task_State.OPEN ? "Your vote counts; others must still approve." : "Decided. The run has been told."),
+      },
     );
   };
   const reasonBox = (
     <Stack gap="md">
       <Textarea
         label="Reason"
-        description="Needed to reject; the person concerned may be shown it."
+        description={`Needed for “${reject}”; the person concerned may be shown it.`}
         autosize
         minRows={2}
         maxLength={2000}
@@ -42,7 +48,7 @@ export function Decision({ task }: { task: Task }) {
           setReason(event.currentTarget.value);
           setMissing(false);
         }}
-        error={missing ? "Say why you reject it." : problem?.fields.reason}
+        error={missing ? `Say why: “${reject}” needs a reason.` : problem?.fields.reason}
       />
       {problem && <Failure title="Your decision was not taken" error={decide.error} />}
     </Stack>
@@ -54,7 +60,7 @@ export function Decision({ task }: { task: Task }) {
       loading={decide.isPending && pending === Task_Decision.REJECT}
       onClick={() => send(Task_Decision.REJECT, form)}
     >
-      Reject
+      {reject}
     </Button>
   );
   if (hasForm && task.formSchema)
@@ -62,7 +68,7 @@ export function Decision({ task }: { task: Task }) {
       <Suspense fallback={<Skeleton h={120} />}>
         <SchemaForm
           schema={task.formSchema}
-          submit="Approve"
+          submit={approve}
           submitColor="teal"
           busy={decide.isPending && pending === Task_Decision.APPROVE}
           faults={problem?.fields}
@@ -83,7 +89,7 @@ export function Decision({ task }: { task: Task }) {
           loading={decide.isPending && pending === Task_Decision.APPROVE}
           onClick={() => send(Task_Decision.APPROVE, undefined)}
         >
-          Approve
+          {approve}
         </Button>
         {rejectButton}
       </Group>

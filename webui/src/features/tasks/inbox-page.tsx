@@ -1,16 +1,15 @@
 import { Badge, Box, Grid, Group, Paper, SegmentedControl, Stack, Text, UnstyledButton } from "@mantine/core";
 import { IconInbox, IconMailOpened } from "@tabler/icons-react";
-import { Moment } from "@/components/ui/moment";
+import { Moment, useNow } from "@/components/ui/moment";
 import { Page } from "@/components/ui/page";
 import { StateBadge } from "@/components/ui/state";
-import { Empty, Loaded } from "@/components/ui/states";
+import { Empty, Failure, Loaded, Loading } from "@/components/ui/states";
 import { LoadMore } from "@/components/ui/table";
 import { type Task, Task_State } from "@/gen/services/runs/v1/runs_pb";
 import { useProcessTitle } from "@/lib/catalogue";
 import { idOf } from "@/lib/names";
-import { date } from "@/lib/time";
-import { type Inbox, useTasks } from "./api";
-import { outcomeOf } from "./outcome";
+import { type Inbox, taskName, useTask, useTasks } from "./api";
+import { isOverdue, outcomeOf, quorumOf } from "./outcome";
 import { TaskPanel } from "./task-panel";
 
 interface InboxPageProps {
@@ -23,26 +22,17 @@ interface InboxPageProps {
 
 export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
   const query = useTasks(inbox);
-  const open = inbox.state === "open";
+  const open = inbox.view !== "ended";
   return (
     <Page title="Inbox" subtitle="Decisions that runs wait for.">
       <Group gap="sm">
         <SegmentedControl
-          aria-label="Whose tasks"
-          disabled={!open}
-          value={open ? inbox.scope : "all"}
-          onChange={(scope) => onInbox({ ...inbox, scope: scope })}
+          aria-label="Which tasks"
+          value={inbox.view}
+          onChange={(view) => onInbox({ ...inbox, view })}
           data={[
             { value: "mine", label: "I may decide" },
-            { value: "all", label: "All" },
-          ]}
-        />
-        <SegmentedControl
-          aria-label="State"
-          value={inbox.state}
-          onChange={(state) => onInbox({ ...inbox, state: state })}
-          data={[
-            { value: "open", label: "Open" },
+            { value: "open", label: "All open" },
             { value: "ended", label: "Decided and ended" },
           ]}
         />
@@ -62,8 +52,8 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
       <Loaded query={query}>
         {({ pages }) => {
           const tasks = pages.flatMap((page) => page.tasks);
-          const chosen = tasks.find(({ name }) => idOf(name) === taskId) ?? tasks[0];
-          if (!chosen)
+          const listed = taskId ? tasks.find(({ name }) => idOf(name) === taskId) : tasks[0];
+          if (tasks.length === 0 && !taskId)
             return (
               <Paper>
                 <Empty icon={open ? IconMailOpened : IconInbox} title={open ? "Nothing to decide" : "No decisions yet"}>
@@ -77,16 +67,21 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
             <Grid gap="md">
               <Grid.Col span={{ base: 12, md: 5 }}>
                 <Paper component="section" aria-label="Tasks" style={{ overflow: "hidden" }}>
+                  {tasks.length === 0 && (
+                    <Text size="sm" c="dimmed" p="md">
+                      No other task here.
+                    </Text>
+                  )}
                   <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }}>
                     {tasks.map((task) => (
-                      <TaskRow key={task.name} task={task} active={task === chosen} onOpen={() => onTask(idOf(task.name))} />
+                      <TaskRow key={task.name} task={task} active={task === listed} onOpen={() => onTask(idOf(task.name))} />
                     ))}
                   </Stack>
                   <LoadMore query={query} />
                 </Paper>
               </Grid.Col>
               <Grid.Col span={{ base: 12, md: 7 }}>
-                <TaskPanel key={chosen.name} task={chosen} />
+                {listed ? <TaskPanel key={listed.name} task={listed} /> : <NamedTask name={taskName(taskId ?? "")} />}
               </Grid.Col>
             </Grid>
           );
@@ -96,9 +91,23 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
   );
 }
 
+// A task that the address names but this list does not hold: decided meanwhile, or somebody else's.
+function NamedTask({ name }: { name: string }) {
+  const { data, error, refetch } = useTask(name, true);
+  if (data) return <TaskPanel key={data.name} task={data} />;
+  if (error) return <Failure title="This task can't be shown" error={error} retry={() => void refetch()} />;
+  return (
+    <Paper>
+      <Loading rows={4} />
+    </Paper>
+  );
+}
+
 function TaskRow({ task, active, onOpen }: { task: Task; active: boolean; onOpen: () => void }) {
   const titleOf = useProcessTitle();
-  const due = date(task.dueTime);
+  const now = useNow(30_000);
+  const open = task.state === Task_State.OPEN;
+  const quorum = quorumOf(task);
   return (
     <Box component="li" style={{ borderBottom: "1px solid var(--mantine-color-default-border)" }}>
       <UnstyledButton
@@ -114,15 +123,31 @@ function TaskRow({ task, active, onOpen }: { task: Task; active: boolean; onOpen
           <Text size="sm" fw={550} truncate>
             {task.title}
           </Text>
-          {task.state !== Task_State.OPEN && <StateBadge state={outcomeOf(task)} size="sm" />}
+          {!open && <StateBadge state={outcomeOf(task)} size="sm" />}
+          {open && (
+            <Group gap={4} wrap="nowrap">
+              {task.escalated && (
+                <Badge color="orange" size="sm">
+                  Escalated
+                </Badge>
+              )}
+              {isOverdue(task, now) && (
+                <Badge color="red" size="sm">
+                  Overdue
+                </Badge>
+              )}
+            </Group>
+          )}
         </Group>
         <Group justify="space-between" wrap="nowrap" gap="sm">
           <Text size="xs" c="dimmed" truncate>
             {titleOf(task.process)} · <Moment time={task.createTime} />
+            {open && quorum && ` · ${quorum.approvals} of ${quorum.wanted}`}
+            {open && task.claimedBy && " · claimed"}
           </Text>
-          {task.state === Task_State.OPEN && due && (
+          {open && task.dueTime && (
             <Text size="xs" c="dimmed" style={{ flexShrink: 0 }}>
-              due <Moment time={task.dueTime} />
+              due <Moment ahead time={task.dueTime} />
             </Text>
           )}
         </Group>

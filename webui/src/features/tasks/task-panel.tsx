@@ -1,30 +1,35 @@
-import { Alert, Anchor, Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { Actor } from "@/components/actor";
-import { Moment } from "@/components/ui/moment";
+import { FileLink } from "@/components/file-link";
+import { ReferenceFacts } from "@/components/reference";
+import { Moment, useNow } from "@/components/ui/moment";
 import { StateBadge } from "@/components/ui/state";
 import { done, failed } from "@/components/ui/toast";
-import { Facts, StructFacts } from "@/components/ui/values";
+import { Facts } from "@/components/ui/values";
 import { type Task, Task_State } from "@/gen/services/runs/v1/runs_pb";
-import { useActorName, useRoles } from "@/lib/catalogue";
+import { useActorName } from "@/lib/catalogue";
 import { idOf } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
 import { useTaskActions } from "./api";
+import { Assignee } from "./assignee";
 import { Decision } from "./decision";
-import { outcomeOf } from "./outcome";
+import { DelegateDialog } from "./delegate-dialog";
+import { isOverdue, outcomeOf } from "./outcome";
+import { Votes } from "./votes";
 
-// One task: what is asked, the facts to decide on, and the decision.
+// One task: what is asked, the facts and documents to decide on, who said what so far, and the decision.
 export function TaskPanel({ task }: { task: Task }) {
-  const { can, user } = useViewer();
-  const { claim, release } = useTaskActions();
+  const { can } = useViewer();
+  const now = useNow(30_000);
   const open = task.state === Task_State.OPEN;
-  const mine = task.claimedBy !== "" && task.claimedBy === user?.name;
   const facts: [string, ReactNode][] = [
     ["For", <Assignee key="for" value={task.assignee} />],
     ["Asked", <Moment key="asked" time={task.createTime} />],
   ];
-  if (open && task.dueTime) facts.push(["Decide before", <Moment key="due" time={task.dueTime} />]);
+  if (task.delegatedBy) facts.push(["Delegated by", <Actor key="delegated" name={task.delegatedBy} />]);
+  if (open && task.dueTime) facts.push(["Decide before", <Due key="due" task={task} overdue={isOverdue(task, now)} />]);
   if (open && task.claimedBy) facts.push(["Claimed by", <Actor key="claimed" name={task.claimedBy} />]);
   if (task.decidedBy)
     facts.push(["Decided by", <Actor key="by" name={task.decidedBy} />], ["Decided", <Moment key="when" time={task.decideTime} />]);
@@ -37,68 +42,107 @@ export function TaskPanel({ task }: { task: Task }) {
             {task.title}
           </Title>
           {!open && <StateBadge state={outcomeOf(task)} />}
+          {open && task.escalated && <Badge color="orange">Escalated: nobody decided in time</Badge>}
         </Group>
         {task.description && <Text size="sm">{task.description}</Text>}
         {task.context && Object.keys(task.context).length > 0 && (
           <Paper p="sm" bg="var(--mshub-canvas)">
-            <StructFacts value={task.context} />
+            <ReferenceFacts value={task.context} />
           </Paper>
         )}
+        {task.files.length > 0 && (
+          <Stack gap={6} component="section" aria-label="Files to look at">
+            {task.files.map((file) => (
+              <Text key={file} size="sm">
+                <FileLink name={file} />
+              </Text>
+            ))}
+          </Stack>
+        )}
         <Facts facts={facts} />
-        <Group gap="sm">
-          <Anchor size="sm" renderRoot={(props) => <Link to="/runs/$runId" params={{ runId: idOf(task.run) }} {...props} />}>
-            Show the run
-          </Anchor>
-          {open && can("tasks.decide") && !task.claimedBy && task.decidable && (
-            <Button
-              size="xs"
-              variant="default"
-              loading={claim.isPending}
-              onClick={() =>
-                claim.mutate(
-                  { name: task.name },
-                  { onSuccess: () => done("The task is yours until you release it."), onError: failed },
-                )
-              }
-            >
-              Claim
-            </Button>
-          )}
-          {open && mine && (
-            <Button
-              size="xs"
-              variant="default"
-              loading={release.isPending}
-              onClick={() =>
-                release.mutate({ name: task.name }, { onSuccess: () => done("Others can decide it again."), onError: failed })
-              }
-            >
-              Release
-            </Button>
-          )}
-        </Group>
+        <Votes task={task} />
+        <Handling task={task} />
         {open && can("tasks.decide") && (task.decidable ? <Decision task={task} /> : <NotNow task={task} />)}
-        {!open && task.form && Object.keys(task.form).length > 0 && <StructFacts value={task.form} />}
+        {!open && task.form && Object.keys(task.form).length > 0 && <ReferenceFacts value={task.form} />}
       </Stack>
     </Paper>
   );
 }
 
-function NotNow({ task }: { task: Task }) {
-  const nameOf = useActorName();
+function Due({ task, overdue }: { task: Task; overdue: boolean }) {
   return (
-    <Alert role="note" color="gray" p="sm">
-      <Text size="sm">
-        {task.claimedBy ? `${nameOf(task.claimedBy)} has claimed this task and will decide it.` : "Somebody else decides this one."}
-      </Text>
-    </Alert>
+    <Group gap="xs">
+      <Moment ahead time={task.dueTime} />
+      {overdue && (
+        <Badge color="red" size="sm">
+          Overdue
+        </Badge>
+      )}
+    </Group>
   );
 }
 
-// "roles/approver", "users/ID" or an e-mail address, in words.
-function Assignee({ value }: { value: string }) {
-  const { data } = useRoles();
-  if (value.startsWith("roles/"))
-    return <>Everyone with the role {data?.roles.find(({ name }) => name === value)?.title ?? idOf(value)}</>;
-  return value.startsWith("users/") ? <Actor name={value} /> : <>{value}</>;
+// Who takes care of it: claim, release, give to somebody else.
+function Handling({ task }: { task: Task }) {
+  const { can, user } = useViewer();
+  const { claim, release } = useTaskActions();
+  const [delegating, setDelegating] = useState(false);
+  const mayDecide = task.state === Task_State.OPEN && can("tasks.decide");
+  const mine = task.claimedBy !== "" && task.claimedBy === user?.name;
+  const button = { size: "xs", variant: "default" } as const;
+  return (
+    <Group gap="sm">
+      <Anchor size="sm" renderRoot={(props) => <Link to="/runs/$runId" params={{ runId: idOf(task.run) }} {...props} />}>
+        Show the run
+      </Anchor>
+      {mayDecide && !task.claimedBy && task.decidable && (
+        <Button
+          {...button}
+          loading={claim.isPending}
+          onClick={() =>
+            claim.mutate({ name: task.name }, { onSuccess: () => done("The task is yours until you release it."), onError: failed })
+          }
+        >
+          Claim
+        </Button>
+      )}
+      {mayDecide && mine && (
+        <Button
+          {...button}
+          loading={release.isPending}
+          onClick={() =>
+            release.mutate({ name: task.name }, { onSuccess: () => done("Others can decide it again."), onError: failed })
+          }
+        >
+          Release
+        </Button>
+      )}
+      {mayDecide && (task.decidable || mine) && (
+        <Button {...button} onClick={() => setDelegating(true)}>
+          Delegate
+        </Button>
+      )}
+      {delegating && <DelegateDialog task={task} onClose={() => setDelegating(false)} />}
+    </Group>
+  );
+}
+
+// Why the viewer can't decide it now.
+function NotNow({ task }: { task: Task }) {
+  const { user } = useViewer();
+  const nameOf = useActorName();
+  const voted = task.votes.some(({ actor }) => actor === user?.name);
+  return (
+    <Alert role="note" color="gray" p="sm">
+      <Text size="sm">
+        {voted
+          ? "You have given your vote. Others decide the rest."
+          : task.claimedBy && task.claimedBy !== user?.name
+            ? `${nameOf(task.claimedBy)} has claimed this task and will decide it.`
+            : task.fourEyes
+              ? "Somebody else decides this one: who started the run may not."
+              : "Somebody else decides this one."}
+      </Text>
+    </Alert>
+  );
 }
