@@ -69,7 +69,7 @@ func newCelery(ctx context.Context, name, database string) (*celery, error) {
 		return nil, err
 	}
 	c := &celery{python: python, dir: dir, conn: conn}
-	c.env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "REDIS_URL="+address,
+	c.env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore", "REDIS_URL="+address,
 		"PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)), "PGUSER="+config.User, "PGDATABASE="+peerDatabase)
 	c.close = func() { _ = conn.Close(context.WithoutCancel(ctx)); stop() }
 	return c, nil

@@ -110,7 +110,7 @@ func writeRows(out io.Writer, rows, width int) error {
 		line = append(line, ',')
 		line = first.AddDate(0, 0, int(random>>20%2_000)).AppendFormat(line, time.DateOnly)
 		line = append(line, ',')
-		line = first.Add(time.Duration(random>>30%200_000_000) * time.Second).AppendFormat(line, time.RFC3339)
+		line = first.Add(time.Duration(random>>30%200_000_000)*time.Second).AppendFormat(line, time.RFC3339)
 		line = append(line, ',')
 		line = strconv.AppendBool(line, random&1 == 0)
 		line = append(line, ',')

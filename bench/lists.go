@@ -69,7 +69,9 @@ func measureLists(ctx context.Context, s sizes) ([]Figure, error) {
 			return runs(fmt.Sprintf("process=%q AND state=%q", []string{"recordimport", "recordexport"}[i%2], []string{"FAILED", "RUNNING"}[i/2%2]))
 		}},
 		{"runs by actor", func(int) string { return runs(fmt.Sprintf("actor=%q", "users/"+user)) }},
-		{"runs by key", func(i int) string { return runs(fmt.Sprintf("key=%q", fmt.Sprintf("order-%d", 2+2*(i*997%(s.listed/2))))) }},
+		{"runs by key", func(i int) string {
+			return runs(fmt.Sprintf("key=%q", fmt.Sprintf("order-%d", 2+2*(i*997%(s.listed/2)))))
+		}},
 		{"runs by words", func(i int) string { return fmt.Sprintf("/v1/runs?pageSize=50&search=flights+%d", i*37%5000) }},
 		{"runs, a page far down", func(int) string { return "/v1/runs?pageSize=50&pageToken=" + url.QueryEscape(deep) }},
 	}

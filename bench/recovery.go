@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,7 @@ func measureRecovery(ctx context.Context, s sizes) ([]Figure, error) {
 	}
 	const peer = "Celery 5.7 + Redis"
 	what := number(float64(s.tasks)) + " tasks of 50 ms as "
+	again := fmt.Sprintf("killed work taken up again within (we waited %s)", s.patience)
 	var found []Figure
 	for _, side := range []struct {
 		name string
@@ -55,7 +57,7 @@ func measureRecovery(ctx context.Context, s sizes) ([]Figure, error) {
 			figure(what+side.name, "tasks/s", "-", side.rate, peer, celery.rate),
 			figure("a worker killed among these: lost", "tasks", "max = 0", side.lost, peer, celery.lost),
 			figure("done more than once", "tasks", "max = 0", side.doubled, peer, celery.doubled),
-			figure("killed work taken up again within", "s", "max <= 15", side.again, peer, celery.again))
+			figure(again, "s", "max <= 15", side.again, peer, celery.again))
 	}
 	return found, nil
 }
@@ -67,8 +69,9 @@ type crew struct {
 	start func() (*exec.Cmd, error)
 	// send hands in the tasks "NAME/1" to "NAME/COUNT" and returns when it began.
 	send func(ctx context.Context, name string, count int) (began time.Time, err error)
-	// starts tells when each task of a round was begun by a worker.
-	starts func(name string) (map[string][]time.Time, error)
+	// again says how many seconds after the kill everything that the worker had under way had been begun anew: infinity if
+	// never, NaN if it had nothing.
+	again func(ctx context.Context, name string, began, killed time.Time, effects map[string][]time.Time) (float64, error)
 }
 
 // outcomes are the samples of one side.
@@ -103,7 +106,12 @@ func (c *crew) measure(ctx context.Context, s sizes, name string) (o outcomes, e
 		}
 		o.rate = append(o.rate, undisturbed.rate)
 		o.lost, o.doubled = append(o.lost, disturbed.lost), append(o.doubled, disturbed.doubled)
-		o.again = append(o.again, disturbed.again)
+		if !math.IsNaN(disturbed.again) {
+			o.again = append(o.again, disturbed.again)
+		}
+	}
+	if len(o.again) == 0 {
+		return o, fmt.Errorf("%s: whenever a worker was killed it had nothing to do; give it more", name)
 	}
 	return o, nil
 }
@@ -175,27 +183,13 @@ func (c *crew) judge(ctx context.Context, name string, count int, began, killed 
 		o.rate = float64(count) / last.Sub(began).Seconds()
 		return o, nil
 	}
-	starts, err := c.starts(name)
-	if err != nil {
-		return o, err
-	}
-	for item, times := range starts {
-		if !times[0].Before(killed) || len(effects[item]) > 0 && effects[item][0].Before(killed) {
-			continue // not under way when the worker was killed
-		}
-		second := len(times) > 1 && times[len(times)-1].After(killed)
-		switch {
-		case second:
-			o.again = max(o.again, times[len(times)-1].Sub(killed).Seconds())
-		case len(effects[item]) == 0:
-			o.again = max(o.again, patience.Seconds()) // never, as far as we waited
-		}
-	}
-	return o, nil
+	again, err := c.again(ctx, name, began, killed, effects)
+	o.again = min(again, patience.Seconds()) // as far as we waited
+	return o, err
 }
 
 func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, err error) {
-	service := &napping{starts: map[string][]time.Time{}}
+	service := &napping{}
 	h, err := newHouse(ctx, false, func(db *postgres.DB) identityv1connect.IdentityServiceHandler {
 		service.db = db
 		return service
@@ -218,7 +212,10 @@ func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, e
 		return single, batch, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	runs := &crew{conn: conn, start: order.start, starts: service.startsOf, send: func(ctx context.Context, name string, count int) (time.Time, error) {
+	again := func(ctx context.Context, _ string, began, killed time.Time, _ map[string][]time.Time) (float64, error) {
+		return begunAnew(ctx, conn, began, killed)
+	}
+	runs := &crew{conn: conn, start: order.start, again: again, send: func(ctx context.Context, name string, count int) (time.Time, error) {
 		began := time.Now()
 		var mu sync.Mutex
 		next := 0
@@ -235,7 +232,7 @@ func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, e
 	if single, err = runs.measure(ctx, s, "single"); err != nil {
 		return single, batch, err
 	}
-	items := &crew{conn: conn, start: order.start, starts: service.startsOf, send: func(ctx context.Context, name string, count int) (time.Time, error) {
+	items := &crew{conn: conn, start: order.start, again: again, send: func(ctx context.Context, name string, count int) (time.Time, error) {
 		began := time.Now()
 		_, err := h.startOne(ctx, manySteps, fmt.Sprintf("%s/%d", name, count))
 		return began, err
@@ -244,19 +241,27 @@ func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, e
 	return single, batch, err
 }
 
+// begunAnew reads the journal: steps that were begun before the kill and not done then, and begun again behind it. NaN if
+// the killed worker had none.
+func begunAnew(ctx context.Context, conn *pgx.Conn, began, killed time.Time) (seconds float64, err error) {
+	err = conn.QueryRow(ctx, `
+		SELECT coalesce(max(extract(epoch FROM again.time - $2)), 'NaN')::float8
+		FROM events.run_event first JOIN events.run_event again USING (run, step, item)
+		WHERE first.kind = 'step.started' AND first.time BETWEEN $1 AND $2
+		  AND again.kind = 'step.started' AND again.time > $2
+		  AND NOT EXISTS (SELECT FROM events.run_event done
+		                  WHERE (done.run, done.step, done.item) = (first.run, first.step, first.item)
+		                    AND done.kind = 'step.succeeded' AND done.time < $2)`, began, killed).Scan(&seconds)
+	return seconds, err
+}
+
 // napping is the service behind the step: it takes its time, and leaves one row for each key, as a room of the house does.
 type napping struct {
 	identityv1connect.UnimplementedIdentityServiceHandler
 	db *postgres.DB
-
-	mu     sync.Mutex
-	starts map[string][]time.Time
 }
 
 func (n *napping) GetUser(ctx context.Context, in *identityv1.GetUserRequest) (*identityv1.User, error) {
-	n.mu.Lock()
-	n.starts[in.GetName()] = append(n.starts[in.GetName()], time.Now())
-	n.mu.Unlock()
 	select {
 	case <-time.After(nap):
 	case <-ctx.Done():
@@ -271,18 +276,6 @@ func (n *napping) GetUser(ctx context.Context, in *identityv1.GetUserRequest) (*
 		})
 	})
 	return user, err
-}
-
-func (n *napping) startsOf(name string) (map[string][]time.Time, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	of := map[string][]time.Time{}
-	for item, times := range n.starts {
-		if strings.HasPrefix(item, name+"/") {
-			of[item] = times
-		}
-	}
-	return of, nil
 }
 
 func measureCeleryRecovery(ctx context.Context, s sizes) (outcomes, error) {
@@ -313,9 +306,32 @@ func measureCeleryRecovery(ctx context.Context, s sizes) (outcomes, error) {
 			err := peer.run(ctx, &answer, "send.py", name, strconv.Itoa(count), strconv.Itoa(workers))
 			return time.Unix(0, answer.Began), err
 		},
-		starts: func(name string) (map[string][]time.Time, error) { return readStarts(journal, name) },
+		again: func(_ context.Context, name string, _, killed time.Time, effects map[string][]time.Time) (float64, error) {
+			starts, err := readStarts(journal, name)
+			return takenUp(starts, effects, killed), err
+		},
 	}
 	return c.measure(ctx, s, "celery")
+}
+
+// takenUp is the same for the peer, from what its tasks have noted. A task that was under way and never came back took
+// for ever.
+func takenUp(starts, effects map[string][]time.Time, killed time.Time) float64 {
+	longest := math.NaN()
+	for item, begun := range starts {
+		last := begun[len(begun)-1]
+		switch done := effects[item]; {
+		case !begun[0].Before(killed) || len(done) > 0 && done[0].Before(killed):
+			// not under way when the worker was killed
+		case last.After(killed):
+			if late := last.Sub(killed).Seconds(); !(late <= longest) { // true for the first one, too
+				longest = late
+			}
+		case len(done) == 0:
+			return math.Inf(1)
+		}
+	}
+	return longest
 }
 
 // readStarts reads what the peer's tasks have noted when they began: "ITEM NANOSECONDS" a line.

@@ -49,5 +49,5 @@ var tiny = sizes{
 	overheadRuns: 20, overheadAlone: 5,
 	startRate: 5, startFor: 4 * time.Second, pauses: 2,
 	listed: 5_000, listCalls: 5,
-	tasks: 100, patience: 30 * time.Second,
+	tasks: 200, patience: 20 * time.Second,
 }

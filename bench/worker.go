@@ -56,7 +56,7 @@ func startWorker(ctx context.Context, p workerParts) (stop func(), err error) {
 		options.MaxConcurrentActivityExecutionSize = p.places
 	}
 	options.Interceptors = []interceptor.WorkerInterceptor{
-		activities.NewInterceptor(), events.NewInterceptor(journal), process.NewInterceptor(definitions),
+		activities.NewInterceptor(), events.NewInterceptor(journal, "bench"), process.NewInterceptor(definitions),
 	}
 	w := worker.New(p.temporal, process.QueueDefault, options)
 	process.Register(w, process.QueueDefault, definitions)
