@@ -55,6 +55,9 @@ func TestFacts(t *testing.T) {
 		if late := claim(t, ctx, tx, 10); len(late) != 1 || late[0].Run != run || late[0].Attempt != 2 {
 			t.Errorf("after the lease: %+v", late)
 		}
+		if _, err := tx.Exec(ctx, "UPDATE events.fact SET fanned_at = now()"); err != nil { // the webhooks were told
+			return err
+		}
 		forgotten, err := events.ForgetFacts(ctx, tx, time.Now().Add(time.Hour), 10)
 		if forgotten != 1 {
 			t.Errorf("forgot %d facts", forgotten)

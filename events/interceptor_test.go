@@ -48,7 +48,7 @@ func runActivity(t *testing.T, publisher *events.Publisher, run temporal.RunCont
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{events.NewInterceptor(publisher)}})
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{events.NewInterceptor(publisher, "abc")}})
 	env.SetContextPropagators([]workflow.ContextPropagator{temporal.Propagator()})
 	payload, err := converter.GetDefaultDataConverter().ToPayload(run)
 	in(t, err)

@@ -44,12 +44,29 @@ type Entry struct {
 //
 // run.started creates the journal; for any other kind a run without a journal is `not_found`.
 func Append(ctx context.Context, tx pgx.Tx, e Entry) (seq int64, fresh bool, err error) {
+	params, err := e.params()
+	if err != nil {
+		return 0, false, err
+	}
+	row, err := queries.AppendEvent(ctx, tx, params)
+	return row.Seq, row.Fresh, e.missing(err)
+}
+
+// missing says in the house's words that the run has no journal.
+func (e Entry) missing(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "P0002" {
+		return rpc.NotFound("run", RunName(e.Run))
+	}
+	return err
+}
+
+func (e Entry) params() (params store.AppendEventParams, err error) {
 	kind, known := effects[e.Event.GetKind()]
 	switch {
 	case !known:
-		return 0, false, rpc.Invalid("event.kind", "%q is no kind of event", e.Event.GetKind())
+		return params, rpc.Invalid("event.kind", "%q is no kind of event", e.Event.GetKind())
 	case e.ID == "":
-		return 0, false, rpc.Invalid("eventId", "an event needs an id, so that writing it again changes nothing")
+		return params, rpc.Invalid("eventId", "an event needs an id, so that writing it again changes nothing")
 	}
 	if e.State != "" {
 		kind = effect{state: e.State}
@@ -58,9 +75,9 @@ func Append(ctx context.Context, tx pgx.Tx, e Entry) (seq int64, fresh bool, err
 	event.Run, event.Seq, event.State, event.Progress = "", 0, "", nil
 	raw, err := protojson.Marshal(event)
 	if err != nil {
-		return 0, false, err
+		return params, err
 	}
-	params := store.AppendEventParams{
+	params = store.AppendEventParams{
 		OrganisationID: e.Organisation, Run: e.Run, EventID: e.ID, Event: raw, State: kind.state, Soft: kind.soft,
 	}
 	if e.Progress != nil {
@@ -70,12 +87,7 @@ func Append(ctx context.Context, tx pgx.Tx, e Entry) (seq int64, fresh bool, err
 			params.ProgressID = e.ID
 		}
 	}
-	row, err := queries.AppendEvent(ctx, tx, params)
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "P0002" {
-		return 0, false, rpc.NotFound("run", RunName(e.Run))
-	}
-	return row.Seq, row.Fresh, err
+	return params, nil
 }
 
 // Read returns at most limit events after a place, oldest first, and where the journal ends. A run that this transaction

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/microservicehub/mshub/events/store"
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/postgres"
 )
@@ -38,23 +39,37 @@ func NewPublisher(db *postgres.DB, client redis.UniversalClient, logger *slog.Lo
 	return &Publisher{db: db, redis: client, logger: logger}
 }
 
-// Publish appends an event in a transaction of its own, then wakes the run's viewers. An error means that the event is
-// not in the journal, as far as can be known; publishing it again is harmless.
-func (p *Publisher) Publish(ctx context.Context, e Entry) error {
-	var (
-		seq   int64
-		fresh bool
-	)
-	err := p.db.Tx(ctx, e.Organisation, func(tx pgx.Tx) (err error) {
-		seq, fresh, err = Append(ctx, tx, e)
-		return err
-	})
-	if err != nil || !fresh {
-		return err
+// Publish appends events of one run in a transaction and round trip of their own, then wakes the run's viewers. An error
+// means that they are not in the journal, as far as can be known; publishing them again is harmless.
+func (p *Publisher) Publish(ctx context.Context, entries ...Entry) error {
+	first := entries[0]
+	all := make([]store.AppendEventParams, len(entries))
+	listed := false // in the organisation's list of runs
+	for i, e := range entries {
+		params, err := e.params()
+		if err != nil {
+			return err
+		}
+		all[i] = params
+		listed = listed || strings.HasPrefix(e.Event.GetKind(), "run.")
 	}
-	wakes := []wake{{runChannel(e.Run), strconv.FormatInt(seq, 10)}}
-	if strings.HasPrefix(e.Event.GetKind(), "run.") {
-		wakes = append(wakes, wake{hintChannel(e.Organisation, RunsTopic(e.Organisation)), ""})
+	var seq int64
+	err := p.db.Batch(ctx, first.Organisation, func(b *pgx.Batch) {
+		seq = 0
+		for _, params := range all {
+			store.QueueAppend(b, params, func(row store.AppendEventRow) {
+				if row.Fresh {
+					seq = row.Seq
+				}
+			})
+		}
+	})
+	if err != nil || seq == 0 {
+		return first.missing(err)
+	}
+	wakes := []wake{{runChannel(first.Run), strconv.FormatInt(seq, 10)}}
+	if listed {
+		wakes = append(wakes, wake{hintChannel(first.Organisation, RunsTopic(first.Organisation)), ""})
 	}
 	p.publish(ctx, wakes...)
 	return nil

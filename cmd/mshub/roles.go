@@ -302,7 +302,7 @@ func buildWorker(queue string) func(context.Context, *house) error {
 		limits := process.WorkerOptions(queue)
 		limits.WorkerStopTimeout = workerPatience
 		limits.Interceptors = []interceptor.WorkerInterceptor{
-			activities.NewInterceptor(), events.NewInterceptor(h.publisher(db)), process.NewInterceptor(workflows.All),
+			activities.NewInterceptor(), events.NewInterceptor(h.publisher(db), commit), process.NewInterceptor(workflows.All),
 		}
 		w := worker.New(h.temporal, queue, limits)
 		process.Register(w, queue, workflows.All)

@@ -63,6 +63,24 @@ func (db *DB) Tx(ctx context.Context, organisation uuid.UUID, f func(tx pgx.Tx) 
 	return db.run(ctx, fmt.Sprintf(beginApp, organisation), f)
 }
 
+// Batch runs the queued statements in one transaction of an organisation, and in one round trip: for what happens so often
+// that round trips matter. No statement can use another's answer; one that fails fails all. Like Tx it may run again, so
+// what is queued must be the same each time.
+func (db *DB) Batch(ctx context.Context, organisation uuid.UUID, queue func(b *pgx.Batch)) error {
+	if organisation == uuid.Nil {
+		return errors.New("postgres: a tenant's transaction needs an organisation")
+	}
+	for attempt := 1; ; attempt++ {
+		b := &pgx.Batch{}
+		b.Queue("SELECT set_config('mshub.org', $1, true)", organisation.String())
+		queue(b)
+		err := db.pool.SendBatch(ctx, b).Close() // a batch without BEGIN is one transaction
+		if err == nil || attempt == attempts || !lost(err) {
+			return err
+		}
+	}
+}
+
 // Global runs f as mshub_app without an organisation: only tables without a tenant can be read (users, signing keys);
 // tables behind the wall raise an error.
 func (db *DB) Global(ctx context.Context, f func(tx pgx.Tx) error) error {

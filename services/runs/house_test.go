@@ -249,7 +249,7 @@ func (h *house) startWorker() {
 func newWorker(c client.Client, queue string, defs []process.Definition, publisher *events.Publisher, p *probe, runs runsv1connect.RunsServiceClient) worker.Worker {
 	options := process.WorkerOptions(queue)
 	options.WorkerStopTimeout = 5 * time.Second
-	options.Interceptors = []interceptor.WorkerInterceptor{activities.NewInterceptor(), events.NewInterceptor(publisher), process.NewInterceptor(defs)}
+	options.Interceptors = []interceptor.WorkerInterceptor{activities.NewInterceptor(), events.NewInterceptor(publisher, "test"), process.NewInterceptor(defs)}
 	w := worker.New(c, queue, options)
 	process.Register(w, queue, defs)
 	w.RegisterActivity(runsact.New(runs))
