@@ -321,7 +321,7 @@ func (s *Service) EscalateTask(ctx context.Context, req *runsv1.EscalateTaskRequ
 
 // handedOver is the line of the journal about a task that somebody else has from now on.
 func handedOver(row store.Task, message, actor string) (string, *eventsv1.Event) {
-	id := events.EventID(row.Step, row.Item, int32(row.Version), events.StepWaiting) //nolint:gosec // versions count a few changes
+	id := fmt.Sprintf("%s/%d/%s", taskName(row.ID), row.Version, events.StepWaiting)
 	return id, &eventsv1.Event{
 		Kind: events.StepWaiting, Step: row.Step, Item: max(row.Item, 0), Message: message, Actor: actor,
 		Data: &structpb.Struct{Fields: map[string]*structpb.Value{"task": structpb.NewStringValue(taskName(row.ID))}},
@@ -342,5 +342,5 @@ func taskEvent(row store.Task, kind string) (string, *eventsv1.Event, error) {
 	case events.StepTimedOut:
 		event.Message, event.Reason = "nobody decided in time", "EXPIRED"
 	}
-	return events.EventID(row.Step, row.Item, 0, kind), event, nil
+	return taskName(row.ID) + "/" + kind, event, nil // after a reset the step has another task
 }
