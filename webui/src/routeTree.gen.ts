@@ -15,6 +15,7 @@ import { Route as AuditRouteImport } from "./routes/audit";
 import { Route as ClientsRouteImport } from "./routes/clients";
 import { Route as ImportRouteImport } from "./routes/import";
 import { Route as InboxRouteImport } from "./routes/inbox";
+import { Route as LoadRouteImport } from "./routes/load";
 import { Route as MessagesRouteImport } from "./routes/messages";
 import { Route as PeopleRouteImport } from "./routes/people";
 import { Route as DatasetsIndexRouteImport } from "./routes/datasets.index";
@@ -54,6 +55,11 @@ const ImportRoute = ImportRouteImport.update({
 const InboxRoute = InboxRouteImport.update({
   id: "/inbox",
   path: "/inbox",
+  getParentRoute: () => rootRouteImport,
+} as any);
+const LoadRoute = LoadRouteImport.update({
+  id: "/load",
+  path: "/load",
   getParentRoute: () => rootRouteImport,
 } as any);
 const MessagesRoute = MessagesRouteImport.update({
@@ -114,6 +120,7 @@ export interface FileRoutesByFullPath {
   "/clients": typeof ClientsRoute;
   "/import": typeof ImportRoute;
   "/inbox": typeof InboxRoute;
+  "/load": typeof LoadRoute;
   "/messages": typeof MessagesRoute;
   "/people": typeof PeopleRoute;
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
@@ -132,6 +139,7 @@ export interface FileRoutesByTo {
   "/clients": typeof ClientsRoute;
   "/import": typeof ImportRoute;
   "/inbox": typeof InboxRoute;
+  "/load": typeof LoadRoute;
   "/messages": typeof MessagesRoute;
   "/people": typeof PeopleRoute;
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
@@ -151,6 +159,7 @@ export interface FileRoutesById {
   "/clients": typeof ClientsRoute;
   "/import": typeof ImportRoute;
   "/inbox": typeof InboxRoute;
+  "/load": typeof LoadRoute;
   "/messages": typeof MessagesRoute;
   "/people": typeof PeopleRoute;
   "/datasets/$datasetId": typeof DatasetsDatasetIdRoute;
@@ -171,6 +180,7 @@ export interface FileRouteTypes {
     | "/clients"
     | "/import"
     | "/inbox"
+    | "/load"
     | "/messages"
     | "/people"
     | "/datasets/$datasetId"
@@ -189,6 +199,7 @@ export interface FileRouteTypes {
     | "/clients"
     | "/import"
     | "/inbox"
+    | "/load"
     | "/messages"
     | "/people"
     | "/datasets/$datasetId"
@@ -207,6 +218,7 @@ export interface FileRouteTypes {
     | "/clients"
     | "/import"
     | "/inbox"
+    | "/load"
     | "/messages"
     | "/people"
     | "/datasets/$datasetId"
@@ -226,6 +238,7 @@ export interface RootRouteChildren {
   ClientsRoute: typeof ClientsRoute;
   ImportRoute: typeof ImportRoute;
   InboxRoute: typeof InboxRoute;
+  LoadRoute: typeof LoadRoute;
   MessagesRoute: typeof MessagesRoute;
   PeopleRoute: typeof PeopleRoute;
   DatasetsDatasetIdRoute: typeof DatasetsDatasetIdRoute;
@@ -280,6 +293,13 @@ declare module "@tanstack/react-router" {
       path: "/inbox";
       fullPath: "/inbox";
       preLoaderRoute: typeof InboxRouteImport;
+      parentRoute: typeof rootRouteImport;
+    };
+    "/load": {
+      id: "/load";
+      path: "/load";
+      fullPath: "/load";
+      preLoaderRoute: typeof LoadRouteImport;
       parentRoute: typeof rootRouteImport;
     };
     "/messages": {
@@ -362,6 +382,7 @@ const rootRouteChildren: RootRouteChildren = {
   ClientsRoute: ClientsRoute,
   ImportRoute: ImportRoute,
   InboxRoute: InboxRoute,
+  LoadRoute: LoadRoute,
   MessagesRoute: MessagesRoute,
   PeopleRoute: PeopleRoute,
   DatasetsDatasetIdRoute: DatasetsDatasetIdRoute,

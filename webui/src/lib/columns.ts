@@ -59,7 +59,7 @@ export const DATASET_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 // "Flights 2013 (final).csv.gz" -> "flights-2013-final".
 export function datasetIdFrom(fileName: string): string {
   return fileName
-    .replace(/(\.csv|\.tsv|\.txt|\.gz)+$/i, "")
+    .replace(/(\.(csv|tsv|txt|json|ndjson|jsonl|gz|zst))+$/i, "")
     .toLowerCase()
     .replace(/[^a-z0-9_]+/g, "-")
     .replace(/^[^a-z]+|-+$/g, "")

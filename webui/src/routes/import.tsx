@@ -1,6 +1,6 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { Allowed } from "@/components/shell/fallbacks";
-import { ImportWizard } from "@/features/datasets/import-wizard";
+import { ImportWizard } from "@/features/datasets/import/wizard";
 import { DATASET_ID } from "@/lib/columns";
 import { idOf } from "@/lib/names";
 

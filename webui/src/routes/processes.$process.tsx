@@ -8,7 +8,7 @@ export const Route = createFileRoute("/processes/$process")({
     const navigate = Route.useNavigate();
     const { process } = Route.useParams();
     return (
-      <Allowed permission="runs.write">
+      <Allowed permission="runs.read">
         <StartPage
           key={process}
           name={`processes/${process}`}

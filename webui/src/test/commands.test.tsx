@@ -6,7 +6,6 @@ import { idOf } from "@/lib/names";
 import { ago, refusal, run } from "./factories";
 import { busyHouse } from "./house/busy";
 import type { FakeHouse } from "./house/house";
-import { importProcess } from "./processes";
 import { renderConsole } from "./render";
 
 // Operators and their runs: what is offered, what is asked before it happens, what is sent.
@@ -169,27 +168,21 @@ describe("a queued run", () => {
 describe("rejected rows", () => {
   const finished = (house: FakeHouse) => titled(house, "planes.csv into planes");
 
-  it("are corrected in place, and the corrected ones imported", async () => {
+  it("are corrected in place and imported again", async () => {
     const house = busyHouse();
     const { user, router } = open(house, finished(house));
     const rejects = within(await screen.findByTestId("rejects"));
     const row = within(await rejects.findByRole("form", { name: "Row at line 17" }));
     expect(row.getByText("is no whole number")).toBeDefined();
     expect(row.queryByRole("textbox", { name: "tailnum" })).toBeNull();
-    expect(rejects.getByRole("button", { name: "Import corrected rows" })).toHaveProperty("disabled", true);
     await user.clear(row.getByRole("textbox", { name: "seats" }));
     await user.type(row.getByRole("textbox", { name: "seats" }), "55");
     await user.click(row.getByRole("button", { name: "Save correction" }));
     expect(await row.findByText("Corrected")).toBeDefined();
     expect(house.requests("updateReject")).toMatchObject([{ reject: { name: "imports/1/rejects/17", cells: { seats: "55" } } }]);
-    await user.click(rejects.getByRole("button", { name: "Import corrected rows" }));
+    await user.click(rejects.getByRole("button", { name: "Import these rows again" }));
     await waitFor(() => expect(router.state.location.pathname).not.toContain(idOf(finished(house)?.name ?? "")));
-    expect(house.requests("startRun")).toMatchObject([
-      {
-        process: idOf(importProcess.name),
-        input: { dataset: "datasets/planes", mode: "UPSERT", rejectsOf: finished(house)?.name },
-      },
-    ]);
+    expect(house.requests("startRun")).toMatchObject([{ process: "recordimport", input: { rejectsOf: finished(house)?.name } }]);
   });
 
   it("keep what was typed when it can't be saved", async () => {

@@ -89,7 +89,7 @@ export function CreateDataset({
         </Group>
         {!given && (
           <Group gap="sm">
-            <FileButton onChange={(file) => void read(file)} accept=".csv,.gz,.tsv,.txt">
+            <FileButton onChange={(file) => void read(file)} accept=".csv,.tsv,.txt,.json,.ndjson,.jsonl,.gz,.zst">
               {(props) => (
                 <Button {...props} variant="light" leftSection={<IconFileSpreadsheet size={16} />} loading={proposing.isPending}>
                   Propose columns from a file

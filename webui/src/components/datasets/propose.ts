@@ -12,6 +12,7 @@ export interface Proposal {
   keyColumns: string[];
   // Rows looked at.
   rows: bigint;
+  // As given and as found out.
   format: Format | undefined;
 }
 
@@ -21,16 +22,17 @@ export function usePropose() {
   return {
     error: propose.error,
     isPending: propose.isPending,
-    propose: async (file: File): Promise<Proposal> => {
+    propose: async (file: File, format?: Format): Promise<Proposal> => {
       const sample = new Uint8Array(await file.slice(0, SAMPLE).arrayBuffer());
-      const { schema, columns, rows, format } = await propose.mutateAsync({ sample, fileName: file.name });
+      const proposed = await propose.mutateAsync({ sample, fileName: file.name, format });
+      const { schema, columns, rows } = proposed;
       const unique = columns.find((column) => column.unique && !column.nullable);
       return {
         columns: columnsOf(schema),
         samples: Object.fromEntries(columns.map(({ name, examples, unique }) => [name, { examples, unique }])),
         keyColumns: unique ? [unique.name] : [],
         rows,
-        format,
+        format: proposed.format,
       };
     },
   };

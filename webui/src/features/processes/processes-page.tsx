@@ -1,5 +1,5 @@
-import { Badge, Group, Paper, SimpleGrid, Stack, Text, ThemeIcon, Title } from "@mantine/core";
-import { IconPlayerPlay, IconSitemap } from "@tabler/icons-react";
+import { Badge, Button, Group, Paper, SimpleGrid, Stack, Text, ThemeIcon, Title } from "@mantine/core";
+import { IconGauge, IconPlayerPlay, IconSitemap } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { Page } from "@/components/ui/page";
 import { Empty, Loaded } from "@/components/ui/states";
@@ -7,11 +7,20 @@ import type { Process } from "@/gen/services/runs/v1/runs_pb";
 import { useProcesses } from "@/lib/catalogue";
 import { idOf } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
+import { rulesOf } from "./rules";
 
 export function ProcessesPage() {
   const query = useProcesses();
   return (
-    <Page title="Processes" subtitle="What can be run here. Choose one to start it.">
+    <Page
+      title="Processes"
+      subtitle="What can be run here. Choose one to see what will happen, and to start it."
+      actions={
+        <Button variant="default" leftSection={<IconGauge size={16} />} renderRoot={(props) => <Link to="/load" {...props} />}>
+          Load and versions
+        </Button>
+      }
+    >
       <Loaded query={query}>
         {({ processes }) =>
           processes.length === 0 ? (
@@ -37,25 +46,21 @@ function ProcessCard({ process }: { process: Process }) {
   const { can } = useViewer();
   const startable = process.startable && can("runs.write");
   return (
-    <Paper p="md" className={startable ? "row-link" : undefined} data-testid={`process-${idOf(process.name)}`}>
+    <Paper p="md" className="row-link" data-testid={`process-${idOf(process.name)}`}>
       <Stack gap="sm" h="100%">
         <Group wrap="nowrap" gap="sm">
           <ThemeIcon variant="light" size={36} aria-hidden>
             <IconPlayerPlay size={18} />
           </ThemeIcon>
           <Title order={2}>
-            {startable ? (
-              <Link
-                to="/processes/$process"
-                params={{ process: idOf(process.name) }}
-                className="stretched"
-                style={{ color: "inherit", textDecoration: "none" }}
-              >
-                {process.title}
-              </Link>
-            ) : (
-              process.title
-            )}
+            <Link
+              to="/processes/$process"
+              params={{ process: idOf(process.name) }}
+              className="stretched"
+              style={{ color: "inherit", textDecoration: "none" }}
+            >
+              {process.title}
+            </Link>
           </Title>
         </Group>
         <Text size="sm" c="dimmed" flex={1}>
@@ -65,6 +70,11 @@ function ProcessCard({ process }: { process: Process }) {
           <Badge color="gray">
             {process.steps.length} {process.steps.length === 1 ? "step" : "steps"}
           </Badge>
+          {rulesOf(process).map((rule) => (
+            <Badge key={rule} color="gray">
+              {rule}
+            </Badge>
+          ))}
           {!startable && <Badge color="gray">You may not start it</Badge>}
         </Group>
       </Stack>

@@ -1,14 +1,18 @@
 import { useQuery } from "@connectrpc/connect-query";
-import { Anchor, Breadcrumbs, Button, Grid, Paper, Stack, Text, Timeline, Title } from "@mantine/core";
+import { Anchor, Breadcrumbs, Button, Grid, Group, List, Paper, Stack, Text, Timeline, Title } from "@mantine/core";
 import { IconClock, IconPlayerPlay, IconStack2, IconUser } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { StartForm } from "@/components/forms/start-form";
+import { StepDiagram } from "@/components/steps/diagram";
 import { Page } from "@/components/ui/page";
 import { Loaded } from "@/components/ui/states";
 import { type Process, type Run, RunsService, Step_Kind } from "@/gen/services/runs/v1/runs_pb";
 import { humanise, idOf } from "@/lib/names";
+import { useViewer } from "@/lib/viewer";
+import { rulesOf } from "./rules";
 
 export function StartPage({ name, onStarted }: { name: string; onStarted: (run: Run) => void }) {
+  const { can } = useViewer();
   const query = useQuery(RunsService.method.getProcess, { name });
   return (
     <Page
@@ -24,29 +28,75 @@ export function StartPage({ name, onStarted }: { name: string; onStarted: (run: 
     >
       <Loaded query={query}>
         {(process) => (
-          <Grid gap="md">
-            <Grid.Col span={{ base: 12, md: 8 }}>
-              <Paper p="lg">
-                <StartForm
-                  process={process}
-                  onStarted={onStarted}
-                  aside={
-                    idOf(process.name) === "recordimport" && (
-                      <Button variant="subtle" renderRoot={(props) => <Link to="/import" {...props} />}>
-                        Use the import wizard instead
-                      </Button>
-                    )
-                  }
-                />
-              </Paper>
-            </Grid.Col>
-            <Grid.Col span={{ base: 12, md: 4 }}>
-              <Outline process={process} />
-            </Grid.Col>
-          </Grid>
+          <Stack gap="md">
+            {process.steps.length > 0 && <StepDiagram steps={process.steps} planned />}
+            <Grid gap="md">
+              <Grid.Col span={{ base: 12, md: 8 }}>
+                <Paper p="lg" component="section" aria-labelledby="start">
+                  <Title order={2} id="start" mb="md">
+                    Start
+                  </Title>
+                  {process.startable && can("runs.write") ? (
+                    <StartForm
+                      process={process}
+                      onStarted={onStarted}
+                      aside={idOf(process.name) === "recordimport" && <WizardLink />}
+                    />
+                  ) : (
+                    <Text size="sm" c="dimmed">
+                      You may look at this process, but not start it
+                      {process.permission && `: that needs the permission “${process.permission}”`}.
+                    </Text>
+                  )}
+                </Paper>
+              </Grid.Col>
+              <Grid.Col span={{ base: 12, md: 4 }}>
+                <Stack gap="md">
+                  <Rules process={process} />
+                  <Outline process={process} />
+                </Stack>
+              </Grid.Col>
+            </Grid>
+          </Stack>
         )}
       </Loaded>
     </Page>
+  );
+}
+
+function WizardLink() {
+  return (
+    <Button variant="subtle" renderRoot={(props) => <Link to="/import" {...props} />}>
+      Use the import wizard instead
+    </Button>
+  );
+}
+
+// Limits and habits, and the way to a schedule.
+function Rules({ process }: { process: Process }) {
+  const { can } = useViewer();
+  const id = idOf(process.name);
+  return (
+    <Paper p="lg" component="section" aria-labelledby="rules">
+      <Title order={2} id="rules" mb="sm">
+        Rules
+      </Title>
+      <List size="sm" spacing={4} listStyleType="disc">
+        {rulesOf(process).map((rule) => (
+          <List.Item key={rule}>{rule}</List.Item>
+        ))}
+      </List>
+      <Group gap="md" mt="sm">
+        <Anchor size="sm" renderRoot={(props) => <Link to="/runs" search={{ process: id }} {...props} />}>
+          Its runs
+        </Anchor>
+        {process.startable && can("runs.write") && (
+          <Anchor size="sm" renderRoot={(props) => <Link to="/schedules" search={{ create: true, process: id }} {...props} />}>
+            Start it by schedule
+          </Anchor>
+        )}
+      </Group>
+    </Paper>
   );
 }
 
@@ -80,9 +130,9 @@ function Outline({ process }: { process: Process }) {
               }
             >
               <Stack gap={0}>
-                {(text || step.optional) && (
+                {(text || step.optional || step.skippable) && (
                   <Text size="xs" c="dimmed">
-                    {[text, step.optional && "If needed"].filter(Boolean).join(" · ")}
+                    {[text, step.optional && "If needed", step.skippable && "May be skipped"].filter(Boolean).join(" · ")}
                   </Text>
                 )}
               </Stack>

@@ -13,7 +13,7 @@ import { RejectRow } from "./reject-row";
 
 const { listRejects, updateReject } = RecordsService.method;
 
-// The rows that an import refused: look, correct, and import the corrected ones.
+// The rows that an import refused: look, correct, and import them again.
 export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }) {
   const { can } = useViewer();
   const client = useQueryClient();
@@ -31,7 +31,7 @@ export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) =>
       <Loaded query={query} rows={4}>
         {({ pages }) => {
           const rejects = pages.flatMap((page) => page.rejects);
-          const corrected = rejects.some(({ state }) => state === Reject_State.CORRECTED);
+          const left = rejects.some(({ state }) => state !== Reject_State.REPLAYED);
           return (
             <>
               <Group justify="space-between" p="md" align="flex-start">
@@ -40,12 +40,10 @@ export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) =>
                     Rejected rows
                   </Title>
                   <Text size="sm" c="dimmed">
-                    Correct the cells here, then import the corrected rows. The others stay rejected.
+                    Correct the cells here, then import the rows again. What is still wrong is rejected again.
                   </Text>
                 </Stack>
-                {can("runs.write") && can("records.write") && (
-                  <ImportCorrected run={run} disabled={!corrected} onStarted={onStarted} />
-                )}
+                {can("runs.write") && can("records.write") && <ImportAgain run={run} disabled={!left} onStarted={onStarted} />}
               </Group>
               {rejects.length === 0 ? (
                 <Empty title="None is kept any more">The file of rejected rows may still be there for download.</Empty>
@@ -71,7 +69,7 @@ export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) =>
 }
 
 // One visit is one run, however often the button is pressed; corrections made later are another one.
-function ImportCorrected({ run, disabled, onStarted }: { run: Run; disabled: boolean; onStarted: (run: Run) => void }) {
+function ImportAgain({ run, disabled, onStarted }: { run: Run; disabled: boolean; onStarted: (run: Run) => void }) {
   const [key] = useState(() => crypto.randomUUID());
   const start = useMutation(RunsService.method.startRun, { onSuccess: onStarted });
   return (
@@ -83,12 +81,13 @@ function ImportCorrected({ run, disabled, onStarted }: { run: Run; disabled: boo
         onClick={() =>
           start.mutate({
             process: run.process,
-            input: { dataset: run.input?.dataset ?? "", mode: run.input?.mode ?? "UPSERT", rejectsOf: run.name },
+            // Dataset, mode and format are those of the first import.
+            input: { rejectsOf: run.name },
             idempotencyKey: key,
           })
         }
       >
-        Import corrected rows
+        Import these rows again
       </Button>
       {start.error && <Failure title="The import was not started" error={start.error} />}
     </Stack>
