@@ -1,6 +1,7 @@
 package onboarding
 
 import (
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -54,24 +55,56 @@ func (p *post) remind(ctx workflow.Context) error {
 	return err
 }
 
+// askForDocuments is sent when the task is raised, and again while it waits.
+func (p *post) askForDocuments(ctx workflow.Context, list string) error {
+	letter := p.letter("documents")
+	letter.Values = map[string]string{"displayName": p.values["displayName"], "organisation": p.values["organisation"], "documents": list}
+	_, err := process.Aside(ctx, "documents", "ask", mail.SendMail, letter)
+	return err
+}
+
 // welcome may fail: the person is a member all the same, and the step shows what went wrong.
-func (p *post) welcome(ctx workflow.Context) {
-	if _, err := process.Do(ctx, "welcome", mail.SendMail, p.letter("welcome")); err != nil {
+func (p *post) welcome(ctx workflow.Context, in *onboardingv1.Input, d *decision) {
+	letter := p.letter("welcome")
+	letter.Values = map[string]string{"displayName": p.values["displayName"], "organisation": p.values["organisation"], "note": d.note}
+	if in.GetVariant() == onboardingv1.Variant_CUSTOMER {
+		letter.Template, letter.Values["limit"] = "welcome-customer", ""
+		if d.limit > 0 {
+			letter.Values["limit"] = strconv.FormatInt(d.limit, 10)
+		}
+	}
+	if _, err := process.Do(ctx, "welcome", mail.SendMail, letter); err != nil {
 		workflow.GetLogger(ctx).Warn("no welcome mail", "error", err)
 	}
 }
 
+// arrival tells the person who approved; a client that did has no inbox. It may fail as the welcome may.
+func (p *post) arrival(ctx workflow.Context, in *onboardingv1.Input, approver string) {
+	if !strings.HasPrefix(approver, "users/") {
+		return
+	}
+	to, err := process.Aside(ctx, "arrival", "approver", people.GetUser, &identityv1.GetUserRequest{Name: approver})
+	if err == nil {
+		_, err = process.Do(ctx, "arrival", mail.SendMail, &notifyv1.SendMailRequest{Template: "arrival", Recipient: to.GetEmail(), Values: map[string]string{
+			"displayName": to.GetDisplayName(), "organisation": p.values["organisation"], "person": in.GetDisplayName(), "role": in.GetRole(),
+		}})
+	}
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("who approved got no mail", "error", err)
+	}
+}
+
 // askByMail tells a person who decides that something waits in the inbox. A role's members look there by themselves.
-func askByMail(assignee, title string) func(workflow.Context) error {
+func askByMail(step, assignee, title string) func(workflow.Context) error {
 	if !strings.HasPrefix(assignee, "users/") {
 		return func(workflow.Context) error { return nil }
 	}
 	return func(ctx workflow.Context) error {
-		decider, err := process.Aside(ctx, "approval", "decider", people.GetUser, &identityv1.GetUserRequest{Name: assignee})
+		decider, err := process.Aside(ctx, step, "decider", people.GetUser, &identityv1.GetUserRequest{Name: assignee})
 		if err != nil {
 			return err
 		}
-		_, err = process.Aside(ctx, "approval", "ask", mail.SendMail, &notifyv1.SendMailRequest{
+		_, err = process.Aside(ctx, step, "ask", mail.SendMail, &notifyv1.SendMailRequest{
 			Template: "task", Recipient: decider.GetEmail(), Values: map[string]string{"displayName": decider.GetDisplayName(), "title": title},
 		})
 		return err

@@ -38,7 +38,10 @@ type town struct {
 	memberships int
 	mails       []string
 	reasons     []string
+	updates     []string
+	values      map[string]string // of the last mail
 	fails       map[string]error
+	lost        map[string]error // done, but the answer is lost
 }
 
 func (w *town) fake(env *processtest.Env) {
@@ -52,6 +55,9 @@ func (w *town) fake(env *processtest.Env) {
 		user := &identityv1.User{Name: in.GetName(), Email: "boss@example.org", DisplayName: "Boss", State: identityv1.User_ACTIVE, Roles: []string{"approver"}}
 		switch in.GetName() {
 		case "users/boss":
+			return user, nil
+		case "users/decider":
+			user.Email, user.DisplayName = "decider@example.org", "Dee"
 			return user, nil
 		case "users/gone":
 			user.State = identityv1.User_DISABLED
@@ -85,11 +91,24 @@ func (w *town) fake(env *processtest.Env) {
 		if err := w.fails["CreateMembership"]; err != nil {
 			return nil, err
 		}
-		w.memberships++
+		w.memberships = 1 // however often it is asked for
+		if err := w.lost["CreateMembership"]; err != nil {
+			return nil, err
+		}
 		return &identityv1.Membership{Name: "memberships/1", User: in.GetMembership().GetUser(), Roles: in.GetMembership().GetRoles()}, nil
 	})
-	processtest.On(env, people.DeleteMembership, func(*identityv1.DeleteMembershipRequest) (*identityv1.DeleteMembershipResponse, error) {
-		w.memberships--
+	processtest.On(env, people.UpdateMembership, func(in *identityv1.UpdateMembershipRequest) (*identityv1.Membership, error) {
+		if err := w.fails["UpdateMembership"]; err != nil {
+			return nil, err
+		}
+		w.updates = append(w.updates, in.GetMembership().GetName()+" "+in.GetMembership().GetRoles()[0])
+		return in.GetMembership(), nil
+	})
+	processtest.On(env, people.DeleteMembership, func(in *identityv1.DeleteMembershipRequest) (*identityv1.DeleteMembershipResponse, error) {
+		if in.GetName() != "memberships/1" && (in.GetName() != "memberships/-" || in.GetUser() != "users/ada") {
+			return nil, processtest.Refuse("not_found", "NOT_FOUND", in.String())
+		}
+		w.memberships = max(w.memberships-1, 0) // may come twice
 		return &identityv1.DeleteMembershipResponse{}, nil
 	})
 	processtest.On(env, mail.SendMail, func(in *notifyv1.SendMailRequest) (*notifyv1.SendMailResponse, error) {
@@ -99,6 +118,7 @@ func (w *town) fake(env *processtest.Env) {
 			return nil, err
 		}
 		w.mails = append(w.mails, in.GetTemplate()+" "+in.GetRecipient())
+		w.values = in.GetValues()
 		if reason, ok := in.GetValues()["reason"]; ok {
 			w.reasons = append(w.reasons, reason)
 		}
@@ -109,6 +129,15 @@ func (w *town) fake(env *processtest.Env) {
 func input(approver string) *onboardingv1.Input {
 	return &onboardingv1.Input{Email: "ada@example.org", DisplayName: "Ada", Role: "member", Approver: approver}
 }
+
+// customer is one with documents and a limit that needs two people.
+func customer() *onboardingv1.Input {
+	in := input("boss@example.org")
+	in.Variant, in.Documents, in.Limit = onboardingv1.Variant_CUSTOMER, []string{"Register entry", "Passport"}, 20_000
+	return in
+}
+
+var handedIn = &onboardingv1.Documents{Files: []string{"files/01920000-0000-7000-8000-000000000001", "files/01920000-0000-7000-8000-000000000002"}}
 
 func accept(env *processtest.Env, after time.Duration) {
 	env.After(after, func() { env.Fact(accepted, `{"invitation":"invitations/1"}`) })
@@ -129,6 +158,7 @@ func TestOnboarding(t *testing.T) {
 	}
 	mails := []string{
 		"invitation ada@example.org", "reminder ada@example.org", "task boss@example.org", "task boss@example.org", "welcome ada@example.org",
+		"arrival decider@example.org",
 	}
 	if diff := cmp.Diff(mails, w.mails); diff != "" {
 		t.Error(diff)
@@ -279,5 +309,128 @@ func TestShorterTimesBySettings(t *testing.T) {
 	got := env.Run(input(""))
 	if got.Finish.GetError().GetReason() != process.ReasonExpired || slices.Contains(w.mails, "reminder ada@example.org") {
 		t.Errorf("%s, %v", got.Finish, w.mails)
+	}
+}
+
+func TestCustomer(t *testing.T) {
+	t.Parallel()
+	w := &town{}
+	env := processtest.New(t, onboarding.Process)
+	w.fake(env)
+	accept(env, hour)
+	env.Decide(hour, runsv1.Task_APPROVE, "")
+	env.Fill("documents", handedIn)
+	env.Fill("approval", &onboardingv1.Approval{Limit: 15_000, Note: "Call me Al."})
+	got := env.Run(customer())
+	want := &onboardingv1.Result{
+		User: "users/ada", Membership: "memberships/1", DecidedBy: "users/decider", SecondDecidedBy: "users/decider", Documents: handedIn.GetFiles(), Limit: 15_000,
+	}
+	if diff := cmp.Diff(want, got.Result, protocmp.Transform()); diff != "" {
+		t.Errorf("%v\n%s", got.Err, diff)
+	}
+	if diff := cmp.Diff([]string{"invitation ada@example.org", "documents ada@example.org", "task boss@example.org", "welcome-customer ada@example.org"}, w.mails); diff != "" {
+		t.Error(diff)
+	}
+	if w.values["note"] != "Call me Al." || w.values["limit"] != "15000" || w.memberships != 1 || len(w.updates) != 1 || w.updates[0] != "memberships/1 member" {
+		t.Errorf("%v, %d memberships, %v", w.values, w.memberships, w.updates)
+	}
+	asked := map[string]*runsv1.CreateTaskRequest{}
+	for _, req := range got.Requests {
+		asked[req.GetStep()] = req
+	}
+	if a := asked["documents"]; a.GetAssignee() != "users/ada" || a.GetFormMessage() != "workflows.onboarding.v1.Documents" {
+		t.Errorf("%s", a)
+	}
+	if a := asked["approval"]; !slices.Equal(a.GetFiles(), handedIn.GetFiles()) || a.GetFormMessage() != "workflows.onboarding.v1.Approval" ||
+		a.GetContext().GetFields()["documents"].GetStringValue() != "2 asked for (Register entry, Passport), 2 handed in" {
+		t.Errorf("%s", a)
+	}
+	if a := asked["second-approval"]; !slices.Equal(a.GetExcluded(), []string{"users/decider"}) || a.GetAssignee() != "roles/admin" || a.GetTitle() != "Approve a limit of 15000 for Ada" {
+		t.Errorf("%s", a)
+	}
+}
+
+func TestALimitThatOnePersonMayApprove(t *testing.T) {
+	t.Parallel()
+	for asked, given := range map[int64]int64{9_999: 0, 20_000: 9_999} {
+		w := &town{}
+		env := processtest.New(t, onboarding.Process)
+		w.fake(env)
+		accept(env, hour)
+		env.Decide(hour, runsv1.Task_APPROVE, "")
+		env.Fill("approval", &onboardingv1.Approval{Limit: given})
+		in := input("")
+		in.Variant, in.Limit = onboardingv1.Variant_CUSTOMER, asked
+		got := env.Run(in)
+		if result, _ := got.Result.(*onboardingv1.Result); result.GetLimit() != 9_999 || result.GetSecondDecidedBy() != "" {
+			t.Errorf("%d: %v, %v", asked, got.Result, got.Err)
+		}
+	}
+}
+
+func TestNobodyDecidesSoOthersAreAsked(t *testing.T) {
+	t.Parallel()
+	env := processtest.New(t, onboarding.Process)
+	(&town{}).fake(env)
+	accept(env, hour)
+	env.Decide(5*24*hour, runsv1.Task_APPROVE, "")
+	if got := env.Run(input("users/boss")); got.Err != nil || !env.Tasks()["approval"].GetEscalated() || env.Tasks()["approval"].GetAssignee() != "roles/admin" {
+		t.Errorf("%v, %s", got.Err, env.Tasks()["approval"])
+	}
+}
+
+func TestCustomerUndoesWhateverWasDone(t *testing.T) {
+	t.Parallel()
+	no := processtest.Refuse("failed_precondition", "NO", "no")
+	approveUpTo := func(e *processtest.Env, step string) {
+		e.Decide(hour, runsv1.Task_APPROVE, "")
+		e.WhenTask(step, runsv1.Task_REJECT, "not like this")
+	}
+	for name, tc := range map[string]struct {
+		fails, lost map[string]error
+		prepare     func(*processtest.Env)
+		reason      string
+		step        string
+	}{
+		"can't be admitted":              {fails: map[string]error{"CreateMembership": no}, reason: "NO", step: "admit"},
+		"the admission's answer is lost": {lost: map[string]error{"CreateMembership": processtest.Away()}, reason: "UNAVAILABLE", step: "admit"},
+		"no documents come":              {reason: process.ReasonExpired, step: "documents"},
+		"the person declines":            {prepare: func(e *processtest.Env) { approveUpTo(e, "documents") }, reason: "DECLINED", step: "documents"},
+		"rejected":                       {prepare: func(e *processtest.Env) { approveUpTo(e, "approval") }, reason: "REJECTED"},
+		"the second one rejects":         {prepare: func(e *processtest.Env) { approveUpTo(e, "second-approval") }, reason: "REJECTED"},
+		"the role can't be given": {
+			prepare: func(e *processtest.Env) { e.Decide(hour, runsv1.Task_APPROVE, "") }, fails: map[string]error{"UpdateMembership": no}, reason: "NO", step: "membership",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &town{fails: tc.fails, lost: tc.lost}
+			env := processtest.New(t, onboarding.Process)
+			w.fake(env)
+			accept(env, hour)
+			env.Fill("documents", handedIn)
+			if tc.prepare != nil {
+				tc.prepare(env)
+			}
+			got := env.Run(customer())
+			if e := got.Finish.GetError(); got.Finish.GetState() != runsv1.Run_FAILED || e.GetReason() != tc.reason || e.GetStep() != tc.step {
+				t.Errorf("finish: %s", got.Finish)
+			}
+			if w.invitations != 0 || w.memberships != 0 || !slices.Contains(w.mails, "rejection ada@example.org") {
+				t.Errorf("left behind: %d invitations, %d memberships; %v", w.invitations, w.memberships, w.mails)
+			}
+		})
+	}
+}
+
+func TestAMembershipWhoseAnswerIsLostIsUndone(t *testing.T) {
+	t.Parallel()
+	w := &town{lost: map[string]error{"CreateMembership": processtest.Away()}}
+	env := processtest.New(t, onboarding.Process)
+	w.fake(env)
+	accept(env, hour)
+	env.Decide(hour, runsv1.Task_APPROVE, "")
+	if got := env.Run(input("")); got.Finish.GetState() != runsv1.Run_FAILED || !slices.Contains(got.Calls, "DeleteMembership") || w.invitations != 0 {
+		t.Errorf("%s, %v", got.Finish, got.Calls)
 	}
 }

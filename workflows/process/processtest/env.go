@@ -44,6 +44,7 @@ type Env struct {
 	setup  []func(*testsuite.TestWorkflowEnvironment)
 	hooks  map[string]func()
 	forms  map[string]*structpb.Struct
+	others map[string]decision
 	wf     *testsuite.TestWorkflowEnvironment
 	tasks  map[string]*runsv1.Task
 	answer *decision
@@ -88,7 +89,7 @@ func New(t testing.TB, definition process.Definition) *Env {
 		t.Fatal(err)
 	}
 	e := &Env{
-		t: t, definition: definition, hooks: map[string]func(){}, forms: map[string]*structpb.Struct{}, tasks: map[string]*runsv1.Task{},
+		t: t, definition: definition, hooks: map[string]func(){}, forms: map[string]*structpb.Struct{}, others: map[string]decision{}, tasks: map[string]*runsv1.Task{},
 		run: runcontext.RunContext{Organisation: uuid.Must(uuid.NewV7()), Run: uuid.Must(uuid.NewV7()), Actor: "users/" + uuid.NewString()},
 	}
 	e.fakeRuns()
@@ -170,6 +171,11 @@ func (e *Env) Fact(kind string, data string) {
 // Decide has somebody decide every task a while after it was created.
 func (e *Env) Decide(after time.Duration, decide runsv1.Task_Decision, reason string) {
 	e.answer = &decision{after, decide, reason}
+}
+
+// WhenTask has tasks of one step decided otherwise than Decide says.
+func (e *Env) WhenTask(step string, decide runsv1.Task_Decision, reason string) {
+	e.others[step] = decision{decide: decide, reason: reason}
 }
 
 // Fill puts a form into the decisions about a step.

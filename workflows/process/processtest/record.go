@@ -53,8 +53,7 @@ func Record(t *testing.T, env *Env, name, temporalAddress string, input proto.Me
 	id := env.run.Run.String()
 	env.created = func(task *runsv1.Task) {
 		if a := env.answer; a != nil {
-			task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, a.decide, a.reason, "users/decider"
-			task.Form = env.forms[task.GetStep()]
+			env.decided(task, a)
 			if err := c.SignalWorkflow(ctx, id, "", process.SignalTask, task); err != nil {
 				t.Error(err)
 			}

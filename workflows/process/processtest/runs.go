@@ -97,13 +97,22 @@ func (e *Env) change(name string, change func(*runsv1.Task)) (*runsv1.Task, erro
 	return nil, Refuse("not_found", "NOT_FOUND", "no such task")
 }
 
+// decided fills a task as the decision says.
+func (e *Env) decided(task *runsv1.Task, a *decision) {
+	decide, reason := a.decide, a.reason
+	if other, ok := e.others[task.GetStep()]; ok {
+		decide, reason = other.decide, other.reason
+	}
+	task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, decide, reason, "users/decider"
+	task.Form = e.forms[task.GetStep()]
+}
+
 func (e *Env) decideAll(a *decision) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, task := range e.tasks {
 		if task.GetState() == runsv1.Task_OPEN {
-			task.State, task.Decision, task.Reason, task.DecidedBy = runsv1.Task_DECIDED, a.decide, a.reason, "users/decider"
-			task.Form = e.forms[task.GetStep()]
+			e.decided(task, a)
 			e.wf.SignalWorkflow(process.SignalTask, proto.CloneOf(task))
 		}
 	}
