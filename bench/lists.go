@@ -139,7 +139,7 @@ func (r *rig) deepPage(depth int) (token string, err error) {
 			Runs          []struct{}
 			NextPageToken string
 		}
-		if err := r.call(http.MethodGet, "/v1/runs?pageSize=1000&pageToken="+url.QueryEscape(token), nil, &page); err != nil {
+		if err := r.call(http.MethodGet, "/v1/runs?pageSize=500&pageToken="+url.QueryEscape(token), nil, &page); err != nil {
 			return "", err
 		}
 		if page.NextPageToken == "" {

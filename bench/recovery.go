@@ -71,7 +71,7 @@ type crew struct {
 	send func(ctx context.Context, name string, count int) (began time.Time, err error)
 	// again says how many seconds after the kill everything that the worker had under way had been begun anew: infinity if
 	// never, NaN if it had nothing.
-	again func(ctx context.Context, name string, began, killed time.Time, effects map[string][]time.Time) (float64, error)
+	again func(ctx context.Context, name string, killed time.Time, effects map[string][]time.Time) (float64, error)
 }
 
 // outcomes are the samples of one side.
@@ -183,7 +183,7 @@ func (c *crew) judge(ctx context.Context, name string, count int, began, killed 
 		o.rate = float64(count) / last.Sub(began).Seconds()
 		return o, nil
 	}
-	again, err := c.again(ctx, name, began, killed, effects)
+	again, err := c.again(ctx, name, killed, effects)
 	o.again = min(again, patience.Seconds()) // as far as we waited
 	return o, err
 }
@@ -212,8 +212,8 @@ func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, e
 		return single, batch, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	again := func(ctx context.Context, _ string, began, killed time.Time, _ map[string][]time.Time) (float64, error) {
-		return begunAnew(ctx, conn, began, killed)
+	again := func(ctx context.Context, _ string, killed time.Time, _ map[string][]time.Time) (float64, error) {
+		return begunAnew(ctx, conn, killed)
 	}
 	runs := &crew{conn: conn, start: order.start, again: again, send: func(ctx context.Context, name string, count int) (time.Time, error) {
 		began := time.Now()
@@ -241,17 +241,11 @@ func measureOurRecovery(ctx context.Context, s sizes) (single, batch outcomes, e
 	return single, batch, err
 }
 
-// begunAnew reads the journal: steps that were begun before the kill and not done then, and begun again behind it. NaN if
-// the killed worker had none.
-func begunAnew(ctx context.Context, conn *pgx.Conn, began, killed time.Time) (seconds float64, err error) {
-	err = conn.QueryRow(ctx, `
-		SELECT coalesce(max(extract(epoch FROM again.time - $2)), 'NaN')::float8
-		FROM events.run_event first JOIN events.run_event again USING (run, step, item)
-		WHERE first.kind = 'step.started' AND first.time BETWEEN $1 AND $2
-		  AND again.kind = 'step.started' AND again.time > $2
-		  AND NOT EXISTS (SELECT FROM events.run_event done
-		                  WHERE (done.run, done.step, done.item) = (first.run, first.step, first.item)
-		                    AND done.kind = 'step.succeeded' AND done.time < $2)`, began, killed).Scan(&seconds)
+// begunAnew reads the journal: steps that were begun behind the kill, and not for the first time. NaN if the killed worker
+// had none under way.
+func begunAnew(ctx context.Context, conn *pgx.Conn, killed time.Time) (seconds float64, err error) {
+	err = conn.QueryRow(ctx, `SELECT coalesce(max(extract(epoch FROM time - $1)), 'NaN')::float8
+		FROM events.run_event WHERE kind = 'step.started' AND attempt > 1 AND time > $1`, killed).Scan(&seconds)
 	return seconds, err
 }
 
@@ -306,7 +300,7 @@ func measureCeleryRecovery(ctx context.Context, s sizes) (outcomes, error) {
 			err := peer.run(ctx, &answer, "send.py", name, strconv.Itoa(count), strconv.Itoa(workers))
 			return time.Unix(0, answer.Began), err
 		},
-		again: func(_ context.Context, name string, _, killed time.Time, effects map[string][]time.Time) (float64, error) {
+		again: func(_ context.Context, name string, killed time.Time, effects map[string][]time.Time) (float64, error) {
 			starts, err := readStarts(journal, name)
 			return takenUp(starts, effects, killed), err
 		},
@@ -324,7 +318,7 @@ func takenUp(starts, effects map[string][]time.Time, killed time.Time) float64 {
 		case !begun[0].Before(killed) || len(done) > 0 && done[0].Before(killed):
 			// not under way when the worker was killed
 		case last.After(killed):
-			if late := last.Sub(killed).Seconds(); !(late <= longest) { // true for the first one, too
+			if late := last.Sub(killed).Seconds(); math.IsNaN(longest) || late > longest {
 				longest = late
 			}
 		case len(done) == 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,9 +64,12 @@ func newRig(ctx context.Context, ownDatabase bool, env ...string) (*rig, error) 
 	return r, nil
 }
 
+// binary is what is measured: bin/mshub, unless MSHUB_BIN names another.
+func binary() string { return cmp.Or(os.Getenv("MSHUB_BIN"), "bin/mshub") }
+
 // up starts the house and waits for the ready line.
 func (r *rig) up() error {
-	r.cmd = exec.Command("bin/mshub", "up", "--data", filepath.Join(r.dir, "data"), "--listen", "localhost:0")
+	r.cmd = exec.Command(binary(), "up", "--data", filepath.Join(r.dir, "data"), "--listen", "localhost:0")
 	r.cmd.Env = append(os.Environ(), append([]string{"MSHUB_OPS_LISTEN=127.0.0.1:0", "MSHUB_TEMPORAL_UI_LISTEN=127.0.0.1:0", "MSHUB_LOG_LEVEL=warn"}, r.env...)...)
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
@@ -107,7 +111,7 @@ func (r *rig) close() {
 
 // client makes a machine client for the measurement.
 func (r *rig) client(scope string) error {
-	cmd := exec.Command("bin/mshub", "admin", "client", "bench", "--scope", scope, "--json")
+	cmd := exec.Command(binary(), "admin", "client", "bench", "--scope", scope, "--json")
 	cmd.Env = append(os.Environ(), "MSHUB_DATA="+filepath.Join(r.dir, "data"), "MSHUB_URL="+r.url)
 	out, err := cmd.Output()
 	if err != nil {
