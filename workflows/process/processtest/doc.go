@@ -3,6 +3,7 @@
 //
 //	env.go      Env: fake verbs, commands, decisions and facts at a moment, the outcome
 //	runs.go     the runs room, recording
+//	saga.go     Saga: the table of a process's undos, step by step
 //	replay.go   Replay: recorded histories of every release must still replay
 //	record.go   Record: writes such a history from a real server
 //

@@ -48,6 +48,9 @@ type Env struct {
 	wf     *testsuite.TestWorkflowEnvironment
 	tasks  map[string]*runsv1.Task
 	answer *decision
+	// refuse fails the calls of a step; called is done when one begins.
+	refuse map[string]error
+	called map[string]func()
 	// created hears of each task; set while a history is recorded.
 	created func(*runsv1.Task)
 
@@ -89,7 +92,7 @@ func New(t testing.TB, definition process.Definition) *Env {
 		t.Fatal(err)
 	}
 	e := &Env{
-		t: t, definition: definition, hooks: map[string]func(){}, forms: map[string]*structpb.Struct{}, others: map[string]decision{}, tasks: map[string]*runsv1.Task{},
+		t: t, definition: definition, hooks: map[string]func(){}, refuse: map[string]error{}, called: map[string]func(){}, forms: map[string]*structpb.Struct{}, others: map[string]decision{}, tasks: map[string]*runsv1.Task{},
 		run: runcontext.RunContext{Organisation: uuid.Must(uuid.NewV7()), Run: uuid.Must(uuid.NewV7()), Actor: "users/" + uuid.NewString()},
 	}
 	e.fakeRuns()
@@ -137,6 +140,12 @@ func (e *Env) Set(name string, value time.Duration) {
 
 // WhenCalled does something at the moment a verb is called, before it answers.
 func (e *Env) WhenCalled(verb string, do func()) { e.hooks[verb] = do }
+
+// FailStep fails every call of a step (but not those beside it), as its service would: see Refuse and Away.
+func (e *Env) FailStep(step string, err error) { e.refuse[step] = err }
+
+// WhenStep does something when a step's call begins, before it answers.
+func (e *Env) WhenStep(step string, do func()) { e.called[step] = do }
 
 // After does something when the run's clock has moved on.
 func (e *Env) After(d time.Duration, do func()) {
@@ -239,9 +248,12 @@ func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.Co
 	for _, setup := range e.setup {
 		setup(e.wf)
 	}
-	e.wf.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+	e.wf.SetOnActivityStartedListener(func(info *activity.Info, ctx context.Context, _ converter.EncodedValues) {
 		if hook := e.hooks[info.ActivityType.Name]; hook != nil {
 			hook()
+		}
+		if run, _ := runcontext.RunFrom(ctx); run.Call == "" && e.called[run.Step] != nil {
+			e.called[run.Step]()
 		}
 	})
 	e.wf.ExecuteWorkflow(e.definition.Name, input)
@@ -279,6 +291,9 @@ type watched struct {
 func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	if info := activity.GetInfo(ctx); !info.IsLocalActivity {
 		w.env.note(ctx, info)
+		if run, _ := runcontext.RunFrom(ctx); run.Call == "" && w.env.refuse[run.Step] != nil {
+			return nil, w.env.refuse[run.Step]
+		}
 	}
 	return w.Next.ExecuteActivity(ctx, in)
 }
