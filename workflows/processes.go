@@ -8,6 +8,7 @@ import (
 	"github.com/microservicehub/mshub/workflows/onboarding"
 	"github.com/microservicehub/mshub/workflows/process"
 	"github.com/microservicehub/mshub/workflows/recordimport"
+	"github.com/microservicehub/mshub/workflows/userbulk"
 	"github.com/microservicehub/mshub/workflows/webhookdelivery"
 )
 
@@ -15,6 +16,7 @@ import (
 var All = []process.Definition{
 	onboarding.Process,
 	recordimport.Process,
+	userbulk.Process,
 	webhookdelivery.Process,
 }
 
