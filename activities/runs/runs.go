@@ -46,3 +46,38 @@ func (a *Activities) WithdrawTask(ctx context.Context, req *runsv1.WithdrawTaskR
 func (a *Activities) AcknowledgeTask(ctx context.Context, req *runsv1.AcknowledgeTaskRequest) (*runsv1.AcknowledgeTaskResponse, error) {
 	return a.client.AcknowledgeTask(ctx, req)
 }
+
+// EscalateTask gives an open task to others because nobody decided in time.
+func (a *Activities) EscalateTask(ctx context.Context, req *runsv1.EscalateTaskRequest) (*runsv1.Task, error) {
+	return a.client.EscalateTask(ctx, req)
+}
+
+// ReserveRate takes a place in the line to an outside system, and says how long to wait for it.
+func (a *Activities) ReserveRate(ctx context.Context, req *runsv1.ReserveRateRequest) (*runsv1.ReserveRateResponse, error) {
+	return a.client.ReserveRate(ctx, req)
+}
+
+// PlanBulk keeps the runs that a filter names, for a command to all of them.
+func (a *Activities) PlanBulk(ctx context.Context, req *runsv1.PlanBulkRequest) (*runsv1.PlanBulkResponse, error) {
+	return a.client.PlanBulk(ctx, req)
+}
+
+// ApplyBulk gives one batch of the plan its command.
+func (a *Activities) ApplyBulk(ctx context.Context, req *runsv1.ApplyBulkRequest) (*runsv1.ApplyBulkResponse, error) {
+	return a.client.ApplyBulk(ctx, req)
+}
+
+// FinishBulk sums up, and sends the list of refusals if there are any.
+func (a *Activities) FinishBulk(ctx context.Context, req *runsv1.FinishBulkRequest) (*runsv1.FinishBulkResponse, error) {
+	return a.client.FinishBulk(ctx, req)
+}
+
+// SummariseWork says which tasks are open and which runs failed.
+func (a *Activities) SummariseWork(ctx context.Context, req *runsv1.SummariseWorkRequest) (*runsv1.SummariseWorkResponse, error) {
+	return a.client.SummariseWork(ctx, req)
+}
+
+// EraseSubject blanks what runs and tasks say about a person.
+func (a *Activities) EraseSubject(ctx context.Context, req *runsv1.EraseSubjectRequest) (*runsv1.EraseSubjectResponse, error) {
+	return a.client.EraseSubject(ctx, req)
+}

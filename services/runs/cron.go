@@ -13,7 +13,7 @@ import (
 // a day of the week are named, either will do.
 var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
-// plan is a cron line in a time zone. In the hour that spring leaves out, times come at its end; in the hour that autumn
+// plan is a cron line in a time zone. What falls into the hour that spring leaves out comes an hour later; in the hour that autumn
 // repeats, a time of a fixed hour comes once.
 type plan struct {
 	cron cron.Schedule

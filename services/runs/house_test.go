@@ -2,10 +2,13 @@ package runs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +17,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -88,7 +94,16 @@ func definitions(queue string) []process.Definition {
 	parks.Name, parks.Title, parks.OnFailure, parks.RetryInput = "parks", "Three steps that wait for an operator", process.Park, "approver"
 	parks.Steps = slices.Clone(three.Steps)
 	parks.Steps[1].Skippable = true
-	return []process.Definition{three, asking, many, waiting, long, parks}
+	limited, serial, single, voted := three, three, three, asking
+	limited.Name, limited.Title, limited.Concurrency = "limited", "Two at once", 2
+	serial.Name, serial.Title, serial.Key, serial.KeyConcurrency = "serial", "One after the other", "displayName", 1
+	single.Name, single.Title, single.Singleton = "single", "Alone", true
+	voted.Name, voted.Title, voted.Workflow, voted.Permission = "voted", "Two must approve", votedStep, ""
+	own := three
+	own.Name, own.Title, own.Input, own.Workflow = "own", "By itself", &onboardingv1.Approval{}, ownStep
+	own.Steps = []process.Step{{Name: "one", Title: "One", Kind: process.Activity}}
+	own.Schedule = process.Schedule{Cron: "0 7 * * *", TimeZone: "Europe/Berlin"}
+	return []process.Definition{three, asking, many, waiting, long, parks, limited, serial, single, voted, own}
 }
 
 type (
@@ -123,6 +138,32 @@ func askingStep(ctx workflow.Context, input *in) (*out, error) {
 		return nil, process.Fail("REJECTED", "%s", task.GetReason())
 	}
 	return &out{DecidedBy: task.GetDecidedBy()}, nil
+}
+
+func ownStep(ctx workflow.Context, _ *onboardingv1.Approval) (*out, error) {
+	var p *probe
+	return process.Do(ctx, "one", p.ProbeOne, &in{})
+}
+
+func votedStep(ctx workflow.Context, input *in) (*out, error) {
+	var p *probe
+	if _, err := process.Do(ctx, "one", p.ProbeOne, input); err != nil {
+		return nil, err
+	}
+	task, err := process.Task(ctx, "approval", process.TaskSpec{
+		Title: "Approve " + input.GetDisplayName(), Assignee: "roles/approver", Quorum: 2, FourEyes: true, Excluded: []string{input.GetApprover()},
+		Form: &onboardingv1.Documents{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	documents := &onboardingv1.Documents{}
+	if task.GetDecision() == runsv1.Task_APPROVE {
+		if err := process.Form(task, documents); err != nil {
+			return nil, err
+		}
+	}
+	return &out{DecidedBy: task.GetDecision().String(), Documents: documents.GetFiles()}, nil
 }
 
 func manyCalls(ctx workflow.Context, input *in) (*out, error) {
@@ -217,9 +258,13 @@ func newHouse(t *testing.T, on func(ctx context.Context, call string) error) *ho
 	h.issuer = testenv.Issuer(t)
 	h.service = h.newService(time.Now)
 	path, handler := runsv1connect.NewRunsServiceHandler(h.service, h.issuer.Options()...)
-	h.url = testenv.Serve(t, h.issuer, path, handler)
+	h.url = h.serve(path, handler)
 	h.startWorker()
 	return h
+}
+
+func (h *house) serve(path string, handler http.Handler) string {
+	return testenv.Serve(h.t, h.issuer, path, handler)
 }
 
 func (h *house) newService(now func() time.Time) *runs.Service {
@@ -348,4 +393,23 @@ func (h *house) background(s *runs.Service) {
 	var done sync.WaitGroup
 	done.Go(func() { _ = s.Run(ctx) })
 	h.t.Cleanup(func() { stop(); done.Wait() })
+}
+
+func contains(text, part string) bool { return strings.Contains(text, part) }
+
+// forget deletes a run's execution, as Temporal does when its retention is over.
+func (h *house) forget(name string) error {
+	h.t.Helper()
+	_, err := h.client.WorkflowService().DeleteWorkflowExecution(h.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: "mshub", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: strings.TrimPrefix(name, "runs/")},
+	})
+	if err != nil {
+		return err
+	}
+	eventually(h.t, func() (bool, string) {
+		_, err := h.client.DescribeWorkflowExecution(h.t.Context(), strings.TrimPrefix(name, "runs/"), "")
+		_, gone := errors.AsType[*serviceerror.NotFound](err)
+		return gone, fmt.Sprint(err)
+	})
+	return nil
 }

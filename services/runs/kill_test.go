@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -37,6 +38,8 @@ type workerConfig struct {
 	Temporal, Database, Redis, Runs, Token, Queue string
 	// Hang is the call that the worker never answers; it says so on its standard output.
 	Hang string
+	// Refuse is the call that is refused for good.
+	Refuse string
 }
 
 func workerProcess() int {
@@ -68,6 +71,9 @@ func workerProcess() int {
 			fmt.Println("hanging")
 			<-ctx.Done()
 		}
+		if call == config.Refuse {
+			return refused()
+		}
 		return nil
 	}}
 	runs := runsv1connect.NewRunsServiceClient(rpc.HTTPClient(), config.Runs, connect.WithInterceptors(append(activities.ClientInterceptors(), bearer)...))
@@ -80,11 +86,11 @@ func workerProcess() int {
 }
 
 // hangingWorker starts a worker in a process of its own; the returned function waits until it hangs, then kills it.
-func (h *house) hangingWorker(call string) (kill func()) {
+func (h *house) hangingWorker(call, refuse string) (kill func()) {
 	h.t.Helper()
 	worker := auth.Caller{Kind: auth.Service, Actor: "services/worker", Scopes: []string{auth.WorkerScope}}
 	config, err := json.Marshal(workerConfig{
-		Temporal: testenv.Temporal(h.t), Database: h.databaseURL, Redis: h.redisURL, Runs: h.url, Token: h.issuer.Token(worker), Queue: h.queue, Hang: call,
+		Temporal: testenv.Temporal(h.t), Database: h.databaseURL, Redis: h.redisURL, Runs: h.url, Token: h.issuer.Token(worker), Queue: h.queue, Hang: call, Refuse: refuse,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -125,7 +131,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, nil)
 			h.stopWorker()
-			kill := h.hangingWorker(step)
+			kill := h.hangingWorker(step, "")
 			run, c := h.start("three")
 			kill()
 			killed := time.Now()
@@ -140,6 +146,45 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 				}
 			}
 			h.compareWithHistory(run.GetName(), c)
+		})
+	}
+}
+
+// Wherever a worker dies while a run is undone, exactly what was done is undone, last first, and the journal says so once.
+func TestKilledWorkerUndoesWhatWasDone(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"undo two", "undo one"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			m := &moods{}
+			m.set("three", refused)
+			h := newHouse(t, m.on)
+			h.stopWorker()
+			kill := h.hangingWorker(call, "three")
+			run, c := h.start("three")
+			kill()
+			h.startWorker()
+			failed := until(t, c, run.GetName(), "failed", inState(runsv1.Run_FAILED))
+			if diff := cmp.Diff([]runsv1.Step_State{runsv1.Step_COMPENSATED, runsv1.Step_COMPENSATED, runsv1.Step_FAILED}, stepStates(failed)); diff != "" {
+				t.Error(diff)
+			}
+			journal, err := c.ListEvents(t.Context(), &runsv1.ListEventsRequest{Run: run.GetName()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, e := range journal.GetEvents() {
+				if e.GetKind() != events.StepStarted {
+					lines = append(lines, strings.TrimSpace(e.GetKind()+" "+e.GetStep()))
+				}
+			}
+			want := []string{
+				"run.started", "step.succeeded one", "step.succeeded two", "step.failed three", "run.compensating",
+				"step.compensating two", "step.compensated two", "step.compensating one", "step.compensated one", "run.failed three",
+			}
+			if diff := cmp.Diff(want, lines); diff != "" {
+				t.Error(diff)
+			}
 		})
 	}
 }

@@ -47,10 +47,12 @@ func (s *Service) reconcile(ctx context.Context) error {
 		{"launch runs", reconcileEvery, s.relaunch},
 		{"tell decisions", reconcileEvery, s.retell},
 		{"check silent runs", reconcileEvery, s.check},
+		{"fire schedules", fireEvery, s.fire},
+		{"keep the processes' own schedules", ownEvery, s.keepOwn},
 		{"delete old runs", cleanEvery, s.clean},
 	}
 	last := make([]time.Time, len(duties))
-	ticker := time.NewTicker(reconcileEvery)
+	ticker := time.NewTicker(fireEvery)
 	defer ticker.Stop()
 	for {
 		for i, duty := range duties {

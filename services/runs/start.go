@@ -110,9 +110,10 @@ type acceptance struct {
 	businessKey string
 	// priority 0 is the process's own.
 	priority int
-	// schedule that starts it, and the rights that its maker had.
-	schedule    string
-	permissions []string
+	// schedule that starts it.
+	schedule string
+	// anyInput: the key alone says that it is the same run; the input may have changed meanwhile.
+	anyInput bool
 	// also is done in the same transaction, whether the run is new or was there; an error of it starts nothing.
 	also func(tx pgx.Tx, run uuid.UUID, fresh bool) error
 }
@@ -165,7 +166,7 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 		return 0, row, err
 	}
 	if inserted == 0 {
-		row, err = existing(ctx, tx, row)
+		row, err = a.existing(ctx, tx, row)
 		return 0, row, err
 	}
 	if a.process.Singleton {
@@ -229,10 +230,8 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	row := store.Run{
 		ID: id, OrganisationID: auth.From(ctx).Organisation, Process: a.process.Name, Title: a.title, Actor: a.actor,
 		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom, Priority: int16(a.priority), //nolint:gosec // 0 to 5
-		IdempotencyKey: present(a.key), Schedule: present(a.schedule), Permissions: a.permissions, Queued: a.process.limits.any(),
-	}
-	if row.Permissions == nil {
-		row.Permissions = append([]string{}, auth.From(ctx).Permissions...)
+		IdempotencyKey: present(a.key), Schedule: present(a.schedule), Queued: a.process.limits.any(),
+		Permissions: append([]string{}, auth.From(ctx).Permissions...),
 	}
 	if row.Priority == 0 {
 		row.Priority = a.process.priority()
@@ -245,14 +244,14 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 }
 
 // existing is the run that the key was used for before.
-func existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (store.Run, error) {
+func (a acceptance) existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (store.Run, error) {
 	row, err := queries.RunByKey(ctx, tx, store.RunByKeyParams{
 		OrganisationID: wanted.OrganisationID, Process: wanted.Process, IdempotencyKey: wanted.IdempotencyKey,
 	})
 	if err != nil {
 		return store.Run{}, err
 	}
-	if string(row.InputHash) != string(wanted.InputHash) {
+	if !a.anyInput && string(row.InputHash) != string(wanted.InputHash) {
 		return store.Run{}, rpc.AlreadyExists("IDEMPOTENCY_KEY_REUSED",
 			"the idempotency key %q was used to start %s with another input; choose a new one", *wanted.IdempotencyKey, events.RunName(row.ID))
 	}

@@ -242,6 +242,23 @@ INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
 ON CONFLICT (organisation_id, id) DO NOTHING;
 
+-- name: KeepOwnSchedules :exec
+-- A process's own schedule in each of the organisations, as the definition has it now; a pause stays.
+INSERT INTO runs.schedule AS s (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, permissions,
+                                created_at, updated_at, next_at)
+SELECT gen_random_uuid(), o, sqlc.arg(process), sqlc.arg(title), sqlc.arg(process), '{}', sqlc.arg(cron), sqlc.arg(time_zone), 'SKIP',
+       sqlc.arg(catchup_seconds), 'processes/' || sqlc.arg(process), sqlc.arg(permissions)::text[],
+       sqlc.arg(now)::timestamptz, sqlc.arg(now)::timestamptz, sqlc.arg(next_at)
+FROM unnest(sqlc.arg(organisations)::uuid[]) AS o
+ON CONFLICT (organisation_id, id) DO UPDATE
+SET title = excluded.title, cron = excluded.cron, time_zone = excluded.time_zone, permissions = excluded.permissions,
+    updated_at = excluded.updated_at, next_at = CASE WHEN s.paused THEN NULL ELSE excluded.next_at END
+WHERE s.actor = excluded.actor AND (s.title, s.cron, s.time_zone) IS DISTINCT FROM (excluded.title, excluded.cron, excluded.time_zone);
+
+-- name: DropOwnSchedules :exec
+-- Of processes that have none (any more). As mshub_system.
+DELETE FROM runs.schedule WHERE actor LIKE 'processes/%' AND NOT process = ANY(sqlc.arg(kept)::text[]);
+
 -- name: GetSchedule :one
 SELECT * FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1;
 

@@ -321,6 +321,16 @@ func (q *Queries) DeleteSchedule(ctx context.Context, db DBTX, uid uuid.UUID) er
 	return err
 }
 
+const dropOwnSchedules = `-- name: DropOwnSchedules :exec
+DELETE FROM runs.schedule WHERE actor LIKE 'processes/%' AND NOT process = ANY($1::text[])
+`
+
+// Of processes that have none (any more). As mshub_system.
+func (q *Queries) DropOwnSchedules(ctx context.Context, db DBTX, kept []string) error {
+	_, err := db.Exec(ctx, dropOwnSchedules, kept)
+	return err
+}
+
 const dueSchedules = `-- name: DueSchedules :many
 SELECT organisation_id, id FROM runs.schedule
 WHERE next_at <= $1::timestamptz OR buffered_at IS NOT NULL
@@ -864,6 +874,47 @@ func (q *Queries) KeepOpen(ctx context.Context, db DBTX, arg KeepOpenParams) (Ta
 		&i.Escalated,
 	)
 	return i, err
+}
+
+const keepOwnSchedules = `-- name: KeepOwnSchedules :exec
+INSERT INTO runs.schedule AS s (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, permissions,
+                                created_at, updated_at, next_at)
+SELECT gen_random_uuid(), o, $1, $2, $1, '{}', $3, $4, 'SKIP',
+       $5, 'processes/' || $1, $6::text[],
+       $7::timestamptz, $7::timestamptz, $8
+FROM unnest($9::uuid[]) AS o
+ON CONFLICT (organisation_id, id) DO UPDATE
+SET title = excluded.title, cron = excluded.cron, time_zone = excluded.time_zone, permissions = excluded.permissions,
+    updated_at = excluded.updated_at, next_at = CASE WHEN s.paused THEN NULL ELSE excluded.next_at END
+WHERE s.actor = excluded.actor AND (s.title, s.cron, s.time_zone) IS DISTINCT FROM (excluded.title, excluded.cron, excluded.time_zone)
+`
+
+type KeepOwnSchedulesParams struct {
+	Process        string
+	Title          string
+	Cron           string
+	TimeZone       string
+	CatchupSeconds int64
+	Permissions    []string
+	Now            time.Time
+	NextAt         *time.Time
+	Organisations  []uuid.UUID
+}
+
+// A process's own schedule in each of the organisations, as the definition has it now; a pause stays.
+func (q *Queries) KeepOwnSchedules(ctx context.Context, db DBTX, arg KeepOwnSchedulesParams) error {
+	_, err := db.Exec(ctx, keepOwnSchedules,
+		arg.Process,
+		arg.Title,
+		arg.Cron,
+		arg.TimeZone,
+		arg.CatchupSeconds,
+		arg.Permissions,
+		arg.Now,
+		arg.NextAt,
+		arg.Organisations,
+	)
+	return err
 }
 
 const listSchedules = `-- name: ListSchedules :many

@@ -1,0 +1,132 @@
+package runs_test
+
+import (
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/microservicehub/mshub/internal/rpc"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
+)
+
+func TestQuorumFourEyesAndForm(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	starter, excluded := h.admin(), h.admin()
+	run, err := h.as(starter).StartRun(t.Context(), &runsv1.StartRunRequest{Process: "voted", Input: input(t, map[string]any{
+		"email": "ada@example.org", "displayName": "Ada", "role": "member", "approver": excluded.Actor,
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, h.as(starter), run.GetName(), "waiting", inState(runsv1.Run_WAITING))
+	one, two := h.user([]string{"approver"}, "tasks.read", "tasks.decide"), h.user([]string{"approver", "member"}, "tasks.read", "tasks.decide")
+	list, err := h.as(two).ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true})
+	if err != nil || len(list.GetTasks()) != 1 {
+		t.Fatalf("inbox: %v, %v", list, err)
+	}
+	task := list.GetTasks()[0]
+	if task.GetQuorum() != 2 || !task.GetFourEyes() || !task.GetDecidable() || task.GetFormSchema().GetFields()["properties"] == nil {
+		t.Errorf("task: %s", task)
+	}
+	good := input(t, map[string]any{"files": []any{"files/01900000-0000-7000-8000-000000000001"}})
+	approve := &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE, Form: good}
+	for name, tc := range map[string]struct {
+		by     func() error
+		reason string
+		field  string
+	}{
+		"the starter": {func() error { _, err := h.as(starter).DecideTask(t.Context(), approve); return err }, "FOUR_EYES", ""},
+		"an excluded": {func() error { _, err := h.as(excluded).DecideTask(t.Context(), approve); return err }, "FOUR_EYES", ""},
+		"without the form": {func() error {
+			_, err := h.as(one).DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE})
+			return err
+		}, "INVALID_FIELD", "form.files"},
+		"an unknown field": {func() error {
+			_, err := h.as(one).DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE, Form: input(t, map[string]any{"fils": 1})})
+			return err
+		}, "INVALID_FIELD", "form.fils"},
+		"delegated to who may not": {func() error {
+			_, err := h.as(one).DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: starter.Actor})
+			return err
+		}, "INVALID_FIELD", "assignee"},
+	} {
+		err := tc.by()
+		if rpc.ReasonOf(err) != tc.reason || tc.field != "" && !cmp.Equal(rpc.FieldsOf(err), []string{tc.field}) {
+			t.Errorf("%s: %v (%v)", name, err, rpc.FieldsOf(err))
+		}
+	}
+	if _, err := h.as(one).ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	voted, err := h.as(one).DecideTask(t.Context(), approve)
+	if err != nil || voted.GetState() != runsv1.Task_OPEN || len(voted.GetVotes()) != 1 || voted.GetClaimedBy() != "" || voted.GetDecidable() {
+		t.Fatalf("first vote: %v, %v", voted, err)
+	}
+	if _, err := h.as(one).DecideTask(t.Context(), approve); rpc.ReasonOf(err) != "ALREADY_VOTED" {
+		t.Errorf("voting twice: %v", err)
+	}
+	if list, err := h.as(one).ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true}); err != nil || len(list.GetTasks()) != 0 {
+		t.Errorf("the inbox of who has voted: %v, %v", list, err)
+	}
+	three := h.user([]string{"operator"}, "tasks.read", "tasks.decide")
+	given, err := h.as(two).DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: three.Actor, Reason: "knows better"})
+	if err != nil || given.GetDelegatedBy() != two.Actor || given.GetDecidable() {
+		t.Fatalf("delegated: %v, %v", given, err)
+	}
+	decided, err := h.as(three).DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE, Form: good, Version: given.GetVersion()})
+	if err != nil || decided.GetState() != runsv1.Task_DECIDED || len(decided.GetVotes()) != 2 || decided.GetDecidedBy() != three.Actor {
+		t.Fatalf("second vote: %v, %v", decided, err)
+	}
+	done := until(t, h.as(starter), run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
+	if done.GetResult().GetFields()["decidedBy"].GetStringValue() != "APPROVE" || len(done.GetResult().GetFields()["documents"].GetListValue().GetValues()) != 1 {
+		t.Errorf("result: %s", done.GetResult())
+	}
+}
+
+func TestDecisionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	run, task, admin := h.asked()
+	_, err := admin.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE, Form: input(t, map[string]any{"a": 1})})
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || !cmp.Equal(rpc.FieldsOf(err), []string{"form"}) {
+		t.Errorf("a form that nobody asked for: %v", err)
+	}
+	if _, err := admin.PauseRun(t.Context(), &runsv1.PauseRunRequest{Name: run.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	decide := func(name string) string {
+		_, err := admin.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: name, Decision: runsv1.Task_APPROVE})
+		return rpc.ReasonOf(err)
+	}
+	if got := decide(task.GetName()); got != "RUN_PAUSED" {
+		t.Errorf("of a paused run: %s", got)
+	}
+	if _, err := admin.ResumeRun(t.Context(), &runsv1.ResumeRunRequest{Name: run.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.ResetRun(t.Context(), &runsv1.ResetRunRequest{Name: run.GetName(), Step: "one", Reason: "once more"}); err != nil {
+		t.Fatal(err)
+	}
+	var fresh *runsv1.Task
+	eventually(t, func() (bool, string) {
+		list, err := admin.ListTasks(t.Context(), &runsv1.ListTasksRequest{Filter: `state="OPEN"`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range list.GetTasks() {
+			if other.GetName() != task.GetName() {
+				fresh = other
+			}
+		}
+		return fresh != nil, list.String()
+	})
+	if got := decide(task.GetName()); got != "WITHDRAWN" {
+		t.Errorf("of a reset run: %s", got)
+	}
+	if got := decide(fresh.GetName()); got != "" {
+		t.Errorf("the new task: %s", got)
+	}
+	until(t, admin, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
+}
