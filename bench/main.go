@@ -28,6 +28,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -71,6 +72,8 @@ func main() {
 	try := flag.Bool("try", false, "try the measurement at a tiny size; nothing is saved")
 	rows := flag.Int("rows", 0, "rows of the generated file (import-generated; 1,000,000 by default)")
 	width := flag.Int("width", 0, "bytes of its text column (20 by default)")
+	listed := flag.Int("listed", 0, "runs and tasks that are listed (lists; 1,000,000 by default)")
+	tasks := flag.Int("tasks", 0, "tasks among which a worker is killed (recovery; 2,000 by default)")
 	show := flag.Bool("table", false, "measure nothing; print what was measured last as a Markdown table")
 	flag.Parse()
 	if *show {
@@ -84,12 +87,8 @@ func main() {
 	if *try {
 		s = tiny
 	}
-	if *rows > 0 {
-		s.rows = *rows
-	}
-	if *width > 0 {
-		s.width = *width
-	}
+	s.rows, s.width = cmp.Or(*rows, s.rows), cmp.Or(*width, s.width)
+	s.listed, s.tasks = cmp.Or(*listed, s.listed), cmp.Or(*tasks, s.tasks)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var names []string
@@ -121,10 +120,17 @@ func main() {
 	}
 }
 
-// resultName keeps a generated file of another length than usual beside the usual one.
+// resultName keeps what was measured at another size than usual beside the usual.
 func resultName(figure string, s sizes) string {
-	if figure == "import-generated" && (s.rows != full.rows || s.width != full.width) {
+	switch {
+	case figure == "import-generated" && (s.rows != full.rows || s.width != full.width):
 		return fmt.Sprintf("%s-%dx%d", figure, s.rows, s.width)
+	case figure == "pause" && s.rows != full.rows:
+		return fmt.Sprintf("%s-%d", figure, s.rows)
+	case figure == "lists" && s.listed != full.listed:
+		return fmt.Sprintf("%s-%d", figure, s.listed)
+	case figure == "recovery" && s.tasks != full.tasks:
+		return fmt.Sprintf("%s-%d", figure, s.tasks)
 	}
 	return figure
 }
