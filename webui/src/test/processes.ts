@@ -33,7 +33,7 @@ export const importProcess = create(ProcessSchema, {
             description: "How to read the file; leave empty for comma and the default null tokens.",
           },
         },
-        required: ["file", "dataset", "mode"],
+        required: ["file", "dataset"],
       },
       Format: {
         type: "object",
@@ -75,7 +75,7 @@ export const onboardingProcess = create(ProcessSchema, {
         description: "Who decides: an e-mail address, users/ID, or roles/NAME. Empty: any administrator.",
       },
     },
-    required: ["email", "displayName", "role", "approver"],
+    required: ["email", "displayName", "role"],
   },
   steps: [
     step("invite", { title: "Invite" }),

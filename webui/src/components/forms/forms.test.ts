@@ -41,10 +41,19 @@ describe("prepareForm", () => {
     ]);
   });
 
-  it("asks only for what must not be empty", () => {
-    const { schema, uiSchema } = prepareForm(onboardingProcess.inputSchema ?? {});
-    expect(schema.required).toEqual(["email", "displayName", "role"]);
-    expect(uiSchema).toEqual({ role: { "ui:widget": "role" } });
+  it("asks only for what the server needs, whatever form an optional text must have", () => {
+    const file = { type: "string", pattern: "^files/[0-9a-f-]{36}$" };
+    const { schema, uiSchema } = prepareForm({
+      type: "object",
+      properties: { file, papers: { type: "array", items: file, minItems: 1 }, role: { type: "string", minLength: 1 } },
+      required: ["role"],
+    });
+    expect(schema.required).toEqual(["role"]);
+    expect(uiSchema).toEqual({
+      file: { "ui:widget": "file" },
+      papers: { "ui:widget": "files" },
+      role: { "ui:widget": "role" },
+    });
   });
 
   it("chooses one of several spellings and ends types that contain themselves", () => {

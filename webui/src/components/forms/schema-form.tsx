@@ -6,7 +6,7 @@ import { generateTheme } from "@rjsf/mantine";
 import type { BaseInputTemplateProps, ErrorSchema } from "@rjsf/utils";
 import { type ComponentType, type ReactNode, useMemo, useState } from "react";
 import { DatasetWidget } from "./dataset-widget";
-import { FileWidget } from "./file-widget";
+import { FilesWidget, FileWidget } from "./file-widget";
 import { ObjectTemplate } from "./object-template";
 import { RoleWidget } from "./role-widget";
 import { prepareForm } from "./schema";
@@ -15,7 +15,7 @@ import { WordsWidget } from "./words-widget";
 
 const theme = generateTheme();
 const Form = withTheme(theme);
-const widgets = { file: FileWidget, dataset: DatasetWidget, role: RoleWidget, words: WordsWidget };
+const widgets = { file: FileWidget, files: FilesWidget, dataset: DatasetWidget, role: RoleWidget, words: WordsWidget };
 const templates = { ObjectFieldTemplate: ObjectTemplate, BaseInputTemplate: BaseInput };
 
 // An empty field is an empty text to React, or it would lose control of the input.

@@ -39,10 +39,8 @@ function simplify(schema: JsonObject, definitions: JsonObject, inside: readonly 
       return [name, { ...child, title }] as const;
     });
     rest.additionalProperties = false;
-    const required = Array.isArray(rest.required) ? rest.required : [];
-    const needed = properties
-      .filter(([name, property]) => (required.includes(name) && !acceptsEmpty(property)) || refusesEmpty(property))
-      .map(([name]) => name);
+    // The server names exactly the fields that must not be empty.
+    const needed = (Array.isArray(rest.required) ? rest.required : []).filter((name) => typeof name === "string");
     rest.required = needed;
     rest.properties = Object.fromEntries(
       properties.toSorted(byPlace(needed)).map(([name, property]) => [name, without(property, ORDER)]),
@@ -89,26 +87,6 @@ function byPlace(needed: readonly string[]) {
 const without = (schema: JsonObject, ...keys: string[]): JsonObject =>
   Object.fromEntries(Object.entries(schema).filter(([key]) => !keys.includes(key)));
 
-// The empty value of a proto field is its absence, so a field is required only if its own rules refuse that value.
-function refusesEmpty({ type, minLength, pattern, format, minItems }: JsonObject): boolean {
-  if (type === "string")
-    return Number(minLength ?? 0) > 0 || format === "email" || (typeof pattern === "string" && !matches(pattern, ""));
-  return type === "array" && Number(minItems ?? 0) > 0;
-}
-
-function acceptsEmpty(property: JsonObject): boolean {
-  if (property.type === "string") return !refusesEmpty(property);
-  return property.type === "boolean" || (property.type === "array" && !refusesEmpty(property));
-}
-
-function matches(pattern: string, text: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(text);
-  } catch {
-    return true; // RE2 knows forms that browsers don't; the server will check.
-  }
-}
-
 function uiOf(schema: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(objectOf(schema.properties)).flatMap(([name, value]): [string, JsonValue][] => {
@@ -126,11 +104,14 @@ function widgetOf(name: string, { type, pattern, enum: words, maxLength, descrip
       "ui:placeholder": "Choose",
       ...(description !== undefined && { "ui:description": description }),
     };
-  if (type === "array" && objectOf(items).type === "string") return { "ui:widget": "words" };
+  if (type === "array" && objectOf(items).type === "string")
+    return { "ui:widget": namesFiles(objectOf(items)) ? "files" : "words" };
   if (type !== "string") return {};
-  if (typeof pattern === "string" && pattern.startsWith("^files/")) return { "ui:widget": "file" };
+  if (namesFiles({ pattern: pattern ?? "" })) return { "ui:widget": "file" };
   if (typeof pattern === "string" && pattern.startsWith("^datasets/")) return { "ui:widget": "dataset" };
   if (name === "role") return { "ui:widget": "role" };
   if (Number(maxLength ?? 0) > 500) return { "ui:widget": "textarea" };
   return {};
 }
+
+const namesFiles = ({ pattern }: JsonObject) => typeof pattern === "string" && pattern.startsWith("^files/");

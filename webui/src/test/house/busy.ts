@@ -224,6 +224,14 @@ export function busyHouse(): FakeHouse {
       nextTimes: [],
     }),
   ];
+  house.load = {
+    builds: [
+      { build: "4fd8aa9c1b2d", process: "recordimport", runs: 2n },
+      { build: "13950e0aa001", process: "onboarding", runs: 1n },
+      { build: "", process: "recordimport", runs: 12n },
+    ],
+    limits: [{ process: "recordimport", limit: 2, running: 2n, queued: 12n }],
+  };
   house.rejects = [
     reject(17),
     reject(230, {

@@ -1,7 +1,8 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import type { Event } from "@/gen/events/v1/event_pb";
 import type { Reject } from "@/gen/services/records/v1/records_pb";
-import { type Run, RunsService, type Schedule, type Task } from "@/gen/services/runs/v1/runs_pb";
+import { type LoadSchema, type Run, RunsService, type Schedule, type Task } from "@/gen/services/runs/v1/runs_pb";
 import { bulkProcess, importProcess, onboardingProcess } from "../processes";
 import { access } from "./access";
 import { files } from "./files";
@@ -22,6 +23,7 @@ export class FakeHouse {
   tasks: Task[] = [];
   schedules: Schedule[] = [];
   rejects: Reject[] = [];
+  load: MessageInitShape<typeof LoadSchema> = {};
   // Name of a method -> what it answers in place of doing its work.
   faults: Record<string, ConnectError> = {};
   // Every request so far: the method's name and what was asked.

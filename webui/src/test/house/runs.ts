@@ -55,14 +55,7 @@ export function runs(house: FakeHouse): Partial<ServiceImpl<typeof RunsService>>
       const { process, input, title } = find(name);
       return begin({ process, input, title, retriedFrom: name });
     },
-    getLoad: () => ({
-      builds: [
-        { build: "4fd8aa9c1b2d", process: "recordimport", runs: 2n },
-        { build: "13950e0aa001", process: "onboarding", runs: 1n },
-        { build: "", process: "recordimport", runs: 12n },
-      ],
-      limits: [{ process: "recordimport", limit: 2, running: 2n, queued: 12n }],
-    }),
+    getLoad: () => house.load,
   };
 }
 
