@@ -1,16 +1,21 @@
 package records
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	eventsv1 "github.com/microservicehub/mshub/events/v1"
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/blob"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/records/rowfile"
@@ -26,81 +31,168 @@ func (s *Service) ImportChunk(ctx context.Context, in *recordsv1.ImportChunkRequ
 	if err != nil {
 		return nil, err
 	}
+	row, err := s.imported(ctx, caller)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && in.GetChunk() > row.Chunks {
+		return nil, rpc.NotFound("chunk", fmt.Sprintf("%d of run %s", in.GetChunk(), caller.Run))
+	}
+	if err != nil {
+		return nil, err
+	}
 	counts, done, err := s.documents.ChunkCounts(ctx, caller.Organisation, caller.Run, in.GetChunk())
 	if err != nil {
 		return nil, err
 	}
-	if done {
-		return chunkResponse(counts), nil
+	if !done {
+		if row.State != statePlanned {
+			return nil, rpc.Precondition("IMPORT_OVER", "the import is %s; start a new run", row.State)
+		}
+		shelf, chunk, err := s.chunk(ctx, caller, row, in.GetChunk())
+		if err != nil {
+			return nil, err
+		}
+		if counts, err = s.write(ctx, caller, shelf, chunk); err != nil {
+			return nil, err
+		}
 	}
-	var row store.Import
+	if err := s.limit(ctx, caller, row); err != nil {
+		return nil, err
+	}
+	return &recordsv1.ImportChunkResponse{
+		Read: counts.Read, Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected, Deleted: counts.Deleted,
+		Progress: &eventsv1.Progress{Done: counts.Read, Unit: "rows"},
+	}, nil
+}
+
+// write a chunk while the import is open: an end that comes meanwhile waits for it, and none is written after the end.
+func (s *Service) write(ctx context.Context, caller auth.Caller, shelf store.Shelf, chunk store.Chunk) (counts store.Counts, err error) {
+	err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		state, err := s.queries.HoldImport(ctx, tx, caller.Run)
+		if err != nil {
+			return err
+		}
+		if state != statePlanned {
+			return rpc.Precondition("IMPORT_OVER", "the import is %s; start a new run", state)
+		}
+		counts, err = s.documents.WriteChunk(ctx, tx, shelf, chunk)
+		return err
+	})
+	return counts, err
+}
+
+// limit stops an import with too many rejects.
+func (s *Service) limit(ctx context.Context, caller auth.Caller, row store.Import) error {
+	if row.MaxRejects == 0 {
+		return nil
+	}
+	sum, _, err := s.documents.ImportCounts(ctx, caller.Organisation, caller.Run)
+	if err != nil || sum.Rejected <= row.MaxRejects {
+		return err
+	}
+	first, err := s.documents.Rejects(ctx, caller.Organisation, caller.Run, 0, 1, false)
+	if err != nil || len(first) == 0 {
+		return err
+	}
+	fault := first[0].Faults[0]
+	where := fmt.Sprintf("line %d", first[0].Line)
+	if fault.Column != "" {
+		where += fmt.Sprintf(", column %s, %q", fault.Column, fault.Value)
+	}
+	return rpc.Precondition("TOO_MANY_REJECTS", "%d rows were rejected, and at most %d may be; the first one is %s: %s. Correct the file, or raise maxRejects",
+		sum.Rejected, row.MaxRejects, where, fault.Reason)
+}
+
+// chunk reads a chunk of an import and converts it. The same chunk gives the same rows, whenever it is read.
+func (s *Service) chunk(ctx context.Context, caller auth.Caller, row store.Import, number int32) (shelf store.Shelf, chunk store.Chunk, err error) {
 	var part store.ImportChunk
 	var dataset store.Dataset
 	err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
-		if row, err = s.queries.ImportByID(ctx, tx, caller.Run); err != nil {
-			return err
-		}
-		if part, err = s.queries.Chunk(ctx, tx, store.ChunkParams{ImportID: caller.Run, Chunk: in.GetChunk()}); err != nil {
+		if part, err = s.queries.Chunk(ctx, tx, store.ChunkParams{ImportID: row.ID, Chunk: number}); err != nil {
 			return err
 		}
 		dataset, err = s.queries.DatasetByID(ctx, tx, row.DatasetID)
 		return err
 	})
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil, rpc.NotFound("chunk", fmt.Sprintf("%d of run %s", in.GetChunk(), caller.Run))
-	case err != nil:
-		return nil, err
-	case row.State != statePlanned:
-		return nil, rpc.Precondition("IMPORT_OVER", "the import is %s; start a new run", row.State)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return shelf, chunk, rpc.NotFound("chunk", fmt.Sprintf("%d of run %s", number, row.ID))
 	}
-	shelf, err := shelfOf(dataset)
 	if err != nil {
-		return nil, err
+		return shelf, chunk, err
 	}
-	m, err := mapHeader(shelf.Schema, row.Header)
+	if shelf, err = shelfOf(dataset); err != nil {
+		return shelf, chunk, err
+	}
+	shelf.Dataset = row.ShelfID
+	l, err := s.layoutOf(ctx, caller, shelf.Schema, row)
 	if err != nil {
-		return nil, err
+		return shelf, chunk, err
 	}
 	text, err := s.scratch.NewRangeReader(ctx, scratchKey(caller), part.Start, part.Length, nil)
 	if blob.Missing(err) {
-		return nil, rpc.Precondition("SCRATCH_GONE", "the import's working copy of the file is gone; start a new run")
+		return shelf, chunk, rpc.Precondition("SCRATCH_GONE", "the import's working copy of the file is gone; start a new run")
 	}
 	if err != nil {
-		return nil, err
+		return shelf, chunk, err
 	}
 	defer func() { _ = text.Close() }()
-	chunk, err := convert(text, shelf.Schema, m, row, part)
+	whole := make([]byte, part.Length)
+	if _, err := io.ReadFull(text, whole); err != nil {
+		return shelf, chunk, fmt.Errorf("records: the scratch blob of import %s is short: %w", row.ID, err)
+	}
+	chunk, err = convert(whole, l, row, part)
+	return shelf, chunk, err
+}
+
+// layoutOf an import that is planned.
+func (s *Service) layoutOf(ctx context.Context, caller auth.Caller, sc *schema.Schema, row store.Import) (*layout, error) {
+	format := &recordsv1.Format{}
+	if err := protojson.Unmarshal(row.Format, format); err != nil {
+		return nil, err
+	}
+	lookups, err := s.lookups(ctx, caller, format)
 	if err != nil {
 		return nil, err
 	}
-	if counts, err = s.documents.WriteChunk(ctx, shelf, chunk); err != nil {
+	l, err := newLayout(sc, format, row.Header, row.Mode == recordsv1.ImportMode_DELETE.String(), lookups)
+	if err != nil {
 		return nil, err
 	}
-	return chunkResponse(counts), nil
+	l.replay = row.RejectsOf != nil
+	return l, nil
 }
 
-func chunkResponse(c store.Counts) *recordsv1.ImportChunkResponse {
-	return &recordsv1.ImportChunkResponse{
-		Read: c.Read, Inserted: c.Inserted, Updated: c.Updated, Unchanged: c.Unchanged, Rejected: c.Rejected,
-		Progress: &eventsv1.Progress{Done: c.Read, Unit: "rows"},
-	}
+var modes = map[string]store.Mode{
+	recordsv1.ImportMode_INSERT.String(): store.Insert, recordsv1.ImportMode_UPSERT.String(): store.Upsert,
+	// The shelf that a REPLACE fills is empty but for its own rows.
+	recordsv1.ImportMode_REPLACE.String(): store.Insert, recordsv1.ImportMode_DELETE.String(): store.Delete,
 }
 
 // convert turns a chunk's text into documents and rejects. Every row becomes one of the two.
-func convert(text io.Reader, s *schema.Schema, m mapping, row store.Import, part store.ImportChunk) (store.Chunk, error) {
+func convert(text []byte, l *layout, row store.Import, part store.ImportChunk) (store.Chunk, error) {
 	c := converter{
-		schema: s, mapping: m, header: row.Header, nulls: schema.NewNulls(row.NullTokens),
-		firsts: unpackDuplicates(part.Duplicates),
+		layout: l, firsts: unpackDuplicates(part.Duplicates), keysOnly: row.Mode == recordsv1.ImportMode_DELETE.String(),
 		chunk: store.Chunk{
-			Import: row.ID, Number: part.Chunk, InsertOnly: row.Mode == recordsv1.ImportMode_INSERT.String(), Fresh: row.Fresh,
+			Import: row.ID, Number: part.Chunk, Mode: modes[row.Mode], Fresh: row.Fresh,
 			Rows: make([]store.Row, 0, part.Rows), Data: make([]byte, 0, part.Length*4),
 		},
 	}
-	c.prepare()
-	rows := rowfile.NewScanner(text, row.Delimiter[0], part.FirstLine)
+	if row.RejectsOf != nil {
+		c.chunk.ReplayOf = *row.RejectsOf
+	}
+	c.chunk.Cells = func(r store.Row) []byte {
+		again := l.part(bytes.NewReader(text[r.Source:]), r.Line)
+		if !again.Scan() {
+			return []byte("{}")
+		}
+		return l.texts(again.At())
+	}
+	rows := l.part(bytes.NewReader(text), part.FirstLine)
+	under := rows.At()
 	for n := int64(0); rows.Scan(); n++ {
-		c.row(rows, n, part.FirstRow+n)
+		number := part.FirstRow + n
+		if under.Number > 0 {
+			number = under.Number
+		}
+		c.row(under, n, number)
 	}
 	if rows.Err() != nil {
 		return store.Chunk{}, rows.Err()
@@ -112,58 +204,34 @@ func convert(text io.Reader, s *schema.Schema, m mapping, row store.Import, part
 }
 
 type converter struct {
-	schema  *schema.Schema
-	mapping mapping
-	header  []string
-	nulls   schema.Nulls
-	firsts  map[int64]int64
-	chunk   store.Chunk
-
-	cells []cell // in the order of a document's keys
-	key   [][]byte
+	*layout
+	keysOnly bool
+	firsts   map[int64]int64
+	chunk    store.Chunk
+	key      [16][]byte
+	faults   []fieldFault
 }
 
-// cell says how a column of the file becomes a member of the document.
-type cell struct {
-	field  int
-	column *schema.Column
-	name   []byte // `"name":`
-	key    int    // place in the key, or -1
+// fieldFault is a fault of one of the file's columns.
+type fieldFault struct {
+	field int
+	store.Fault
 }
 
-func (c *converter) prepare() {
-	fieldOf := make(map[int]int, len(c.mapping))
-	for field, column := range c.mapping {
-		fieldOf[column] = field
-	}
-	for _, column := range c.schema.Stored() {
-		field, ok := fieldOf[column]
-		if !ok {
-			continue // an optional column that the file lacks
-		}
-		key := -1
-		for i, k := range c.schema.KeyColumns {
-			if k == column {
-				key = i
-			}
-		}
-		c.cells = append(c.cells, cell{field, &c.schema.Columns[column], c.schema.AppendName(nil, column), key})
-	}
-	c.key = make([][]byte, len(c.schema.KeyColumns))
-}
-
-// row converts the record under the scanner: row n of the chunk, from 0, and of the file, from 1.
-func (c *converter) row(r *rowfile.Scanner, n, ofFile int64) {
-	if r.Fault != "" {
-		c.reject(r.Line, "", nil, r.Fault)
+// row converts the record under the scanner: row n of the chunk, from 0; the number is that of the file, from 1.
+func (c *converter) row(r *rowfile.Row, n, number int64) {
+	switch {
+	case r.Fault != "":
+		c.reject(r, number, store.Fault{Reason: r.Fault})
+		return
+	case len(r.Fields) != len(c.header):
+		c.reject(r, number, store.Fault{Reason: fmt.Sprintf("has %d columns, the header has %d", len(r.Fields), len(c.header))})
 		return
 	}
-	if len(r.Fields) != len(c.header) {
-		c.reject(r.Line, "", nil, fmt.Sprintf("has %d columns, the header has %d", len(r.Fields), len(c.header)))
-		return
-	}
+	c.faults = c.faults[:0]
 	from := len(c.chunk.Data)
 	out := append(c.chunk.Data, '{')
+	keys := 0
 	for i := range c.cells {
 		cell := &c.cells[i]
 		mark := len(out)
@@ -174,57 +242,63 @@ func (c *converter) row(r *rowfile.Scanner, n, ofFile int64) {
 		value := len(out)
 		var null bool
 		var fault string
-		if out, null, fault = cell.column.AppendCell(out, r.Fields[cell.field], c.nulls); fault != "" {
-			c.reject(r.Line, cell.column.Name, r.Fields[cell.field], fault)
-			return // Data still ends at from
+		if out, null, fault = cell.append(out, r); fault != "" {
+			c.faults = append(c.faults, fieldFault{cell.field, store.Fault{Column: cell.column.Name, Value: cut(r.Fields[cell.field]), Reason: fault}})
+			out = out[:mark]
+			continue
 		}
 		if null {
 			out = out[:mark]
 			continue
 		}
-		if cell.key >= 0 {
-			c.key[cell.key] = out[value:len(out):len(out)]
+		if cell.key {
+			for k, index := range c.keys {
+				if index == i {
+					c.key[k] = out[value:len(out):len(out)]
+					keys++
+				}
+			}
 		}
 	}
+	if len(c.faults) > 0 {
+		slices.SortFunc(c.faults, func(a, b fieldFault) int { return cmp.Compare(a.field, b.field) }) // as the file has them
+		faults := make([]store.Fault, len(c.faults))
+		for i, f := range c.faults {
+			faults[i] = f.Fault
+		}
+		c.reject(r, number, faults...)
+		return // Data still ends at from
+	}
 	out = append(out, '}')
-	row := store.Row{Line: r.Line, From: int32(from), To: int32(len(out))}
-	if len(c.key) == 0 {
-		row.ID = schema.RowID(c.chunk.Import, ofFile)
+	row := store.Row{Number: number, Line: r.Line, From: int32(from), To: int32(len(out)), Source: int32(r.Offset)}
+	if len(c.keys) == 0 {
+		row.ID = schema.RowID(c.chunk.Import, number)
 	} else {
-		row.ID = schema.KeyID(c.key...)
+		row.ID = schema.KeyID(c.key[:keys]...)
 		if first, ok := c.firsts[n]; ok {
-			c.reject(r.Line, strings.Join(c.keyNames(), ", "), c.keyValue(r), fmt.Sprintf("the same key stands in line %d", first))
+			c.reject(r, number, store.Fault{Column: c.keyNames(), Value: cut(c.keyText(r)), Reason: fmt.Sprintf("the same key stands in line %d", first)})
 			return
 		}
 	}
-	c.chunk.Data = out
+	if !c.keysOnly {
+		c.chunk.Data = out
+	} else {
+		row.From, row.To = 0, 0
+	}
 	c.chunk.Rows = append(c.chunk.Rows, row)
 }
 
-func (c *converter) keyNames() []string {
-	names := make([]string, len(c.schema.KeyColumns))
-	for i, k := range c.schema.KeyColumns {
-		names[i] = c.schema.Columns[k].Name
-	}
-	return names
-}
-
-// keyValue is the key as the file writes it.
-func (c *converter) keyValue(r *rowfile.Scanner) []byte {
-	var parts []string
-	for _, field := range c.mapping.keyFields(c.schema) {
-		parts = append(parts, string(r.Fields[field]))
-	}
-	return []byte(strings.Join(parts, ", "))
-}
-
-// maxRejectValue is how many characters of a cell a reject shows.
+// maxRejectValue is how many characters of a cell a fault shows.
 const maxRejectValue = 200
 
-func (c *converter) reject(line int64, column string, value []byte, reason string) {
+func cut(value []byte) string {
 	shown := strings.ToValidUTF8(string(value[:min(len(value), maxRejectValue*utf8.UTFMax)]), "")
 	if runes := []rune(shown); len(runes) > maxRejectValue {
 		shown = string(runes[:maxRejectValue])
 	}
-	c.chunk.Rejects = append(c.chunk.Rejects, store.Reject{Line: line, Column: column, Value: strings.ReplaceAll(shown, "\x00", ""), Reason: reason})
+	return strings.ReplaceAll(shown, "\x00", "")
+}
+
+func (c *converter) reject(r *rowfile.Row, number int64, faults ...store.Fault) {
+	c.chunk.Rejects = append(c.chunk.Rejects, store.Reject{Number: number, Line: r.Line, Faults: faults, Cells: c.texts(r)})
 }

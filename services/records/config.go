@@ -2,9 +2,11 @@ package records
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/microservicehub/mshub/internal/blob"
 	"github.com/microservicehub/mshub/internal/config"
+	"github.com/microservicehub/mshub/internal/egress"
 )
 
 // Config is read from the environment. MONGODB_URI, which chooses the store of documents, belongs to cmd/mshub.
@@ -14,6 +16,13 @@ type Config struct {
 	Bucket string `env:"MSHUB_RECORDS_BUCKET"`
 	// MaxBytes of text that one import may have, inflated.
 	MaxBytes int64 `env:"MSHUB_RECORDS_MAX_BYTES" envDefault:"53687091200"`
+	// SourceHosts may be read by imports from a URL: "data.example.com,*.example.org". Empty: none.
+	SourceHosts []string `env:"MSHUB_RECORDS_SOURCE_HOSTS"`
+	// SourceNetworks are private networks in which such hosts may lie: "10.1.0.0/16".
+	SourceNetworks []string `env:"MSHUB_RECORDS_SOURCE_NETWORKS"`
+	// SourceBuckets may be read by imports: "s3://bucket/prefix?region=eu-central-1"; {organisation} in the prefix keeps
+	// organisations apart. Empty: none.
+	SourceBuckets []string `env:"MSHUB_RECORDS_SOURCE_BUCKETS"`
 }
 
 // Validate reports every fault at once.
@@ -26,6 +35,19 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxBytes < 1<<20 {
 		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_BYTES", "use at least %d bytes", 1<<20))
+	}
+	if _, err := egress.ParsePolicy(c.SourceNetworks); err != nil {
+		faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_NETWORKS", "%s", err))
+	}
+	for _, host := range c.SourceHosts {
+		if strings.ContainsAny(host, "/: ") || strings.TrimLeft(host, "*.") == "" {
+			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_HOSTS", "%q is no host; write data.example.com or *.example.com", host))
+		}
+	}
+	for _, bucket := range c.SourceBuckets {
+		if err := blob.Check(bucket); err != nil || !strings.HasPrefix(bucket, "s3://") {
+			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_BUCKETS", "%q: write s3://bucket/prefix?region=…", bucket))
+		}
 	}
 	return errors.Join(faults...)
 }

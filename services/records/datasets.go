@@ -38,11 +38,11 @@ func (s *Service) CreateDataset(ctx context.Context, in *recordsv1.CreateDataset
 	}
 	err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
 		return postgres.Once(ctx, tx, "records", service+"CreateDataset", rpc.IdempotencyKey(ctx), in, out, func() error {
-			row := store.Dataset{OrganisationID: caller.Organisation, ID: id, Slug: in.GetDatasetId(), Title: title, Schema: text, Key: in.GetDataset().GetKey(), CreateTime: now, UpdateTime: now}
+			row := store.Dataset{OrganisationID: caller.Organisation, ID: id, ShelfID: id, Slug: in.GetDatasetId(), Title: title, Schema: text, Key: in.GetDataset().GetKey(), CreateTime: now, UpdateTime: now}
 			if row.Key == nil {
 				row.Key = []string{}
 			}
-			err := s.queries.InsertDataset(ctx, tx, store.InsertDatasetParams{ID: id, Slug: row.Slug, Title: title, Schema: text, Key: row.Key, Now: now})
+			err := s.queries.InsertDataset(ctx, tx, store.InsertDatasetParams{ID: id, ShelfID: id, Slug: row.Slug, Title: title, Schema: text, Key: row.Key, Now: now})
 			if postgres.Violates(err, "dataset_slug") {
 				return rpc.AlreadyExists("DATASET_EXISTS", "datasets/%s exists; choose another datasetId", row.Slug)
 			}
@@ -141,6 +141,10 @@ func (s *Service) UpdateDataset(ctx context.Context, in *recordsv1.UpdateDataset
 				row.Title = title
 			}
 			if wantSchema {
+				// Its rows are being read by the schema as it is.
+				if err := s.noImport(ctx, tx, row); err != nil {
+					return err
+				}
 				if err := s.extend(&row, in.GetDataset()); err != nil {
 					return err
 				}
@@ -192,12 +196,8 @@ func (s *Service) DeleteDataset(ctx context.Context, in *recordsv1.DeleteDataset
 			if err != nil {
 				return err
 			}
-			open, err := s.queries.OpenImports(ctx, tx, row.ID)
-			if err != nil {
+			if err := s.noImport(ctx, tx, row); err != nil {
 				return err
-			}
-			if open > 0 {
-				return rpc.Precondition("IMPORT_RUNNING", "an import into %s is running; wait for it or cancel its run", in.GetName())
 			}
 			if err := s.queries.MarkDatasetDeleting(ctx, tx, row.ID); err != nil {
 				return err
@@ -206,4 +206,13 @@ func (s *Service) DeleteDataset(ctx context.Context, in *recordsv1.DeleteDataset
 		})
 	})
 	return out, err
+}
+
+// noImport refuses while an import is open.
+func (s *Service) noImport(ctx context.Context, tx pgx.Tx, row store.Dataset) error {
+	open, err := s.queries.OpenImports(ctx, tx, store.OpenImportsParams{DatasetID: row.ID})
+	if err == nil && open.Imports > 0 {
+		err = rpc.Precondition("IMPORT_RUNNING", "an import into datasets/%s is running; wait for it or cancel its run", row.Slug)
+	}
+	return err
 }

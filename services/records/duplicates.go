@@ -10,8 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/microservicehub/mshub/internal/auth"
-	"github.com/microservicehub/mshub/services/records/rowfile"
-	"github.com/microservicehub/mshub/services/records/schema"
 )
 
 // A key that stands twice in a file is the first row's; every later row is a reject that names the first line, in both
@@ -63,49 +61,16 @@ func (k *keyHashes) repeated() map[uint64]bool {
 	return again
 }
 
-// keyReader reads a row's key.
-type keyReader struct {
-	schema *schema.Schema
-	fields []int // of the file
-	width  int   // columns of the file
-	nulls  schema.Nulls
-	values [][]byte
-	buf    []byte
-}
-
-func newKeyReader(s *schema.Schema, m mapping, nulls schema.Nulls) *keyReader {
-	fields := m.keyFields(s)
-	return &keyReader{schema: s, fields: fields, width: len(m), nulls: nulls, values: make([][]byte, len(fields))}
-}
-
-// id of the record under the scanner; ok is false if it has none that can be read, or the dataset has no key.
-func (k *keyReader) id(row *rowfile.Scanner) (id uuid.UUID, ok bool) {
-	if len(k.fields) == 0 || row.Fault != "" || len(row.Fields) != k.width {
-		return id, false
-	}
-	k.buf = k.buf[:0]
-	for i, field := range k.fields {
-		from := len(k.buf)
-		out, null, fault := k.schema.Columns[k.schema.KeyColumns[i]].AppendCell(k.buf, row.Fields[field], k.nulls)
-		if null || fault != "" {
-			return id, false
-		}
-		k.buf = out
-		k.values[i] = out[from:len(out):len(out)]
-	}
-	return schema.KeyID(k.values...), true
-}
-
 // duplicate is a row, counted from 0 in its chunk, and the line where its key stands first.
 type duplicate struct{ row, firstLine int64 }
 
 // findDuplicates notes in the plan which rows have a key that stands further up.
-func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *plan, hashes *keyHashes, key *keyReader, comma byte) error {
+func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *plan, hashes *keyHashes, l *layout) error {
 	parts := hashes.parts
 	for part := range parts {
 		if part > 0 {
 			hashes = &keyHashes{parts: parts, part: part, most: 2 * hashesAtOnce}
-			err := s.keys(ctx, caller, p, key, comma, func(_ int, _ duplicate, id uuid.UUID) { hashes.add(id) })
+			err := s.keys(ctx, caller, p, l, func(_ int, _ duplicate, id uuid.UUID) { hashes.add(id) })
 			if err != nil {
 				return err
 			}
@@ -118,7 +83,7 @@ func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *pla
 			continue
 		}
 		firsts := map[uuid.UUID]int64{}
-		err := s.keys(ctx, caller, p, key, comma, func(chunk int, at duplicate, id uuid.UUID) {
+		err := s.keys(ctx, caller, p, l, func(chunk int, at duplicate, id uuid.UUID) {
 			if !again[keyHash(id)] {
 				return
 			}
@@ -136,16 +101,17 @@ func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *pla
 }
 
 // keys reads the scratch blob once more and gives each row's key with its place: chunk, row, line.
-func (s *Service) keys(ctx context.Context, caller auth.Caller, p *plan, key *keyReader, comma byte, f func(chunk int, at duplicate, id uuid.UUID)) error {
+func (s *Service) keys(ctx context.Context, caller auth.Caller, p *plan, l *layout, f func(chunk int, at duplicate, id uuid.UUID)) error {
 	for i, c := range p.chunks {
 		part, err := s.scratch.NewRangeReader(ctx, scratchKey(caller), c.start, c.length, nil)
 		if err != nil {
 			return err
 		}
-		rows := rowfile.NewScanner(part, comma, c.firstLine)
+		rows := l.part(part, c.firstLine)
+		row := rows.At()
 		for n := int64(0); rows.Scan(); n++ {
-			if id, ok := key.id(rows); ok {
-				f(i, duplicate{n, rows.Line}, id)
+			if id, ok := l.id(row); ok {
+				f(i, duplicate{n, row.Line}, id)
 			}
 		}
 		if err := errors.Join(rows.Err(), part.Close()); err != nil {

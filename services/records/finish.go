@@ -24,7 +24,8 @@ import (
 // RejectsType is the content type of the rejects file; CreateUpload must name it, since the link covers it.
 const RejectsType = "text/csv"
 
-// FinishImport sums the ledger up, sends the rejects file, and ends the import. Repeating it gives the same answer.
+// FinishImport sums the ledger up, sends the rejects file, puts a REPLACE in the place of the old records, and ends the
+// import. Repeating it gives the same answer.
 func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRequest) (*recordsv1.FinishImportResponse, error) {
 	caller, row, err := s.openImport(ctx)
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRe
 	}
 	out := &recordsv1.FinishImportResponse{
 		Read: counts.Read, Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected,
-		RejectsSize: row.RejectsSize, RejectsSha256: row.RejectsSha256,
+		Deleted: counts.Deleted + row.Deleted, RejectsSize: row.RejectsSize, RejectsSha256: row.RejectsSha256,
 	}
 	if row.State == stateFinished {
 		return out, s.release(ctx, caller)
@@ -49,24 +50,66 @@ func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRe
 			return nil, err
 		}
 	}
-	after := map[string]any{"read": counts.Read, "inserted": counts.Inserted, "updated": counts.Updated, "unchanged": counts.Unchanged, "rejected": counts.Rejected}
-	if err := s.end(ctx, caller, stateFinished, "FinishImport", out.GetRejectsSize(), out.GetRejectsSha256(), after); err != nil {
+	if row.Mode == recordsv1.ImportMode_REPLACE.String() {
+		err = s.replace(ctx, caller, row, out)
+	} else {
+		err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error { return s.end(ctx, tx, caller, stateFinished, 0, out) })
+	}
+	if err != nil {
 		return nil, err
 	}
 	return out, s.release(ctx, caller)
 }
 
-// AbortImport ends an import that will not be finished. Rows already written stay; an import never planned, or already
-// over, is no error.
-func (s *Service) AbortImport(ctx context.Context, _ *recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
-	caller, err := importer(ctx)
-	if err != nil {
-		return nil, err
+// end closes a planned import; one that is not planned any more is left as it is.
+func (s *Service) end(ctx context.Context, tx pgx.Tx, caller auth.Caller, state string, replaced int64, sum *recordsv1.FinishImportResponse) error {
+	now, method := s.now(), "AbortImport"
+	params := store.EndImportParams{ID: caller.Run, State: state, Deleted: replaced, Now: &now}
+	var after map[string]any
+	if sum != nil {
+		method = "FinishImport"
+		params.RejectsSize, params.RejectsSha256 = sum.GetRejectsSize(), sum.GetRejectsSha256()
+		after = map[string]any{
+			"read": sum.GetRead(), "inserted": sum.GetInserted(), "updated": sum.GetUpdated(), "unchanged": sum.GetUnchanged(),
+			"rejected": sum.GetRejected(), "deleted": sum.GetDeleted(),
+		}
 	}
-	if err := s.end(ctx, caller, stateAborted, "AbortImport", 0, "", nil); err != nil {
-		return nil, err
+	n, err := s.queries.EndImport(ctx, tx, params)
+	if err != nil || n == 0 {
+		return err
 	}
-	return &recordsv1.AbortImportResponse{}, s.release(ctx, caller)
+	return audit.Append(ctx, tx, audit.Entry{Action: service + method, Target: "runs/" + caller.Run.String(), After: after})
+}
+
+// replace puts the shelf that the import has filled in the place of the dataset's. Readers see the old records or the new
+// ones, and whoever changes a record waits, so that no change gets lost between the two.
+func (s *Service) replace(ctx context.Context, caller auth.Caller, row store.Import, out *recordsv1.FinishImportResponse) error {
+	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		if err := s.queries.LockShelf(ctx, tx, row.DatasetID.String()); err != nil {
+			return err
+		}
+		dataset, err := s.queries.DatasetByID(ctx, tx, row.DatasetID)
+		if err != nil {
+			return err
+		}
+		if dataset.ShelfID == row.ShelfID {
+			return nil // the same call, twice at once
+		}
+		shelf, err := shelfOf(dataset)
+		if err != nil {
+			return err
+		}
+		if out.Deleted, err = s.documents.Count(ctx, shelf, nil); err != nil {
+			return err
+		}
+		if err := s.queries.MoveDataset(ctx, tx, store.MoveDatasetParams{ID: dataset.ID, ShelfID: row.ShelfID, Now: s.now()}); err != nil {
+			return err
+		}
+		if err := s.queries.ClearShelf(ctx, tx, store.ClearShelfParams{ShelfID: dataset.ShelfID, ClearTime: s.now().Add(readersTime)}); err != nil {
+			return err
+		}
+		return s.end(ctx, tx, caller, stateFinished, out.GetDeleted(), out)
+	})
 }
 
 // openImport finds the caller's import, which must not have been aborted.
@@ -79,31 +122,20 @@ func (s *Service) openImport(ctx context.Context) (auth.Caller, store.Import, er
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return caller, row, rpc.NotFound("import", "runs/"+caller.Run.String())
-	case err == nil && row.State == stateAborted:
+	case err == nil && row.State != statePlanned && row.State != stateFinished:
 		return caller, row, rpc.Precondition("IMPORT_OVER", "the import was aborted; start a new run")
 	}
 	return caller, row, err
 }
 
-// end closes a planned import; one that is not planned any more is left as it is.
-func (s *Service) end(ctx context.Context, caller auth.Caller, state, method string, size int64, sha string, after map[string]any) error {
-	now := s.now()
-	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
-		n, err := s.queries.EndImport(ctx, tx, store.EndImportParams{ID: caller.Run, State: state, RejectsSize: size, RejectsSha256: sha, Now: &now})
-		if err != nil || n == 0 {
-			return err
-		}
-		return audit.Append(ctx, tx, audit.Entry{Action: service + method, Target: "runs/" + caller.Run.String(), After: after})
-	})
-}
-
 // release frees what only an open import needs. The ledger and the rejected rows stay until housekeeping.
 func (s *Service) release(ctx context.Context, caller auth.Caller) error {
-	return s.scratch.Remove(ctx, scratchKey(caller))
+	s.forgetLookups(caller.Run)
+	return errors.Join(s.scratch.Remove(ctx, scratchKey(caller)), s.scratch.Remove(ctx, lookupKey(caller)))
 }
 
 // sendRejects writes the rejects file to a signed link. Its size must be known before the first byte is sent, so it is
-// written twice: into a hash, then into the request. Both are the same, because rejects are in the order of lines.
+// written twice: into a hash, then into the request. Both are the same, because rejects are in the order of the file.
 func (s *Service) sendRejects(ctx context.Context, caller auth.Caller, link string) (int64, string, error) {
 	hash, size := sha256.New(), &counter{}
 	if err := s.writeRejects(ctx, caller.Organisation, caller.Run, io.MultiWriter(hash, size)); err != nil {
@@ -135,17 +167,20 @@ func (s *Service) sendRejects(ctx context.Context, caller auth.Caller, link stri
 
 const rejectsPage = 5000
 
+// writeRejects writes a line for every fault of every rejected row.
 func (s *Service) writeRejects(ctx context.Context, organisation, imported uuid.UUID, to io.Writer) error {
 	w := csv.NewWriter(to)
 	_ = w.Write([]string{"line", "column", "value", "reason"})
 	for after := int64(0); ; {
-		page, err := s.documents.Rejects(ctx, organisation, imported, after, rejectsPage)
+		page, err := s.documents.Rejects(ctx, organisation, imported, after, rejectsPage, false)
 		if err != nil {
 			return err
 		}
 		for _, r := range page {
-			_ = w.Write([]string{strconv.FormatInt(r.Line, 10), r.Column, r.Value, r.Reason})
-			after = r.Line
+			for _, f := range r.Faults {
+				_ = w.Write([]string{strconv.FormatInt(r.Line, 10), f.Column, f.Value, f.Reason})
+			}
+			after = r.Number
 		}
 		if w.Flush(); w.Error() != nil {
 			return fmt.Errorf("writing rejects: %w", w.Error())

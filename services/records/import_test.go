@@ -37,6 +37,21 @@ func (r *room) cities(text string) *recordsv1.PlanImportRequest {
 	return &recordsv1.PlanImportRequest{Dataset: "datasets/cities", SourceUrl: r.source([]byte(text), "cities.csv")}
 }
 
+// people lists the cities: name=people.
+func (r *room) people() string {
+	r.t.Helper()
+	list, err := r.ListRecords(r.ctx, &recordsv1.ListRecordsRequest{Parent: "datasets/cities", OrderBy: "name"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var all []string
+	for _, record := range list.GetRecords() {
+		data := record.GetData().GetFields()
+		all = append(all, fmt.Sprintf("%s=%v", data["name"].GetStringValue(), data["people"].GetNumberValue()))
+	}
+	return strings.Join(all, " ")
+}
+
 // left lists blobs in the scratch space.
 func (r *room) left() (blobs []string) {
 	_ = filepath.WalkDir(r.scratch, func(path string, entry os.DirEntry, _ error) error {
@@ -119,8 +134,8 @@ func TestImportRefusesBadFiles(t *testing.T) {
 		"truncated gzip":      {zip(t, header+strings.Repeat(row, 1000))[:60], "x.csv.gz", "is cut off"},
 		"not gzip":            {[]byte(header + row), "x.csv.gz", `is called "x.csv.gz", but is not compressed`},
 		"excel":               {[]byte("PK\x03\x04 and so on"), "x.xlsx", "Excel workbook"},
-		"bad utf-8":           {[]byte(header + row + "X,\xe4,1,,,,\n"), "", "line 3 is not UTF-8"},
-		"utf-16":              {[]byte("\xff\xfec\x00"), "", "UTF-16"},
+		"bad utf-8":           {[]byte(header + "X,ä,1,,,,\nX,\xe4,1,,,,\n"), "", "line 3 is not UTF-8"},
+		"utf-16":              {[]byte("\xff\xfec\x00\n"), "", "ends within a character of utf-16le"},
 		"zero byte":           {[]byte(header + "X,\x00,1,,,,\n"), "", "zero byte"},
 		"duplicate header":    {[]byte("country,name,people,name\nX,a,1,b\n"), "", `names the column "name" twice (2 and 4)`},
 		"unknown column":      {[]byte("country,name,people,mayor\nX,a,1,b\n"), "", `no column "mayor"`},
@@ -334,38 +349,50 @@ func TestImportWithoutKey(t *testing.T) {
 	})
 }
 
+// A cancelled import leaves what it wrote or takes it back, as asked.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *room) {
 		r.dataset("cities", citiesSchema)
-		ctx := run(r.ctx)
-		if _, err := r.AbortImport(ctx, &recordsv1.AbortImportRequest{}); err != nil {
+		if _, err := r.AbortImport(run(r.ctx), &recordsv1.AbortImportRequest{}); err != nil {
 			t.Errorf("aborting what was never planned: %v", err)
 		}
-		in := r.cities("country,name,people\nX,a,1\nX,b,2\n")
-		in.ChunkRows = 1
-		if _, err := r.PlanImport(ctx, in); err != nil {
+		if _, err := r.importFile(run(r.ctx), r.cities("country,name,people\nX,old,1\nX,a,1\n")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.ImportChunk(ctx, &recordsv1.ImportChunkRequest{Chunk: 1}); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if _, err := r.AbortImport(ctx, &recordsv1.AbortImportRequest{}); err != nil {
+		for _, c := range []struct {
+			keep bool
+			mode recordsv1.ImportMode
+			want string
+		}{
+			{false, recordsv1.ImportMode_UPSERT, "a=1 old=1"}, {false, recordsv1.ImportMode_INSERT, "a=1 old=1"}, {false, recordsv1.ImportMode_REPLACE, "a=1 old=1"},
+			{true, recordsv1.ImportMode_REPLACE, "a=1 old=1"}, {false, recordsv1.ImportMode_DELETE, "a=1 old=1"}, {true, recordsv1.ImportMode_UPSERT, "a=2 n=2 old=1"}, {true, recordsv1.ImportMode_DELETE, "old=1"},
+		} {
+			ctx, in := run(r.ctx), r.cities("country,name,people\nX,a,2\nX,n,2\nX,b,2\n")
+			in.ChunkRows, in.Mode = 2, c.mode
+			if _, err := r.PlanImport(ctx, in); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if left := r.left(); len(left) != 0 {
-			t.Errorf("left in the scratch space: %v", left)
-		}
-		_, err := r.ImportChunk(ctx, &recordsv1.ImportChunkRequest{Chunk: 2})
-		refused(t, "a chunk after the end", err, connect.CodeFailedPrecondition, "start a new run")
-		_, err = r.PlanImport(ctx, in)
-		refused(t, "a plan after the end", err, connect.CodeFailedPrecondition, "start a new run")
-		_, err = r.FinishImport(ctx, &recordsv1.FinishImportRequest{})
-		refused(t, "a sum after the end", err, connect.CodeFailedPrecondition, "start a new run")
-		if n := r.count("datasets/cities", ""); n != 1 {
-			t.Errorf("%d records, want the one that was written", n)
+			if _, err := r.ImportChunk(ctx, &recordsv1.ImportChunkRequest{Chunk: 1}); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if _, err := r.AbortImport(ctx, &recordsv1.AbortImportRequest{Keep: c.keep}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := r.people(); got != c.want {
+				t.Errorf("%s, keep %v: %s, want %s", c.mode, c.keep, got, c.want)
+			}
+			if left := r.left(); len(left) != 0 {
+				t.Errorf("left in the scratch space: %v", left)
+			}
+			_, err := r.ImportChunk(ctx, &recordsv1.ImportChunkRequest{Chunk: 2})
+			refused(t, "a chunk after the end", err, connect.CodeFailedPrecondition, "start a new run")
+			_, err = r.PlanImport(ctx, in)
+			refused(t, "a plan after the end", err, connect.CodeFailedPrecondition, "start a new run")
+			_, err = r.FinishImport(ctx, &recordsv1.FinishImportRequest{})
+			refused(t, "a sum after the end", err, connect.CodeFailedPrecondition, "start a new run")
 		}
 		if _, err := r.DeleteDataset(r.ctx, &recordsv1.DeleteDatasetRequest{Name: "datasets/cities"}); err != nil {
 			t.Errorf("the dataset is not free: %v", err)

@@ -1,12 +1,12 @@
 package records
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -25,60 +25,40 @@ const (
 	maxExample    = 100 // bytes
 )
 
-// ProposeSchema reads a sample: a narrow type for every column that all its values have, in doubt text. No column is
-// proposed as required, because a sample does not know the rest of the file.
+// ProposeSchema reads a sample: its format, and a narrow type for every column that all its values have, in doubt text. No
+// column is proposed as required, because a sample does not know the rest of the file.
 func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRequest) (*recordsv1.ProposeSchemaResponse, error) {
-	source, err := rowfile.Open(bytes.NewReader(in.GetSample()), in.GetFileName(), maxSampleText, true)
+	if err := checkFormat(in.GetFormat()); err != nil {
+		return nil, err
+	}
+	source, err := rowfile.Open(bytes.NewReader(in.GetSample()), rowfile.Options{
+		Name: in.GetFileName(), Limit: maxSampleText, Partial: true, Encoding: in.GetFormat().GetEncoding(),
+	})
 	if err != nil {
 		return nil, sampleError(err)
 	}
 	defer source.Close()
-	text := bufio.NewReaderSize(source, 64<<10)
-	head, err := text.Peek(64 << 10)
-	if err != nil && !errors.Is(err, io.EOF) {
+	text, err := io.ReadAll(source)
+	if err != nil {
 		return nil, sampleError(err)
 	}
-	format := &recordsv1.Format{Delimiter: in.GetFormat().GetDelimiter(), NullTokens: in.GetFormat().GetNullTokens()}
-	if format.GetDelimiter() == "" {
-		format.Delimiter = string(guessDelimiter(head))
+	sample := &sample{text: text, format: settle(in.GetFormat(), text[:min(len(text), headBytes)], source.Encoding())}
+	if err := sample.columns(); err != nil {
+		return nil, sampleError(err)
 	}
-	rows := rowfile.NewScanner(text, delimiter(format), 1)
-	if !rows.Scan() {
-		return nil, sampleError(cmp.Or(rows.Err(), error(&rowfile.Bad{Reason: "the file is empty"})))
+	if err := sample.learn(); err != nil {
+		return nil, sampleError(err)
 	}
-	if rows.Fault != "" {
-		return nil, sampleError(&rowfile.Bad{Reason: "the header " + rows.Fault})
-	}
-	guesses := make([]guess, len(rows.Fields))
-	for i, name := range headerOf(rows.Fields) {
-		guesses[i] = newGuess(name)
-	}
-	out := &recordsv1.ProposeSchemaResponse{Format: format}
-	nulls := schema.NewNulls(format.GetNullTokens())
-	// The last row may be cut: each row counts when the next one is there, or when it is the only one.
-	var held [][]byte
-	for out.GetRows() < maxSampleRows && rows.Scan() {
-		if held != nil {
-			learn(guesses, held, nulls)
-			out.Rows++
-		}
-		held = nil
-		if rows.Fault == "" && len(rows.Fields) == len(guesses) {
-			held = clone(rows.Fields)
-		}
-	}
-	if held != nil && (out.GetRows() == 0 || bytes.HasSuffix(in.GetSample(), []byte("\n"))) {
-		learn(guesses, held, nulls)
-		out.Rows++
-	}
-	if rows.Err() != nil && out.GetRows() == 0 {
-		return nil, sampleError(rows.Err())
-	}
+	out := &recordsv1.ProposeSchemaResponse{Format: sample.format, Rows: sample.rows}
 	properties := map[string]any{}
-	for i, g := range guesses {
+	for _, g := range sample.guesses {
+		if g.nested {
+			sample.format.Columns = append(sample.format.Columns, &recordsv1.Format_Column{Source: g.name, Skip: true})
+			continue
+		}
 		column := g.column()
 		out.Columns = append(out.Columns, column)
-		property := map[string]any{"type": column.GetType(), "x-order": i + 1}
+		property := map[string]any{"type": column.GetType(), "x-order": len(out.Columns)}
 		if column.GetType() == "date" || column.GetType() == "date-time" {
 			property["type"], property["format"] = "string", column.GetType()
 		}
@@ -86,6 +66,101 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 	}
 	out.Schema, err = structpb.NewStruct(map[string]any{"type": "object", "properties": properties})
 	return out, err
+}
+
+// sample is the beginning of a file.
+type sample struct {
+	text    []byte
+	format  *recordsv1.Format
+	file    rowfile.Format
+	begun   rowfile.Scanner // CSV behind its header, or with its first row under it
+	guesses []guess
+	rows    int64
+}
+
+// columns finds the names: in the header, or in all objects.
+func (s *sample) columns() error {
+	var names []string
+	if s.format.GetKind() == recordsv1.Format_CSV {
+		file, err := headerless(s.format)
+		if err != nil {
+			return err
+		}
+		s.file, s.begun = *file, file.Whole(bytes.NewReader(s.text))
+		if names, err = csvHeader(s.begun, s.format, nil); err != nil {
+			return err
+		}
+		if names == nil {
+			for i := range s.begun.At().Fields {
+				names = append(names, fmt.Sprintf("column_%d", i+1))
+				s.format.Columns = append(s.format.Columns, &recordsv1.Format_Column{Source: names[i]})
+			}
+		}
+	} else {
+		seen := map[string]bool{}
+		s.file = rowfile.Format{Kind: rowfile.JSONFile, IgnoreUnknown: true, Unknown: func(name []byte) {
+			if !seen[string(name)] && len(names) < schema.MaxColumns {
+				seen[string(name)] = true
+				names = append(names, string(name))
+			}
+		}}
+		if s.format.GetKind() == recordsv1.Format_NDJSON {
+			s.file.Kind = rowfile.NDJSONFile
+		}
+		rows := s.file.Whole(bytes.NewReader(s.text))
+		for n := 0; n < maxSampleRows && rows.Scan(); n++ {
+			continue
+		}
+		if names == nil {
+			return cmp.Or(rows.Err(), error(&rowfile.Bad{Reason: "the file has no records"}))
+		}
+		s.file.Columns, s.file.Unknown = names, nil
+	}
+	seen := map[string]int{}
+	for i, name := range names {
+		if first, ok := seen[name]; ok {
+			return &rowfile.Bad{Reason: fmt.Sprintf("the header names the column %q twice (%d and %d)", name, first+1, i+1)}
+		}
+		seen[name] = i
+		s.guesses = append(s.guesses, newGuess(name))
+	}
+	return nil
+}
+
+// learn looks at the values. The last row may be cut: each row counts when the next one is there, or when it is the only
+// one.
+func (s *sample) learn() error {
+	rows, begun := s.begun, s.format.GetNoHeader()
+	if rows == nil {
+		rows = s.file.Whole(bytes.NewReader(s.text))
+	}
+	nulls := schema.NewNulls(s.format.GetNullTokens())
+	if s.format.GetKind() != recordsv1.Format_CSV {
+		nulls = schema.Tokens(s.format.GetNullTokens())
+	}
+	var held *rowfile.Row
+	count := func() {
+		if held != nil {
+			for i := range s.guesses {
+				s.guesses[i].learn(held, i, nulls)
+			}
+			s.rows++
+		}
+		held = nil
+	}
+	for row := rows.At(); s.rows < maxSampleRows && (begun || rows.Scan()); begun = false {
+		count()
+		if row.Fault == "" && len(row.Fields) == len(s.guesses) {
+			held = clone(row)
+		}
+	}
+	if s.rows == 0 || bytes.HasSuffix(s.text, []byte("\n")) || s.format.GetKind() == recordsv1.Format_JSON {
+		count()
+	}
+	if rows.Err() != nil && s.rows == 0 {
+		return rows.Err()
+	}
+	return nil
 }
 
 // guess is what is still possible for a column.
@@ -97,6 +172,7 @@ type guess struct {
 	empty    int64
 	seen     map[string]bool
 	unique   bool
+	nested   bool // a list or an object, which no column takes
 	examples []string
 }
 
@@ -108,14 +184,32 @@ func newGuess(name string) guess {
 	return g
 }
 
-func learn(guesses []guess, row [][]byte, nulls schema.Nulls) {
-	for i := range guesses {
-		guesses[i].learn(row[i], nulls)
+// mayBe says which kinds a value of JSON may be of; cells of CSV may be of any.
+func mayBe(types []rowfile.Type, i int, kind schema.Kind) bool {
+	if types == nil {
+		return true
 	}
+	switch types[i] {
+	case rowfile.Number:
+		return kind == schema.Integer || kind == schema.Number
+	case rowfile.Boolean:
+		return kind == schema.Boolean
+	}
+	return kind == schema.Date || kind == schema.DateTime
 }
 
-func (g *guess) learn(cell []byte, nulls schema.Nulls) {
-	if len(cell) == 0 {
+func (g *guess) learn(row *rowfile.Row, i int, nulls schema.Nulls) {
+	cell := row.Fields[i]
+	if cell == nil {
+		g.empty++
+		g.nulls++
+		return
+	}
+	if row.Types != nil && row.Types[i] == rowfile.Nested {
+		g.nested = true
+		return
+	}
+	if len(cell) == 0 && row.Types == nil {
 		g.empty++
 	}
 	number := schema.Column{Kind: schema.Number}
@@ -128,7 +222,7 @@ func (g *guess) learn(cell []byte, nulls schema.Nulls) {
 	for _, c := range g.open {
 		_, _, fault := c.AppendCell(nil, cell, nulls)
 		switch {
-		case fault != "":
+		case fault != "" || !mayBe(row.Types, i, c.Kind):
 		case c.Kind == schema.Boolean && len(cell) == 1: // 0, 1, t and f are too little to tell
 		case c.Kind == schema.Integer && len(cell) > 1 && cell[0] == '0': // 007 would lose its zeros
 		case c.Kind == schema.Number && len(cell) > 1 && cell[0] == '0' && cell[1] != '.':
@@ -161,39 +255,18 @@ func (g *guess) column() *recordsv1.ProposeSchemaResponse_Column {
 	return c
 }
 
-// guessDelimiter takes the one that the first line has most of, outside quotes.
-func guessDelimiter(head []byte) byte {
-	counts, quoted := map[byte]int{}, false
-	for _, b := range head {
-		if b == '\n' && !quoted {
-			break
-		}
-		if b == '"' {
-			quoted = !quoted
-		} else if !quoted {
-			counts[b]++
-		}
-	}
-	best := byte(',')
-	for _, candidate := range []byte{';', '\t', '|'} {
-		if counts[candidate] > counts[best] {
-			best = candidate
-		}
-	}
-	return best
-}
-
 func sampleError(err error) error {
-	if e := fileError(err); rpc.FieldsOf(e) != nil {
-		return rpc.Invalid("sample", "%s", err)
+	if e := fileError(err); slices.Contains(rpc.FieldsOf(e), "file") {
+		return rpc.Invalid("sample", "%s", strings.TrimPrefix(rpc.Message(e), "file: "))
 	}
 	return err
 }
 
-func clone(fields [][]byte) [][]byte {
-	row := make([][]byte, len(fields))
-	for i, f := range fields {
-		row[i] = bytes.Clone(f)
+func clone(row *rowfile.Row) *rowfile.Row {
+	copied := *row
+	copied.Fields, copied.Types = make([][]byte, len(row.Fields)), slices.Clone(row.Types)
+	for i, f := range row.Fields {
+		copied.Fields[i] = bytes.Clone(f)
 	}
-	return row
+	return &copied
 }

@@ -9,6 +9,8 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
 )
@@ -47,11 +49,54 @@ func TestProposeSchema(t *testing.T) {
 		t.Errorf("%d rows, delimiter %q", out.GetRows(), out.GetFormat().GetDelimiter())
 	}
 	for name, c := range map[string]struct{ sample, want string }{
-		"empty": {"\ufeff", "the file is empty"}, "utf-16": {"\xff\xfea\x00", "UTF-16"}, "excel": {"PK\x03\x04", "Excel"}, "bad": {"a,b\n\xff,1\n", "line 2 is not UTF-8"},
+		"empty": {"\ufeff", "the file is empty"}, "excel": {"PK\x03\x04", "Excel"}, "bad": {"ä,b\n\xff,1\n", "line 2 is not UTF-8"},
+		"twice": {"a,b,a\n1,2,3\n", `the header names the column "a" twice (1 and 3)`}, "no member": {"[{}]", "has no records"}, "cut array": {"[{", "has no end"},
 	} {
 		_, err := r.ProposeSchema(r.ctx, &recordsv1.ProposeSchemaRequest{Sample: []byte(c.sample)})
 		refused(t, name, err, connect.CodeInvalidArgument, c.want)
 		refused(t, name, err, connect.CodeInvalidArgument, "sample: ")
+	}
+}
+
+// Whatever a file is, its format is found out with its columns, and an import with what was proposed takes it.
+func TestProposeFormats(t *testing.T) {
+	t.Parallel()
+	r := setup(t, stores["postgres"])
+	for name, c := range map[string]struct {
+		sample, columns, format string
+		given                   *recordsv1.Format
+	}{
+		"ndjson":    {"{\"a\":1,\"b\":\"2013-01-01\"}\n{\"b\":null,\"a\":2.5,\"c\":[1]}\n{\"a\":3,\"d\":tr", "a number unique, b date nullable", `{"kind":"NDJSON","columns":[{"source":"c","skip":true}]}`, nil},
+		"json":      {" [\n{\"a\":\"01\",\"b\":true},\n{\"a\":\"02\",\"b\":false}]", "a string unique, b boolean unique", `{"kind":"JSON"}`, nil},
+		"cut json":  {`[{"a":1},{"a":2},{"a":`, "a integer unique", `{"kind":"JSON"}`, nil},
+		"windows":   {"name;n\nM\xfcnchen;1\n", "name string unique, n integer unique", `{"kind":"CSV","encoding":"windows-1252","delimiter":";","quote":"\""}`, nil},
+		"utf-16":    {"\xff\xfea\x00\t\x00b\x00\n\x001\x00\t\x002\x00\n\x00", "a integer unique, b integer unique", `{"kind":"CSV","encoding":"utf-16le","delimiter":"\t","quote":"\""}`, nil},
+		"quotes":    {"'a|b'|'c'\n'x|y'|'z'\n", "a|b string unique, c string unique", `{"kind":"CSV","delimiter":"|","quote":"'"}`, nil},
+		"no header": {"1,x\n2,y\n", "column_1 integer unique, column_2 string unique", `{"kind":"CSV","delimiter":",","quote":"\"","noHeader":true,"columns":[{"source":"column_1"},{"source":"column_2"}]}`, &recordsv1.Format{NoHeader: true}},
+	} {
+		out, err := r.ProposeSchema(r.ctx, &recordsv1.ProposeSchemaRequest{Sample: []byte(c.sample), Format: c.given})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var columns []string
+		for _, column := range out.GetColumns() {
+			text := column.GetName() + " " + column.GetType()
+			if column.GetNullable() {
+				text += " nullable"
+			}
+			if column.GetUnique() {
+				text += " unique"
+			}
+			columns = append(columns, text)
+		}
+		want := &recordsv1.Format{}
+		if err := protojson.Unmarshal([]byte(c.format), want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.GetFormat(), protocmp.Transform()); strings.Join(columns, ", ") != c.columns || diff != "" {
+			t.Errorf("%s: %s\n%s", name, strings.Join(columns, ", "), diff)
+		}
 	}
 }
 

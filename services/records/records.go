@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,12 +39,19 @@ type Service struct {
 	config    Config
 	logger    *slog.Logger
 	now       func() time.Time
+	sources   *sources
+
+	mu         sync.Mutex
+	remembered map[uuid.UUID][]schema.Lookup // of imports under way
 }
 
 // New wires the room. Documents is store.NewJSONB or store.NewMongo; scratch holds imports under way; the caller opens and
 // closes both. Client fetches sources and sends rejects by signed links.
 func New(db *postgres.DB, documents store.Documents, scratch *blob.Bucket, client *http.Client, cfg Config, logger *slog.Logger, now func() time.Time) *Service {
-	return &Service{recordsv1connect.UnimplementedRecordsServiceHandler{}, db, store.New(), documents, scratch, client, cfg, logger, now}
+	return &Service{
+		db: db, queries: store.New(), documents: documents, scratch: scratch, client: client, config: cfg, logger: logger, now: now,
+		sources: newSources(cfg), remembered: map[uuid.UUID][]schema.Lookup{},
+	}
 }
 
 // ListRecords returns a page.
@@ -157,7 +165,7 @@ func (s *Service) GetRecord(ctx context.Context, in *recordsv1.GetRecordRequest)
 
 // CreateRecord adds a record; one whose key exists is already_exists.
 func (s *Service) CreateRecord(ctx context.Context, in *recordsv1.CreateRecordRequest) (*recordsv1.Record, error) {
-	shelf, _, err := s.shelf(ctx, in.GetParent())
+	shelf, dataset, err := s.shelf(ctx, in.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +189,9 @@ func (s *Service) CreateRecord(ctx context.Context, in *recordsv1.CreateRecordRe
 	}
 	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
 		return postgres.Once(ctx, tx, "records", service+"CreateRecord", rpc.IdempotencyKey(ctx), in, record, func() error {
+			if err := s.hold(ctx, tx, dataset); err != nil {
+				return err
+			}
 			if err := s.documents.Insert(ctx, tx, shelf, d); errors.Is(err, store.ErrExists) {
 				return rpc.AlreadyExists("RECORD_EXISTS", "%s exists", record.GetName())
 			} else if err != nil {
@@ -200,7 +211,7 @@ func (s *Service) UpdateRecord(ctx context.Context, in *recordsv1.UpdateRecordRe
 	if err != nil {
 		return nil, err
 	}
-	shelf, _, err := s.shelf(ctx, parent)
+	shelf, dataset, err := s.shelf(ctx, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +252,9 @@ func (s *Service) UpdateRecord(ctx context.Context, in *recordsv1.UpdateRecordRe
 	}
 	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
 		return postgres.Once(ctx, tx, "records", service+"UpdateRecord", rpc.IdempotencyKey(ctx), in, record, func() error {
+			if err := s.hold(ctx, tx, dataset); err != nil {
+				return err
+			}
 			if err := s.documents.Replace(ctx, tx, shelf, d); err != nil {
 				return recordError(err, name)
 			}
@@ -280,13 +294,16 @@ func (s *Service) DeleteRecord(ctx context.Context, in *recordsv1.DeleteRecordRe
 	if err != nil {
 		return nil, err
 	}
-	shelf, _, err := s.shelf(ctx, parent)
+	shelf, dataset, err := s.shelf(ctx, parent)
 	if err != nil {
 		return nil, err
 	}
 	out := &recordsv1.DeleteRecordResponse{}
 	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
 		return postgres.Once(ctx, tx, "records", service+"DeleteRecord", rpc.IdempotencyKey(ctx), in, out, func() error {
+			if err := s.hold(ctx, tx, dataset); err != nil {
+				return err
+			}
 			if err := s.documents.Delete(ctx, tx, shelf, id); err != nil {
 				return recordError(err, in.GetName())
 			}
@@ -315,6 +332,21 @@ func (s *Service) shelf(ctx context.Context, name string) (store.Shelf, store.Da
 	}
 	shelf, err := shelfOf(row)
 	return shelf, row, err
+}
+
+// hold keeps an import from putting other records in the place of the dataset's while one of them is changed.
+func (s *Service) hold(ctx context.Context, tx pgx.Tx, dataset store.Dataset) error {
+	if err := s.queries.HoldShelf(ctx, tx, dataset.ID.String()); err != nil {
+		return err
+	}
+	shelf, err := s.queries.ShelfOf(ctx, tx, dataset.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return rpc.NotFound("dataset", "datasets/"+dataset.Slug)
+	}
+	if err == nil && shelf != dataset.ShelfID {
+		err = rpc.Unavailable("all records of datasets/%s were replaced this moment; try again", dataset.Slug)
+	}
+	return err
 }
 
 // splitRecord takes "datasets/flights/records/ID" apart.

@@ -48,5 +48,5 @@ func shelfOf(row store.Dataset) (store.Shelf, error) {
 		return store.Shelf{}, err
 	}
 	s, err := schema.Parse(wire.GetSchema(), wire.GetKey())
-	return store.Shelf{Organisation: row.OrganisationID, Dataset: row.ID, Schema: s}, err
+	return store.Shelf{Organisation: row.OrganisationID, Dataset: row.ShelfID, Schema: s}, err
 }

@@ -18,7 +18,7 @@ type record struct {
 
 // ours reads until the first faulty record, which it reports as encoding/csv does: by an error.
 func ours(r io.Reader, comma byte) (records []record, faulty bool, err error) {
-	s := NewScanner(r, comma, 1)
+	s := NewCSV(r, comma, '"', 1)
 	for s.Scan() {
 		if s.Fault != "" {
 			return records, true, nil
@@ -64,7 +64,7 @@ var samples = []string{
 	"\"open", "\"open\n", ",,\n,", "\r", "\r\n", "a\r", "\"a\"\r", "x,\"\"\n", "\"\"\"\"", "ä,ö\n\"ü\n\"", "\"a\n\n\nb\",c\nd", "a\rb,c\n",
 }
 
-func TestScannerReadsAsEncodingCSV(t *testing.T) {
+func TestCSVReadsAsEncodingCSV(t *testing.T) {
 	t.Parallel()
 	for _, text := range samples {
 		compare(t, text, ',')
@@ -72,7 +72,7 @@ func TestScannerReadsAsEncodingCSV(t *testing.T) {
 	}
 }
 
-func FuzzScanner(f *testing.F) {
+func FuzzCSV(f *testing.F) {
 	for _, text := range samples {
 		f.Add(text, byte(0))
 	}
@@ -88,13 +88,13 @@ func TestPartsAddUp(t *testing.T) {
 	var all, parts []string
 	type cut struct{ from, to, line int64 }
 	var cuts []cut
-	s := NewScanner(strings.NewReader(text), ',', 1)
+	s := NewCSV(strings.NewReader(text), ',', '"', 1)
 	for s.Scan() {
 		all = append(all, s.Fault+string(bytes.Join(s.Fields, []byte("|"))))
 		cuts = append(cuts, cut{s.Offset, s.After, s.Line})
 	}
 	for _, c := range cuts {
-		part := NewScanner(strings.NewReader(text[c.from:c.to]), ',', c.line)
+		part := NewCSV(strings.NewReader(text[c.from:c.to]), ',', '"', c.line)
 		for part.Scan() {
 			parts = append(parts, part.Fault+string(bytes.Join(part.Fields, []byte("|"))))
 			if part.Line != c.line {
@@ -117,12 +117,33 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-func BenchmarkScanner(b *testing.B) {
+func TestOtherQuotes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		quote byte
+		text  string
+		want  string
+	}{
+		{'\'', "'a,''b''',\"c\"\n'two\nlines',d\n", "a,'b'|\"c\"/two\nlines|d/"},
+		{0, "\"a,b\"\n'c',\"\n", "\"a|b\"/'c'|\"/"},
+	} {
+		var got strings.Builder
+		s := NewCSV(strings.NewReader(c.text), ',', c.quote, 1)
+		for s.Scan() {
+			got.WriteString(s.Fault + string(bytes.Join(s.Fields, []byte("|"))) + "/")
+		}
+		if got.String() != c.want {
+			t.Errorf("quote %q: %q, want %q", c.quote, got.String(), c.want)
+		}
+	}
+}
+
+func BenchmarkCSV(b *testing.B) {
 	line := "2013,1,1,517,515,2,830,819,11,UA,1545,N14228,EWR,IAH,227,1400,5,15,2013-01-01T10:00:00Z\n"
 	text := strings.Repeat(line, 20000)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		s := NewScanner(strings.NewReader(text), ',', 1)
+		s := NewCSV(strings.NewReader(text), ',', '"', 1)
 		for s.Scan() {
 		}
 	}

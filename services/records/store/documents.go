@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // Documents keeps the records of all datasets. Both implementations pass one conformance suite. A Shelf says which
 // organisation's dataset is meant; nothing of another one is ever seen or touched.
 //
-// Insert, Replace and Delete take part in tx where the documents are in PostgreSQL. Elsewhere they happen before tx
+// What is given a tx takes part in it where the documents are in PostgreSQL. Elsewhere it happens before tx
 // commits, so a change may stand without its audit entry if the process dies in between; repeating the call mends it.
 type Documents interface {
 	// Get returns ErrNotFound for an unknown id.
@@ -25,6 +26,11 @@ type Documents interface {
 	Count(ctx context.Context, shelf Shelf, f filter.Expr) (int64, error)
 	// Empty reports whether the shelf has no document.
 	Empty(ctx context.Context, shelf Shelf) (bool, error)
+
+	// Walk gives f the data of the documents of a range, by id. f must not keep it.
+	Walk(ctx context.Context, shelf Shelf, r Range, f func(data []byte) error) error
+	// Behind returns the id of the n-th document after an id; found is false if there are fewer.
+	Behind(ctx context.Context, shelf Shelf, after uuid.UUID, n int) (id uuid.UUID, found bool, err error)
 
 	// Insert returns ErrExists if the id is taken.
 	Insert(ctx context.Context, tx pgx.Tx, shelf Shelf, d Document) error
@@ -37,15 +43,24 @@ type Documents interface {
 	DeleteSome(ctx context.Context, shelf Shelf, limit int) (int64, error)
 
 	// WriteChunk writes a chunk's documents, its rejected rows and its ledger entry, together or not at all. A chunk that
-	// is in the ledger is not written again: its counts are returned.
-	WriteChunk(ctx context.Context, shelf Shelf, c Chunk) (Counts, error)
+	// is in the ledger is not written again: its counts are returned. The caller holds the import in its state by tx.
+	WriteChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (Counts, error)
+	// UndoChunk takes back what WriteChunk wrote, whether or not it came to the ledger: documents that somebody else has
+	// changed since stay as they are. Rejected rows stay to be read.
+	UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error
+	// ForgetUndo deletes at most limit of the old documents that are kept for UndoChunk, and tells how many.
+	ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (int64, error)
 	// ChunkCounts is the ledger's entry; done is false if there is none.
 	ChunkCounts(ctx context.Context, organisation, imported uuid.UUID, chunk int32) (counts Counts, done bool, err error)
 	// ImportCounts sums the ledger of an import; chunks is the number of its entries.
 	ImportCounts(ctx context.Context, organisation, imported uuid.UUID) (counts Counts, chunks int64, err error)
-	// Rejects returns rejected rows behind a line, in the order of lines.
-	Rejects(ctx context.Context, organisation, imported uuid.UUID, afterLine int64, limit int) ([]Reject, error)
-	// ForgetImport deletes an import's rejected rows and ledger.
+	// Rejects returns rejected rows behind a row of the file, in its order; open leaves out those that were replayed.
+	Rejects(ctx context.Context, organisation, imported uuid.UUID, after int64, limit int, open bool) ([]Reject, error)
+	// Reject returns one; ErrNotFound if there is none.
+	Reject(ctx context.Context, organisation, imported uuid.UUID, row int64) (Reject, error)
+	// CorrectReject changes a rejected row's cells; ErrChanged if it was replayed meanwhile.
+	CorrectReject(ctx context.Context, tx pgx.Tx, organisation, imported uuid.UUID, r Reject) error
+	// ForgetImport deletes an import's rejected rows, ledger, and what was kept for undoing it.
 	ForgetImport(ctx context.Context, organisation, imported uuid.UUID) error
 }
 
@@ -58,7 +73,9 @@ var (
 
 // Shelf is one dataset of one organisation.
 type Shelf struct {
-	Organisation, Dataset uuid.UUID
+	Organisation uuid.UUID
+	// Dataset is under which id the documents lie: the dataset's shelf_id, which an import that replaces all changes.
+	Dataset uuid.UUID
 	// Schema is needed where documents or filters are read; deletion does without.
 	Schema *schema.Schema
 }
@@ -83,6 +100,12 @@ type Query struct {
 	Limit int
 }
 
+// Range of documents by id: behind After, which uuid.Nil is before all, up to and with Until, which uuid.Max is behind all.
+type Range struct {
+	After, Until uuid.UUID
+	Filter       filter.Expr
+}
+
 // Position of a document in a query's order.
 type Position struct {
 	// Value of the OrderBy column as JSON has it: nil, string, float64 or bool.
@@ -90,50 +113,95 @@ type Position struct {
 	ID    uuid.UUID
 }
 
+// Mode is what a row means.
+type Mode int
+
+// The modes. Insert makes a row whose record exists a reject, Upsert updates the record, Delete deletes it.
+const (
+	Upsert Mode = iota
+	Insert
+	Delete
+)
+
 // Chunk is a part of an import, ready to be written. No two of its rows have the same id.
 type Chunk struct {
 	Import uuid.UUID
 	Number int32
-	// InsertOnly makes a row whose record exists a reject; otherwise it updates the record.
-	InsertOnly bool
+	Mode   Mode
 	// Fresh says that probably none of the records exists.
 	Fresh bool
-	// Rows point into Data, the documents one behind the other. The store may reorder Rows.
+	// Rows point into Data, the documents one behind the other. The store may reorder Rows. Data is not read by Delete.
 	Rows []Row
 	Data []byte
 	// Rejects are rows that are no documents.
 	Rejects []Reject
+	// Cells makes a reject's cells of a row that is rejected for its record's sake.
+	Cells func(Row) []byte
+	// ReplayOf is the import whose rejects the rows were; those that are written are marked there. Zero: none.
+	ReplayOf uuid.UUID
 }
 
 // Row of a chunk.
 type Row struct {
-	ID       uuid.UUID
-	Line     int64
+	ID uuid.UUID
+	// Number in the file, from 1 behind the header, and its first line.
+	Number, Line int64
+	// From and To in Data.
 	From, To int32
+	// Source is where the row begins in the chunk's text, for Cells.
+	Source int32
 }
 
 // Reject is a row that was not written.
 type Reject struct {
-	Line int64
+	Number, Line int64
+	Faults       []Fault
+	// Cells is a JSON object: column of the file -> text.
+	Cells json.RawMessage
+	// Corrected says that somebody changed the cells, Replayed that a later import has taken the row in.
+	Corrected, Replayed bool
+}
+
+// Fault of a rejected row.
+type Fault struct {
 	// Column is "" if the fault is not in one cell.
-	Column string
-	Value  string
-	Reason string
+	Column string `json:"column,omitempty" bson:"column"`
+	Value  string `json:"value,omitempty"  bson:"value"`
+	Reason string `json:"reason"           bson:"reason"`
 }
 
 // ReasonExists is the reject of a row whose record exists, in an import that only inserts.
 const ReasonExists = "a record with this key exists"
 
-// Counts say what became of rows: Read = Inserted + Updated + Unchanged + Rejected.
-type Counts struct{ Read, Inserted, Updated, Unchanged, Rejected int64 }
+// Counts say what became of rows: Read = Inserted + Updated + Unchanged + Rejected + Deleted.
+type Counts struct{ Read, Inserted, Updated, Unchanged, Rejected, Deleted int64 }
 
 func (c Chunk) data(r Row) []byte { return c.Data[r.From:r.To] }
 
 // exists makes the rejects of rows whose record exists.
-func exists(rows []Row) []Reject {
+func (c Chunk) exists(rows []Row) []Reject {
 	rejects := make([]Reject, 0, len(rows))
 	for _, r := range rows {
-		rejects = append(rejects, Reject{Line: r.Line, Reason: ReasonExists})
+		reject := Reject{Number: r.Number, Line: r.Line, Faults: []Fault{{Reason: ReasonExists}}}
+		if c.Cells != nil {
+			reject.Cells = c.Cells(r)
+		}
+		rejects = append(rejects, reject)
 	}
 	return rejects
+}
+
+// numbers of the rows that were written.
+func (c Chunk) numbers(taken []Row) []int64 {
+	without := make(map[int64]bool, len(taken))
+	for _, r := range taken {
+		without[r.Number] = true
+	}
+	written := make([]int64, 0, len(c.Rows)-len(taken))
+	for _, r := range c.Rows {
+		if !without[r.Number] {
+			written = append(written, r.Number)
+		}
+	}
+	return written
 }

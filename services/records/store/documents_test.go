@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 // home is a store under test; homes_test.go makes one of each kind.
 type home struct {
 	Documents
-	db *postgres.DB
+	db    *postgres.DB
+	mongo bool
 	// interrupted runs f on a store that fails right after its nth write; false if f made fewer writes.
 	interrupted func(t *testing.T, n int, f func(ctx context.Context) error) bool
 	// plan makes what the ledger needs to know of an import.
@@ -38,7 +39,8 @@ type home struct {
 // suite is what every store must do.
 var suite = map[string]func(t *testing.T, h home){
 	"Changes": testChanges, "Filters": testFilters, "Order": testOrder, "Tenants": testTenants,
-	"Chunks": testChunks, "Interruptions": testInterruptions, "Deletion": testDeletion,
+	"Chunks": testChunks, "Interruptions": testInterruptions, "Deletion": testDeletion, "Ranges": testRanges,
+	"Undo": testUndo, "Replays": testReplays,
 }
 
 func newShelf(t *testing.T) Shelf {
@@ -300,7 +302,7 @@ func testTenants(t *testing.T, h home) {
 		}
 		imported := uuid.New()
 		h.plan(t, shelf, imported, 1)
-		counts, err := h.WriteChunk(ctx, shelf, chunkOf(t, shelf, imported, 1, `{"id":1,"text":"theirs"}`))
+		counts, err := h.write(ctx, shelf, chunkOf(t, shelf, imported, 1, `{"id":1,"text":"theirs"}`))
 		if err != nil || counts.Inserted != 1 {
 			t.Errorf("%s: WriteChunk: %+v, %v", name, counts, err)
 		}

@@ -76,7 +76,7 @@ func jsonbHome(t *testing.T) home {
 				return false
 			}
 			table := tables[n-1]
-			owner(t, fmt.Sprintf("CREATE TRIGGER stop AFTER INSERT OR UPDATE ON records.%s FOR EACH STATEMENT EXECUTE FUNCTION records.stop()", table))
+			owner(t, fmt.Sprintf("CREATE TRIGGER stop AFTER INSERT OR UPDATE OR DELETE ON records.%s FOR EACH STATEMENT EXECUTE FUNCTION records.stop()", table))
 			defer owner(t, fmt.Sprintf("DROP TRIGGER stop ON records.%s", table))
 			if err := f(t.Context()); err == nil {
 				t.Errorf("the chunk did not notice a failure after writing %s", table)
@@ -134,7 +134,7 @@ func mongoHome(t *testing.T, transactions bool) home {
 		t.Fatal(err)
 	}
 	return home{
-		Documents: s, db: testenv.Postgres(t, auditstore.Schema(), Schema()),
+		Documents: s, db: testenv.Postgres(t, auditstore.Schema(), Schema()), mongo: true,
 		interrupted: func(t *testing.T, n int, f func(context.Context) error) bool {
 			t.Helper()
 			ctx, cancel := context.WithCancel(t.Context())

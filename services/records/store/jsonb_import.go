@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -17,16 +18,8 @@ import (
 // WriteChunk implements Documents. Rows that are all new go straight into the table by COPY; if some exist, all go through
 // INSERT … ON CONFLICT. Both run in the order of ids, so that imports at the same time wait for each other instead of
 // deadlocking, and neighbours in the index are written together.
-func (s *JSONB) WriteChunk(ctx context.Context, shelf Shelf, c Chunk) (counts Counts, err error) {
+func (s *JSONB) WriteChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (Counts, error) {
 	slices.SortFunc(c.Rows, func(a, b Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	err = s.db.Tx(ctx, shelf.Organisation, func(tx pgx.Tx) error {
-		counts, err = s.writeChunk(ctx, tx, shelf, c)
-		return err
-	})
-	return counts, err
-}
-
-func (s *JSONB) writeChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (Counts, error) {
 	done, err := s.queries.LockChunk(ctx, tx, LockChunkParams{ImportID: c.Import, Chunk: c.Number})
 	if err != nil {
 		return Counts{}, err
@@ -34,35 +27,48 @@ func (s *JSONB) writeChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk)
 	if done {
 		return s.ledger(ctx, tx, c.Import, c.Number)
 	}
-	counts := Counts{Read: int64(len(c.Rows) + len(c.Rejects))}
-	rejects := c.Rejects
-	copied, err := s.tryCopy(ctx, tx, shelf, c)
-	switch {
-	case err != nil:
+	counts, taken, err := s.writeRows(ctx, tx, shelf, c)
+	if err != nil {
 		return Counts{}, err
-	case copied:
-		counts.Inserted = int64(len(c.Rows))
-	case c.InsertOnly:
-		taken, err := s.insertNew(ctx, tx, shelf, c)
-		if err != nil {
-			return Counts{}, err
-		}
-		counts.Inserted = int64(len(c.Rows) - len(taken))
-		rejects = slices.Concat(rejects, exists(taken))
-	default:
-		if counts.Inserted, counts.Updated, err = s.merge(ctx, tx, shelf, c); err != nil {
-			return Counts{}, err
-		}
-		counts.Unchanged = int64(len(c.Rows)) - counts.Inserted - counts.Updated
 	}
-	counts.Rejected = int64(len(rejects))
+	rejects := slices.Concat(c.Rejects, c.exists(taken))
+	counts.Read, counts.Rejected = int64(len(c.Rows)+len(c.Rejects)), int64(len(rejects))
 	if err := s.insertRejects(ctx, tx, c.Import, rejects); err != nil {
 		return Counts{}, err
 	}
+	if c.ReplayOf != uuid.Nil {
+		if err := s.queries.MarkReplayed(ctx, tx, MarkReplayedParams{ImportID: c.ReplayOf, Numbers: c.numbers(taken), Replayed: true}); err != nil {
+			return Counts{}, err
+		}
+	}
 	return counts, s.queries.FinishChunk(ctx, tx, FinishChunkParams{
 		ImportID: c.Import, Chunk: c.Number,
-		Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected,
+		Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected, Deleted: counts.Deleted,
 	})
+}
+
+// writeRows returns the rows that were not written because their record exists.
+func (s *JSONB) writeRows(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (counts Counts, taken []Row, err error) {
+	rows := int64(len(c.Rows))
+	if c.Mode == Delete {
+		counts.Deleted, err = s.deleteRows(ctx, tx, shelf, c)
+		counts.Unchanged = rows - counts.Deleted
+		return counts, nil, err
+	}
+	copied, err := s.tryCopy(ctx, tx, shelf, c)
+	switch {
+	case err != nil:
+		return counts, nil, err
+	case copied:
+		counts.Inserted = rows
+	case c.Mode == Insert:
+		taken, err = s.insertNew(ctx, tx, shelf, c)
+		counts.Inserted = rows - int64(len(taken))
+	default:
+		counts.Inserted, counts.Updated, err = s.merge(ctx, tx, shelf, c)
+		counts.Unchanged = rows - counts.Inserted - counts.Updated
+	}
+	return counts, taken, err
 }
 
 // tryCopy writes all rows by COPY, or reports false, having written none, because some exist.
@@ -78,6 +84,7 @@ func (s *JSONB) tryCopy(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (b
 			return false, err
 		}
 	}
+	// A new document is told by its time from what was there, so that it can be undone; see UndoInserts.
 	savepoint, err := tx.Begin(ctx)
 	if err != nil {
 		return false, err
@@ -120,21 +127,72 @@ func (s *JSONB) insertNew(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) 
 
 // merge inserts, updates, and leaves alone what is equal: equal documents are sorted out by reading, because ON CONFLICT
 // would lock, and so write, each of them. LATERAL … LIMIT keeps the planner from reading the whole dataset for every chunk.
-// A document's first revision is 1, so the answer tells inserts from updates.
+// A document's first revision is 1, so the answer tells inserts from updates. What is changed is kept for an undo.
 func (s *JSONB) merge(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (inserted, updated int64, err error) {
-	err = tx.QueryRow(ctx, `WITH written AS (
-			INSERT INTO records.record AS d (organisation_id, dataset_id, id, revision, data)
-			SELECT $1, $2, r.id, 1, r.data
+	err = tx.QueryRow(ctx, `WITH changed AS MATERIALIZED (
+			SELECT r.id, r.data, e.revision, e.data AS was, e.create_time, e.update_time
 			FROM (SELECT id, data::jsonb AS data FROM unnest($3::uuid[], $4::text[]) AS t (id, data)) r
-			LEFT JOIN LATERAL (SELECT e.data FROM records.record e WHERE e.dataset_id = $2 AND e.id = r.id LIMIT 1) e ON true
-			WHERE e.data IS DISTINCT FROM r.data
+			LEFT JOIN LATERAL (SELECT * FROM records.record e WHERE e.dataset_id = $2 AND e.id = r.id LIMIT 1) e ON true
+			WHERE e.data IS DISTINCT FROM r.data),
+		kept AS (
+			INSERT INTO records.import_undo (organisation_id, import_id, chunk, id, revision, data, create_time, update_time)
+			SELECT $1, $5, $6, id, revision, was, create_time, update_time FROM changed WHERE was IS NOT NULL),
+		written AS (
+			INSERT INTO records.record AS d (organisation_id, dataset_id, id, revision, data)
+			SELECT $1, $2, id, 1, data FROM changed
 			ON CONFLICT (organisation_id, dataset_id, id) DO UPDATE
 			SET data = excluded.data, revision = d.revision + 1, update_time = now()
 			WHERE d.data IS DISTINCT FROM excluded.data
 			RETURNING revision)
 		SELECT count(*) FILTER (WHERE revision = 1), count(*) FILTER (WHERE revision > 1) FROM written`,
-		shelf.Organisation, shelf.Dataset, ids(c.Rows), texts(c)).Scan(&inserted, &updated)
+		shelf.Organisation, shelf.Dataset, ids(c.Rows), texts(c), c.Import, c.Number).Scan(&inserted, &updated)
 	return inserted, updated, err
+}
+
+// deleteRows deletes the rows' records, in the order of ids, and keeps them for an undo.
+func (s *JSONB) deleteRows(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (deleted int64, err error) {
+	err = tx.QueryRow(ctx, `WITH gone AS (
+			DELETE FROM records.record WHERE dataset_id = $2
+			AND id IN (SELECT id FROM records.record WHERE dataset_id = $2 AND id = ANY($3::uuid[]) ORDER BY id FOR UPDATE)
+			RETURNING id, revision, data, create_time, update_time),
+		kept AS (
+			INSERT INTO records.import_undo (organisation_id, import_id, chunk, id, revision, data, create_time, update_time)
+			SELECT $1, $4, $5, id, revision, data, create_time, update_time FROM gone)
+		SELECT count(*) FROM gone`, shelf.Organisation, shelf.Dataset, ids(c.Rows), c.Import, c.Number).Scan(&deleted)
+	return deleted, err
+}
+
+// UndoChunk implements Documents.
+func (s *JSONB) UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error {
+	done, err := s.queries.LockChunk(ctx, tx, LockChunkParams{ImportID: c.Import, Chunk: c.Number})
+	if err != nil || !done {
+		return err
+	}
+	if c.Mode == Delete {
+		err = s.queries.UndoDeletes(ctx, tx, UndoDeletesParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset})
+	} else {
+		slices.SortFunc(c.Rows, func(a, b Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+		err = s.queries.UndoInserts(ctx, tx, UndoInsertsParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset, Ids: ids(c.Rows)})
+		if err == nil {
+			err = s.queries.UndoUpdates(ctx, tx, UndoUpdatesParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset})
+		}
+	}
+	if err == nil && c.ReplayOf != uuid.Nil {
+		err = s.queries.MarkReplayed(ctx, tx, MarkReplayedParams{ImportID: c.ReplayOf, Numbers: c.numbers(nil)})
+	}
+	if err != nil {
+		return err
+	}
+	return s.queries.ReopenChunk(ctx, tx, ReopenChunkParams{ImportID: c.Import, Chunk: c.Number})
+}
+
+// ForgetUndo implements Documents.
+func (s *JSONB) ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (n int64, err error) {
+	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+		n, err = s.queries.ForgetUndo(ctx, tx, ForgetUndoParams{ImportID: imported, Batch: int32(limit)})
+		return err
+	})
+	return n, err
 }
 
 func (s *JSONB) insertRejects(ctx context.Context, tx pgx.Tx, imported uuid.UUID, rejects []Reject) error {
@@ -143,15 +201,27 @@ func (s *JSONB) insertRejects(ctx context.Context, tx pgx.Tx, imported uuid.UUID
 	}
 	p := InsertRejectsParams{ImportID: imported}
 	for _, r := range rejects {
-		p.Lines, p.Columns = append(p.Lines, r.Line), append(p.Columns, r.Column)
-		p.Values, p.Reasons = append(p.Values, r.Value), append(p.Reasons, r.Reason)
+		faults, err := json.Marshal(r.Faults)
+		if err != nil {
+			return err
+		}
+		cells := "{}"
+		if len(r.Cells) > 0 {
+			cells = string(r.Cells)
+		}
+		p.Numbers, p.Lines = append(p.Numbers, r.Number), append(p.Lines, r.Line)
+		p.Faults, p.Cells = append(p.Faults, string(faults)), append(p.Cells, cells)
 	}
 	return s.queries.InsertRejects(ctx, tx, p)
 }
 
 func (s *JSONB) ledger(ctx context.Context, tx pgx.Tx, imported uuid.UUID, chunk int32) (Counts, error) {
 	row, err := s.queries.Chunk(ctx, tx, ChunkParams{ImportID: imported, Chunk: chunk})
-	return Counts{row.Rows, row.Inserted, row.Updated, row.Unchanged, row.Rejected}, err
+	return row.counts(), err
+}
+
+func (c ImportChunk) counts() Counts {
+	return Counts{c.Rows, c.Inserted, c.Updated, c.Unchanged, c.Rejected, c.Deleted}
 }
 
 // ChunkCounts implements Documents.
@@ -161,7 +231,7 @@ func (s *JSONB) ChunkCounts(ctx context.Context, organisation, imported uuid.UUI
 		if errors.Is(err, pgx.ErrNoRows) || !row.Done {
 			return nil
 		}
-		counts, done = Counts{row.Rows, row.Inserted, row.Updated, row.Unchanged, row.Rejected}, true
+		counts, done = row.counts(), true
 		return err
 	})
 	return counts, done, err
@@ -171,22 +241,59 @@ func (s *JSONB) ChunkCounts(ctx context.Context, organisation, imported uuid.UUI
 func (s *JSONB) ImportCounts(ctx context.Context, organisation, imported uuid.UUID) (counts Counts, chunks int64, err error) {
 	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
 		sum, err := s.queries.ChunkTotals(ctx, tx, imported)
-		counts, chunks = Counts{sum.Read, sum.Inserted, sum.Updated, sum.Unchanged, sum.Rejected}, sum.Chunks
+		counts, chunks = Counts{sum.Read, sum.Inserted, sum.Updated, sum.Unchanged, sum.Rejected, sum.Deleted}, sum.Chunks
 		return err
 	})
 	return counts, chunks, err
 }
 
 // Rejects implements Documents.
-func (s *JSONB) Rejects(ctx context.Context, organisation, imported uuid.UUID, afterLine int64, limit int) (rejects []Reject, err error) {
+func (s *JSONB) Rejects(ctx context.Context, organisation, imported uuid.UUID, after int64, limit int, open bool) (rejects []Reject, err error) {
 	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
-		rows, err := s.queries.Rejects(ctx, tx, RejectsParams{ImportID: imported, After: afterLine, Page: int32(limit)})
+		rows, err := s.queries.Rejects(ctx, tx, RejectsParams{ImportID: imported, After: after, Page: int32(limit), Open: open})
+		if err != nil {
+			return err
+		}
+		rejects = make([]Reject, 0, len(rows))
 		for _, r := range rows {
-			rejects = append(rejects, Reject{r.Line, r.ColumnName, r.Value, r.Reason})
+			reject, err := RejectRow(r).reject()
+			if err != nil {
+				return err
+			}
+			rejects = append(rejects, reject)
+		}
+		return nil
+	})
+	return rejects, err
+}
+
+func (r RejectRow) reject() (Reject, error) {
+	reject := Reject{Number: r.Number, Line: r.Line, Cells: r.Cells, Corrected: r.Corrected, Replayed: r.Replayed}
+	return reject, json.Unmarshal(r.Faults, &reject.Faults)
+}
+
+// Reject implements Documents.
+func (s *JSONB) Reject(ctx context.Context, organisation, imported uuid.UUID, number int64) (reject Reject, err error) {
+	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+		row, err := s.queries.Reject(ctx, tx, RejectParams{ImportID: imported, Number: number})
+		if err == nil {
+			reject, err = row.reject()
 		}
 		return err
 	})
-	return rejects, err
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return reject, err
+}
+
+// CorrectReject implements Documents.
+func (s *JSONB) CorrectReject(ctx context.Context, tx pgx.Tx, _, imported uuid.UUID, r Reject) error {
+	n, err := s.queries.CorrectReject(ctx, tx, CorrectRejectParams{ImportID: imported, Number: r.Number, Cells: r.Cells})
+	if err == nil && n == 0 {
+		err = ErrChanged
+	}
+	return err
 }
 
 // ForgetImport implements Documents: everything of an import goes at once.

@@ -10,6 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
+type ClearedShelf struct {
+	OrganisationID uuid.UUID
+	ShelfID        uuid.UUID
+	ClearTime      time.Time
+}
+
 type Dataset struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
@@ -20,6 +26,7 @@ type Dataset struct {
 	Deleting       bool
 	CreateTime     time.Time
 	UpdateTime     time.Time
+	ShelfID        uuid.UUID
 }
 
 type DocumentRow struct {
@@ -32,13 +39,42 @@ type DocumentRow struct {
 	UpdateTime     time.Time
 }
 
+type Export struct {
+	OrganisationID uuid.UUID
+	ID             uuid.UUID
+	DatasetID      uuid.UUID
+	ShelfID        uuid.UUID
+	Filter         string
+	Columns        []string
+	Format         string
+	Compression    string
+	NullToken      string
+	State          string
+	Parts          int32
+	Rows           int64
+	Bytes          int64
+	Sha256         string
+	CreateTime     time.Time
+	EndTime        *time.Time
+}
+
+type ExportPart struct {
+	OrganisationID uuid.UUID
+	ExportID       uuid.UUID
+	Part           int32
+	After          uuid.UUID
+	Until          uuid.UUID
+	Done           bool
+	Rows           int64
+	Bytes          int64
+	Ambiguous      int64
+}
+
 type Import struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
 	DatasetID      uuid.UUID
 	Mode           string
-	Delimiter      string
-	NullTokens     []string
 	Header         []string
 	Fresh          bool
 	State          string
@@ -48,6 +84,15 @@ type Import struct {
 	RejectsSha256  string
 	CreateTime     time.Time
 	EndTime        *time.Time
+	ShelfID        uuid.UUID
+	Format         []byte
+	MaxRejects     int64
+	RejectsOf      *uuid.UUID
+	SourceName     string
+	SourceSize     int64
+	SourceTag      string
+	Undo           bool
+	Deleted        int64
 }
 
 type ImportChunk struct {
@@ -65,15 +110,30 @@ type ImportChunk struct {
 	Updated        int64
 	Unchanged      int64
 	Rejected       int64
+	Deleted        int64
+	Written        *time.Time
 }
 
 type ImportReject struct {
 	OrganisationID uuid.UUID
 	ImportID       uuid.UUID
 	Line           int64
-	ColumnName     string
-	Value          string
-	Reason         string
+	Number         int64
+	Faults         []byte
+	Cells          []byte
+	Corrected      bool
+	Replayed       bool
+}
+
+type ImportUndo struct {
+	OrganisationID uuid.UUID
+	ImportID       uuid.UUID
+	Chunk          int32
+	ID             uuid.UUID
+	Revision       int32
+	Data           []byte
+	CreateTime     time.Time
+	UpdateTime     time.Time
 }
 
 type RecordRow struct {

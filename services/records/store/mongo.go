@@ -23,12 +23,13 @@ type Mongo struct {
 	records *driver.Collection
 	ledger  *driver.Collection
 	rejects *driver.Collection
+	undo    *driver.Collection
 }
 
 // NewMongo makes the store and its collections.
 func NewMongo(ctx context.Context, db *mongo.DB) (*Mongo, error) {
-	s := &Mongo{db, db.Collection("records"), db.Collection("importLedger"), db.Collection("importRejects")}
-	for _, c := range []*driver.Collection{s.records, s.ledger, s.rejects} {
+	s := &Mongo{db, db.Collection("records"), db.Collection("importLedger"), db.Collection("importRejects"), db.Collection("importUndo")}
+	for _, c := range []*driver.Collection{s.records, s.ledger, s.rejects, s.undo} {
 		var exists driver.CommandError
 		if err := db.CreateCollection(ctx, c.Name()); err != nil && (!errors.As(err, &exists) || exists.Name != "NamespaceExists") {
 			return nil, err

@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -21,19 +23,26 @@ type entry struct {
 	Updated   int64       `bson:"updated"`
 	Unchanged int64       `bson:"unchanged"`
 	Rejected  int64       `bson:"rejected"`
+	Deleted   int64       `bson:"deleted"`
 }
 
 func (e entry) counts() Counts {
-	return Counts{e.Read, e.Inserted, e.Updated, e.Unchanged, e.Rejected}
+	return Counts{e.Read, e.Inserted, e.Updated, e.Unchanged, e.Rejected, e.Deleted}
 }
 
 // rejected row.
 type rejected struct {
-	ID     bson.Binary `bson:"_id"` // organisation + import + line
-	Line   int64       `bson:"line"`
-	Column string      `bson:"column"`
-	Value  string      `bson:"value"`
-	Reason string      `bson:"reason"`
+	ID        bson.Binary `bson:"_id"` // organisation + import + number
+	Number    int64       `bson:"number"`
+	Line      int64       `bson:"line"`
+	Faults    []Fault     `bson:"faults"`
+	Cells     string      `bson:"cells"` // JSON
+	Corrected bool        `bson:"corrected"`
+	Replayed  bool        `bson:"replayed"`
+}
+
+func (r rejected) reject() Reject {
+	return Reject{Number: r.Number, Line: r.Line, Faults: r.Faults, Cells: json.RawMessage(r.Cells), Corrected: r.Corrected, Replayed: r.Replayed}
 }
 
 // attempts of a chunk that loses against another writer of the same records, outside a transaction.
@@ -41,7 +50,7 @@ const attempts = 5
 
 // WriteChunk implements Documents: in one transaction, or, on a standalone server, documents first and the ledger last.
 // There a chunk that is repeated recognises its own documents by the import they name.
-func (s *Mongo) WriteChunk(ctx context.Context, shelf Shelf, c Chunk) (counts Counts, err error) {
+func (s *Mongo) WriteChunk(ctx context.Context, _ pgx.Tx, shelf Shelf, c Chunk) (counts Counts, err error) {
 	slices.SortFunc(c.Rows, func(a, b Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	if !s.db.Transactions {
 		for range attempts {
@@ -95,9 +104,27 @@ func (s *Mongo) writeChunk(ctx context.Context, shelf Shelf, c Chunk) (Counts, e
 	if err := w.flush(ctx); err != nil {
 		return Counts{}, err
 	}
+	if err := s.markReplayed(ctx, shelf.Organisation, c, w.taken, true); err != nil {
+		return Counts{}, err
+	}
 	k := w.counts
-	_, err = s.ledger.InsertOne(ctx, entry{id, k.Read, k.Inserted, k.Updated, k.Unchanged, k.Rejected})
+	_, err = s.ledger.InsertOne(ctx, entry{id, k.Read, k.Inserted, k.Updated, k.Unchanged, k.Rejected, k.Deleted})
 	return k, err
+}
+
+// markReplayed tells the import whose rejects the rows were.
+func (s *Mongo) markReplayed(ctx context.Context, organisation uuid.UUID, c Chunk, taken []Row, replayed bool) error {
+	numbers := c.numbers(taken)
+	if c.ReplayOf == uuid.Nil || len(numbers) == 0 {
+		return nil
+	}
+	list := make(bson.A, len(numbers))
+	for i, n := range numbers {
+		list[i] = numberedID(organisation, c.ReplayOf, n)
+	}
+	_, err := s.rejects.UpdateMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "replayed", Value: replayed}}}})
+	return err
 }
 
 // find returns those of the rows' documents that exist.
@@ -134,12 +161,21 @@ type chunkWriter struct {
 
 	inserts []any
 	updates []driver.WriteModel
+	deletes bson.A
+	olds    []driver.WriteModel // kept for an undo
 	taken   []Row
 }
 
 func (w *chunkWriter) row(row Row, found map[uuid.UUID]kept) error {
 	data := w.chunk.data(row)
 	old, exists := found[row.ID]
+	if w.chunk.Mode == Delete {
+		if exists {
+			w.keep(old)
+			w.deletes = append(w.deletes, old.ID)
+		}
+		return nil
+	}
 	if !exists {
 		d := Document{ID: row.ID, Revision: 1, Data: data, CreateTime: w.now, UpdateTime: w.now}
 		raw, err := w.encoder.document(w.shelf, d, &w.chunk.Import, true)
@@ -154,7 +190,7 @@ func (w *chunkWriter) row(row Row, found map[uuid.UUID]kept) error {
 		}
 		return nil
 	}
-	if w.chunk.InsertOnly {
+	if w.chunk.Mode == Insert {
 		w.taken = append(w.taken, row)
 		return nil
 	}
@@ -171,6 +207,7 @@ func (w *chunkWriter) row(row Row, found map[uuid.UUID]kept) error {
 		return err
 	}
 	w.counts.Updated++
+	w.keep(old)
 	w.updates = append(w.updates, driver.NewUpdateOneModel().SetFilter(one(w.shelf, row.ID)).SetUpdate(bson.D{
 		{Key: "$set", Value: bson.D{
 			{Key: fieldData, Value: raw}, {Key: fieldUpdated, Value: w.now.UnixMicro()},
@@ -181,8 +218,27 @@ func (w *chunkWriter) row(row Row, found map[uuid.UUID]kept) error {
 	return nil
 }
 
-// flush writes documents, then rejects. Rejects are put in place by line, so a repeated chunk writes the same ones.
+// keep an old document until the import is over. It is put in place by id, so a repeated chunk keeps the same one.
+func (w *chunkWriter) keep(old kept) {
+	id := numberedID(w.shelf.Organisation, w.chunk.Import, int64(w.chunk.Number))
+	id.Data = append(id.Data, old.ID.Data[32:]...)
+	w.olds = append(w.olds, driver.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: id}}).
+		SetReplacement(bson.D{{Key: "_id", Value: id}, {Key: "old", Value: old}}).SetUpsert(true))
+}
+
+// flush writes old documents, then documents, then rejects. Rejects are put in place by number, so a repeated chunk writes
+// the same ones.
 func (w *chunkWriter) flush(ctx context.Context) error {
+	if len(w.olds) > 0 {
+		if _, err := w.store.undo.BulkWrite(ctx, w.olds, options.BulkWrite().SetOrdered(false)); err != nil {
+			return err
+		}
+	}
+	if w.chunk.Mode == Delete {
+		if err := w.remove(ctx); err != nil {
+			return err
+		}
+	}
 	if len(w.inserts) > 0 {
 		if _, err := w.store.records.InsertMany(ctx, w.inserts, options.InsertMany().SetOrdered(false)); err != nil {
 			return err
@@ -193,18 +249,134 @@ func (w *chunkWriter) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	rejects := slices.Concat(w.chunk.Rejects, exists(w.taken))
+	rejects := slices.Concat(w.chunk.Rejects, w.chunk.exists(w.taken))
 	w.counts.Rejected = int64(len(rejects))
 	if len(rejects) == 0 {
 		return nil
 	}
 	puts := make([]driver.WriteModel, len(rejects))
 	for i, r := range rejects {
-		row := rejected{numberedID(w.shelf.Organisation, w.chunk.Import, r.Line), r.Line, r.Column, r.Value, r.Reason}
+		row := rejected{ID: numberedID(w.shelf.Organisation, w.chunk.Import, r.Number), Number: r.Number, Line: r.Line, Faults: r.Faults, Cells: string(r.Cells)}
 		puts[i] = driver.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: row.ID}}).SetReplacement(row).SetUpsert(true)
 	}
 	_, err := w.store.rejects.BulkWrite(ctx, puts, options.BulkWrite().SetOrdered(false))
 	return err
+}
+
+// remove deletes documents. What an earlier try deleted is known by what was kept of it.
+func (w *chunkWriter) remove(ctx context.Context) error {
+	if len(w.deletes) > 0 {
+		if _, err := w.store.records.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: w.deletes}}}}); err != nil {
+			return err
+		}
+	}
+	n, err := w.store.undo.CountDocuments(ctx, ofChunk(w.shelf.Organisation, w.chunk))
+	w.counts.Deleted, w.counts.Unchanged = n, int64(len(w.chunk.Rows))-n
+	return err
+}
+
+// ofChunk is the range of the old documents that a chunk keeps.
+func ofChunk(organisation uuid.UUID, c Chunk) bson.D {
+	low, high := numberedID(organisation, c.Import, int64(c.Number)), numberedID(organisation, c.Import, int64(c.Number))
+	low.Data, high.Data = append(low.Data, make([]byte, 16)...), append(high.Data, bytes.Repeat([]byte{0xff}, 16)...)
+	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: low}, {Key: "$lte", Value: high}}}}
+}
+
+// UndoChunk implements Documents. Every step may be repeated; the ledger's entry goes last.
+func (s *Mongo) UndoChunk(ctx context.Context, _ pgx.Tx, shelf Shelf, c Chunk) error {
+	if !s.db.Transactions {
+		return s.undoChunk(ctx, shelf, c)
+	}
+	session, err := s.db.Client().StartSession()
+	if err != nil {
+		return err
+	}
+	defer session.EndSession(context.WithoutCancel(ctx))
+	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return nil, s.undoChunk(ctx, shelf, c) })
+	return err
+}
+
+func (s *Mongo) undoChunk(ctx context.Context, shelf Shelf, c Chunk) error {
+	if c.Mode != Delete && len(c.Rows) > 0 {
+		list := make(bson.A, len(c.Rows))
+		for i, r := range c.Rows {
+			list[i] = binaryID(shelf.Organisation, shelf.Dataset, r.ID)
+		}
+		_, err := s.records.DeleteMany(ctx, bson.D{
+			{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}},
+			{Key: fieldImport, Value: bson.Binary{Data: c.Import[:]}}, {Key: fieldNew, Value: true},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	cursor, err := s.undo.Find(ctx, ofChunk(shelf.Organisation, c))
+	if err != nil {
+		return err
+	}
+	var olds []struct {
+		Old kept `bson:"old"`
+	}
+	if err := cursor.All(ctx, &olds); err != nil {
+		return err
+	}
+	var puts []driver.WriteModel
+	for _, o := range olds {
+		puts = append(puts, restore(c, o.Old))
+	}
+	if len(puts) > 0 {
+		if _, err := s.records.BulkWrite(ctx, puts, options.BulkWrite().SetOrdered(false)); err != nil {
+			return err
+		}
+		if _, err := s.undo.DeleteMany(ctx, ofChunk(shelf.Organisation, c)); err != nil {
+			return err
+		}
+	}
+	if err := s.markReplayed(ctx, shelf.Organisation, c, nil, false); err != nil {
+		return err
+	}
+	_, err = s.ledger.DeleteOne(ctx, bson.D{{Key: "_id", Value: numberedID(shelf.Organisation, c.Import, int64(c.Number))}})
+	return err
+}
+
+// restore puts an old document back, with a revision of its own: in place of what the import made of it, or where nothing
+// is.
+func restore(c Chunk, old kept) driver.WriteModel {
+	id := bson.E{Key: "_id", Value: old.ID}
+	set := bson.D{{Key: fieldData, Value: old.Data}, {Key: fieldCreated, Value: old.Created}, {Key: fieldUpdated, Value: old.Updated}}
+	if c.Mode == Delete {
+		return driver.NewUpdateOneModel().SetFilter(bson.D{id}).SetUpsert(true).
+			SetUpdate(bson.D{{Key: "$setOnInsert", Value: append(set, bson.E{Key: fieldRevision, Value: old.Revision + 1})}})
+	}
+	return driver.NewUpdateOneModel().SetFilter(bson.D{id, {Key: fieldImport, Value: bson.Binary{Data: c.Import[:]}}, {Key: fieldRevision, Value: old.Revision + 1}}).
+		SetUpdate(bson.D{
+			{Key: "$set", Value: append(set, bson.E{Key: fieldRevision, Value: old.Revision + 2})},
+			{Key: "$unset", Value: bson.D{{Key: fieldImport, Value: ""}, {Key: fieldNew, Value: ""}}},
+		})
+}
+
+// ForgetUndo implements Documents.
+func (s *Mongo) ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (int64, error) {
+	cursor, err := s.undo.Find(ctx, bson.D{{Key: "_id", Value: within(organisation, imported, 24)}},
+		options.Find().SetLimit(int64(limit)).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+	if err != nil {
+		return 0, err
+	}
+	var found []struct {
+		ID bson.Binary `bson:"_id"`
+	}
+	if err := cursor.All(ctx, &found); err != nil || len(found) == 0 {
+		return 0, err
+	}
+	list := make(bson.A, len(found))
+	for i, f := range found {
+		list[i] = f.ID
+	}
+	res, err := s.undo.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}}})
+	if err != nil {
+		return 0, err
+	}
+	return res.DeletedCount, nil
 }
 
 // ChunkCounts implements Documents.
@@ -233,15 +405,20 @@ func (s *Mongo) ImportCounts(ctx context.Context, organisation, imported uuid.UU
 		sum.Updated += e.Updated
 		sum.Unchanged += e.Unchanged
 		sum.Rejected += e.Rejected
+		sum.Deleted += e.Deleted
 	}
 	return sum, int64(len(entries)), nil
 }
 
 // Rejects implements Documents.
-func (s *Mongo) Rejects(ctx context.Context, organisation, imported uuid.UUID, afterLine int64, limit int) ([]Reject, error) {
+func (s *Mongo) Rejects(ctx context.Context, organisation, imported uuid.UUID, after int64, limit int, open bool) ([]Reject, error) {
 	rng := within(organisation, imported, 8)
-	rng[0] = bson.E{Key: "$gt", Value: numberedID(organisation, imported, afterLine)}
-	cursor, err := s.rejects.Find(ctx, bson.D{{Key: "_id", Value: rng}}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
+	rng[0] = bson.E{Key: "$gt", Value: numberedID(organisation, imported, after)}
+	where := bson.D{{Key: "_id", Value: rng}}
+	if open {
+		where = append(where, bson.E{Key: "replayed", Value: false})
+	}
+	cursor, err := s.rejects.Find(ctx, where, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
 	if err != nil {
 		return nil, err
 	}
@@ -251,9 +428,29 @@ func (s *Mongo) Rejects(ctx context.Context, organisation, imported uuid.UUID, a
 	}
 	rejects := make([]Reject, 0, len(rows))
 	for _, r := range rows {
-		rejects = append(rejects, Reject{r.Line, r.Column, r.Value, r.Reason})
+		rejects = append(rejects, r.reject())
 	}
 	return rejects, nil
+}
+
+// Reject implements Documents.
+func (s *Mongo) Reject(ctx context.Context, organisation, imported uuid.UUID, number int64) (Reject, error) {
+	var r rejected
+	err := s.rejects.FindOne(ctx, bson.D{{Key: "_id", Value: numberedID(organisation, imported, number)}}).Decode(&r)
+	if errors.Is(err, driver.ErrNoDocuments) {
+		err = ErrNotFound
+	}
+	return r.reject(), err
+}
+
+// CorrectReject implements Documents.
+func (s *Mongo) CorrectReject(ctx context.Context, _ pgx.Tx, organisation, imported uuid.UUID, r Reject) error {
+	res, err := s.rejects.UpdateOne(ctx, bson.D{{Key: "_id", Value: numberedID(organisation, imported, r.Number)}, {Key: "replayed", Value: false}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "cells", Value: string(r.Cells)}, {Key: "corrected", Value: true}}}})
+	if err == nil && res.MatchedCount == 0 {
+		err = ErrChanged
+	}
+	return err
 }
 
 // ForgetImport implements Documents.
@@ -263,5 +460,6 @@ func (s *Mongo) ForgetImport(ctx context.Context, organisation, imported uuid.UU
 			return err
 		}
 	}
-	return nil
+	_, err := s.undo.DeleteMany(ctx, bson.D{{Key: "_id", Value: within(organisation, imported, 24)}})
+	return err
 }

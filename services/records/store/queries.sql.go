@@ -12,8 +12,21 @@ import (
 	"github.com/google/uuid"
 )
 
+const beginUndo = `-- name: BeginUndo :execrows
+UPDATE records.import SET state = 'undoing' WHERE organisation_id = mshub.org() AND id = $1 AND state = 'planned'
+`
+
+// Waits for the chunks under way; none is written after it.
+func (q *Queries) BeginUndo(ctx context.Context, db DBTX, id uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, beginUndo, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const chunk = `-- name: Chunk :one
-SELECT organisation_id, import_id, chunk, start, length, first_line, first_row, rows, duplicates, done, inserted, updated, unchanged, rejected FROM records.import_chunk WHERE organisation_id = mshub.org() AND import_id = $1 AND chunk = $2
+SELECT organisation_id, import_id, chunk, start, length, first_line, first_row, rows, duplicates, done, inserted, updated, unchanged, rejected, deleted, written FROM records.import_chunk WHERE organisation_id = mshub.org() AND import_id = $1 AND chunk = $2
 `
 
 type ChunkParams struct {
@@ -39,13 +52,16 @@ func (q *Queries) Chunk(ctx context.Context, db DBTX, arg ChunkParams) (ImportCh
 		&i.Updated,
 		&i.Unchanged,
 		&i.Rejected,
+		&i.Deleted,
+		&i.Written,
 	)
 	return i, err
 }
 
 const chunkTotals = `-- name: ChunkTotals :one
 SELECT count(*) AS chunks, coalesce(sum(rows), 0)::bigint AS read, coalesce(sum(inserted), 0)::bigint AS inserted,
-    coalesce(sum(updated), 0)::bigint AS updated, coalesce(sum(unchanged), 0)::bigint AS unchanged, coalesce(sum(rejected), 0)::bigint AS rejected
+    coalesce(sum(updated), 0)::bigint AS updated, coalesce(sum(unchanged), 0)::bigint AS unchanged, coalesce(sum(rejected), 0)::bigint AS rejected,
+    coalesce(sum(deleted), 0)::bigint AS deleted
 FROM records.import_chunk WHERE organisation_id = mshub.org() AND import_id = $1 AND done
 `
 
@@ -56,6 +72,7 @@ type ChunkTotalsRow struct {
 	Updated   int64
 	Unchanged int64
 	Rejected  int64
+	Deleted   int64
 }
 
 func (q *Queries) ChunkTotals(ctx context.Context, db DBTX, importID uuid.UUID) (ChunkTotalsRow, error) {
@@ -68,12 +85,81 @@ func (q *Queries) ChunkTotals(ctx context.Context, db DBTX, importID uuid.UUID) 
 		&i.Updated,
 		&i.Unchanged,
 		&i.Rejected,
+		&i.Deleted,
 	)
 	return i, err
 }
 
+const clearShelf = `-- name: ClearShelf :exec
+INSERT INTO records.cleared_shelf (organisation_id, shelf_id, clear_time) VALUES (mshub.org(), $1, $2) ON CONFLICT DO NOTHING
+`
+
+type ClearShelfParams struct {
+	ShelfID   uuid.UUID
+	ClearTime time.Time
+}
+
+func (q *Queries) ClearShelf(ctx context.Context, db DBTX, arg ClearShelfParams) error {
+	_, err := db.Exec(ctx, clearShelf, arg.ShelfID, arg.ClearTime)
+	return err
+}
+
+const clearedShelves = `-- name: ClearedShelves :many
+SELECT organisation_id, shelf_id FROM records.cleared_shelf WHERE clear_time <= $1 ORDER BY clear_time LIMIT $2
+`
+
+type ClearedShelvesParams struct {
+	Now   time.Time
+	Batch int32
+}
+
+type ClearedShelvesRow struct {
+	OrganisationID uuid.UUID
+	ShelfID        uuid.UUID
+}
+
+// For housekeeping, across organisations.
+func (q *Queries) ClearedShelves(ctx context.Context, db DBTX, arg ClearedShelvesParams) ([]ClearedShelvesRow, error) {
+	rows, err := db.Query(ctx, clearedShelves, arg.Now, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClearedShelvesRow
+	for rows.Next() {
+		var i ClearedShelvesRow
+		if err := rows.Scan(&i.OrganisationID, &i.ShelfID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const correctReject = `-- name: CorrectReject :execrows
+UPDATE records.import_reject SET cells = $1, corrected = true
+WHERE organisation_id = mshub.org() AND import_id = $2 AND number = $3 AND NOT replayed
+`
+
+type CorrectRejectParams struct {
+	Cells    []byte
+	ImportID uuid.UUID
+	Number   int64
+}
+
+func (q *Queries) CorrectReject(ctx context.Context, db DBTX, arg CorrectRejectParams) (int64, error) {
+	result, err := db.Exec(ctx, correctReject, arg.Cells, arg.ImportID, arg.Number)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const dataset = `-- name: Dataset :one
-SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time FROM records.dataset WHERE organisation_id = mshub.org() AND slug = $1 AND NOT deleting
+SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time, shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND slug = $1 AND NOT deleting
 `
 
 func (q *Queries) Dataset(ctx context.Context, db DBTX, slug string) (Dataset, error) {
@@ -89,12 +175,13 @@ func (q *Queries) Dataset(ctx context.Context, db DBTX, slug string) (Dataset, e
 		&i.Deleting,
 		&i.CreateTime,
 		&i.UpdateTime,
+		&i.ShelfID,
 	)
 	return i, err
 }
 
 const datasetByID = `-- name: DatasetByID :one
-SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time FROM records.dataset WHERE organisation_id = mshub.org() AND id = $1 AND NOT deleting
+SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time, shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND id = $1 AND NOT deleting
 `
 
 func (q *Queries) DatasetByID(ctx context.Context, db DBTX, id uuid.UUID) (Dataset, error) {
@@ -110,6 +197,7 @@ func (q *Queries) DatasetByID(ctx context.Context, db DBTX, id uuid.UUID) (Datas
 		&i.Deleting,
 		&i.CreateTime,
 		&i.UpdateTime,
+		&i.ShelfID,
 	)
 	return i, err
 }
@@ -125,7 +213,8 @@ func (q *Queries) DeleteDatasetRow(ctx context.Context, db DBTX, id uuid.UUID) e
 
 const deleteImport = `-- name: DeleteImport :exec
 WITH chunks AS (DELETE FROM records.import_chunk c WHERE c.organisation_id = mshub.org() AND c.import_id = $1),
-    rejects AS (DELETE FROM records.import_reject r WHERE r.organisation_id = mshub.org() AND r.import_id = $1)
+    rejects AS (DELETE FROM records.import_reject r WHERE r.organisation_id = mshub.org() AND r.import_id = $1),
+    undo AS (DELETE FROM records.import_undo u WHERE u.organisation_id = mshub.org() AND u.import_id = $1)
 DELETE FROM records.import i WHERE i.organisation_id = mshub.org() AND i.id = $1
 `
 
@@ -135,12 +224,13 @@ func (q *Queries) DeleteImport(ctx context.Context, db DBTX, id uuid.UUID) error
 }
 
 const deletingDatasets = `-- name: DeletingDatasets :many
-SELECT organisation_id, id FROM records.dataset WHERE deleting LIMIT $1
+SELECT organisation_id, id, shelf_id FROM records.dataset WHERE deleting LIMIT $1
 `
 
 type DeletingDatasetsRow struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
+	ShelfID        uuid.UUID
 }
 
 // For housekeeping, across organisations.
@@ -153,7 +243,7 @@ func (q *Queries) DeletingDatasets(ctx context.Context, db DBTX, batch int32) ([
 	var items []DeletingDatasetsRow
 	for rows.Next() {
 		var i DeletingDatasetsRow
-		if err := rows.Scan(&i.OrganisationID, &i.ID); err != nil {
+		if err := rows.Scan(&i.OrganisationID, &i.ID, &i.ShelfID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -165,12 +255,13 @@ func (q *Queries) DeletingDatasets(ctx context.Context, db DBTX, batch int32) ([
 }
 
 const endImport = `-- name: EndImport :execrows
-UPDATE records.import SET state = $1, rejects_size = $2, rejects_sha256 = $3, end_time = $4
-WHERE organisation_id = mshub.org() AND id = $5 AND state = 'planned'
+UPDATE records.import SET state = $1, deleted = $2, rejects_size = $3, rejects_sha256 = $4, end_time = $5
+WHERE organisation_id = mshub.org() AND id = $6 AND state = 'planned'
 `
 
 type EndImportParams struct {
 	State         string
+	Deleted       int64
 	RejectsSize   int64
 	RejectsSha256 string
 	Now           *time.Time
@@ -180,6 +271,7 @@ type EndImportParams struct {
 func (q *Queries) EndImport(ctx context.Context, db DBTX, arg EndImportParams) (int64, error) {
 	result, err := db.Exec(ctx, endImport,
 		arg.State,
+		arg.Deleted,
 		arg.RejectsSize,
 		arg.RejectsSha256,
 		arg.Now,
@@ -191,9 +283,26 @@ func (q *Queries) EndImport(ctx context.Context, db DBTX, arg EndImportParams) (
 	return result.RowsAffected(), nil
 }
 
+const endUndo = `-- name: EndUndo :execrows
+UPDATE records.import SET state = 'undone', undo = false, end_time = $1 WHERE organisation_id = mshub.org() AND id = $2 AND state = 'undoing'
+`
+
+type EndUndoParams struct {
+	Now *time.Time
+	ID  uuid.UUID
+}
+
+func (q *Queries) EndUndo(ctx context.Context, db DBTX, arg EndUndoParams) (int64, error) {
+	result, err := db.Exec(ctx, endUndo, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const finishChunk = `-- name: FinishChunk :exec
-UPDATE records.import_chunk SET done = true, inserted = $1, updated = $2, unchanged = $3, rejected = $4
-WHERE organisation_id = mshub.org() AND import_id = $5 AND chunk = $6
+UPDATE records.import_chunk SET done = true, inserted = $1, updated = $2, unchanged = $3, rejected = $4, deleted = $5, written = now()
+WHERE organisation_id = mshub.org() AND import_id = $6 AND chunk = $7
 `
 
 type FinishChunkParams struct {
@@ -201,6 +310,7 @@ type FinishChunkParams struct {
 	Updated   int64
 	Unchanged int64
 	Rejected  int64
+	Deleted   int64
 	ImportID  uuid.UUID
 	Chunk     int32
 }
@@ -211,14 +321,64 @@ func (q *Queries) FinishChunk(ctx context.Context, db DBTX, arg FinishChunkParam
 		arg.Updated,
 		arg.Unchanged,
 		arg.Rejected,
+		arg.Deleted,
 		arg.ImportID,
 		arg.Chunk,
 	)
 	return err
 }
 
+const forgetShelf = `-- name: ForgetShelf :exec
+DELETE FROM records.cleared_shelf WHERE organisation_id = mshub.org() AND shelf_id = $1
+`
+
+func (q *Queries) ForgetShelf(ctx context.Context, db DBTX, shelfID uuid.UUID) error {
+	_, err := db.Exec(ctx, forgetShelf, shelfID)
+	return err
+}
+
+const forgetUndo = `-- name: ForgetUndo :execrows
+DELETE FROM records.import_undo u WHERE u.organisation_id = mshub.org() AND u.import_id = $1
+    AND (u.chunk, u.id) IN (SELECT x.chunk, x.id FROM records.import_undo x WHERE x.organisation_id = mshub.org() AND x.import_id = $1 LIMIT $2)
+`
+
+type ForgetUndoParams struct {
+	ImportID uuid.UUID
+	Batch    int32
+}
+
+func (q *Queries) ForgetUndo(ctx context.Context, db DBTX, arg ForgetUndoParams) (int64, error) {
+	result, err := db.Exec(ctx, forgetUndo, arg.ImportID, arg.Batch)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const holdImport = `-- name: HoldImport :one
+SELECT state FROM records.import WHERE organisation_id = mshub.org() AND id = $1 FOR SHARE
+`
+
+// Until the transaction ends the import stays in its state.
+func (q *Queries) HoldImport(ctx context.Context, db DBTX, id uuid.UUID) (string, error) {
+	row := db.QueryRow(ctx, holdImport, id)
+	var state string
+	err := row.Scan(&state)
+	return state, err
+}
+
+const holdShelf = `-- name: HoldShelf :exec
+SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))
+`
+
+// Until the transaction ends the dataset keeps its shelf.
+func (q *Queries) HoldShelf(ctx context.Context, db DBTX, datasetID string) error {
+	_, err := db.Exec(ctx, holdShelf, datasetID)
+	return err
+}
+
 const importByID = `-- name: ImportByID :one
-SELECT organisation_id, id, dataset_id, mode, delimiter, null_tokens, header, fresh, state, chunks, rows, rejects_size, rejects_sha256, create_time, end_time FROM records.import WHERE organisation_id = mshub.org() AND id = $1
+SELECT organisation_id, id, dataset_id, mode, header, fresh, state, chunks, rows, rejects_size, rejects_sha256, create_time, end_time, shelf_id, format, max_rejects, rejects_of, source_name, source_size, source_tag, undo, deleted FROM records.import WHERE organisation_id = mshub.org() AND id = $1
 `
 
 func (q *Queries) ImportByID(ctx context.Context, db DBTX, id uuid.UUID) (Import, error) {
@@ -229,8 +389,6 @@ func (q *Queries) ImportByID(ctx context.Context, db DBTX, id uuid.UUID) (Import
 		&i.ID,
 		&i.DatasetID,
 		&i.Mode,
-		&i.Delimiter,
-		&i.NullTokens,
 		&i.Header,
 		&i.Fresh,
 		&i.State,
@@ -240,8 +398,47 @@ func (q *Queries) ImportByID(ctx context.Context, db DBTX, id uuid.UUID) (Import
 		&i.RejectsSha256,
 		&i.CreateTime,
 		&i.EndTime,
+		&i.ShelfID,
+		&i.Format,
+		&i.MaxRejects,
+		&i.RejectsOf,
+		&i.SourceName,
+		&i.SourceSize,
+		&i.SourceTag,
+		&i.Undo,
+		&i.Deleted,
 	)
 	return i, err
+}
+
+const importsWithUndo = `-- name: ImportsWithUndo :many
+SELECT organisation_id, id FROM records.import WHERE undo AND state NOT IN ('planned', 'undoing') LIMIT $1
+`
+
+type ImportsWithUndoRow struct {
+	OrganisationID uuid.UUID
+	ID             uuid.UUID
+}
+
+// For housekeeping, across organisations: imports that are over and hold old documents.
+func (q *Queries) ImportsWithUndo(ctx context.Context, db DBTX, batch int32) ([]ImportsWithUndoRow, error) {
+	rows, err := db.Query(ctx, importsWithUndo, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ImportsWithUndoRow
+	for rows.Next() {
+		var i ImportsWithUndoRow
+		if err := rows.Scan(&i.OrganisationID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertChunks = `-- name: InsertChunks :exec
@@ -277,23 +474,25 @@ func (q *Queries) InsertChunks(ctx context.Context, db DBTX, arg InsertChunksPar
 
 const insertDataset = `-- name: InsertDataset :exec
 
-INSERT INTO records.dataset (organisation_id, id, slug, title, schema, key, create_time, update_time)
-VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $6)
+INSERT INTO records.dataset (organisation_id, id, shelf_id, slug, title, schema, key, create_time, update_time)
+VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, $7)
 `
 
 type InsertDatasetParams struct {
-	ID     uuid.UUID
-	Slug   string
-	Title  string
-	Schema []byte
-	Key    []string
-	Now    time.Time
+	ID      uuid.UUID
+	ShelfID uuid.UUID
+	Slug    string
+	Title   string
+	Schema  []byte
+	Key     []string
+	Now     time.Time
 }
 
 // Datasets and imports. Documents are in jsonb.go and mongo.go, where the shape of a query depends on the dataset.
 func (q *Queries) InsertDataset(ctx context.Context, db DBTX, arg InsertDatasetParams) error {
 	_, err := db.Exec(ctx, insertDataset,
 		arg.ID,
+		arg.ShelfID,
 		arg.Slug,
 		arg.Title,
 		arg.Schema,
@@ -304,19 +503,27 @@ func (q *Queries) InsertDataset(ctx context.Context, db DBTX, arg InsertDatasetP
 }
 
 const insertImport = `-- name: InsertImport :execrows
-INSERT INTO records.import (organisation_id, id, dataset_id, mode, delimiter, null_tokens, header, fresh, state, chunks, rows, create_time)
-VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, 'planned', $8, $9, $10)
-ON CONFLICT DO NOTHING
+INSERT INTO records.import (organisation_id, id, dataset_id, shelf_id, mode, format, header, fresh, undo, max_rejects, rejects_of,
+    source_name, source_size, source_tag, state, chunks, rows, create_time)
+VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12, $13, 'planned', $14, $15, $16)
+ON CONFLICT (organisation_id, id) DO NOTHING
 `
 
 type InsertImportParams struct {
 	ID         uuid.UUID
 	DatasetID  uuid.UUID
+	ShelfID    uuid.UUID
 	Mode       string
-	Delimiter  string
-	NullTokens []string
+	Format     []byte
 	Header     []string
 	Fresh      bool
+	Undo       bool
+	MaxRejects int64
+	RejectsOf  *uuid.UUID
+	SourceName string
+	SourceSize int64
+	SourceTag  string
 	Chunks     int32
 	Rows       int64
 	Now        time.Time
@@ -327,11 +534,17 @@ func (q *Queries) InsertImport(ctx context.Context, db DBTX, arg InsertImportPar
 	result, err := db.Exec(ctx, insertImport,
 		arg.ID,
 		arg.DatasetID,
+		arg.ShelfID,
 		arg.Mode,
-		arg.Delimiter,
-		arg.NullTokens,
+		arg.Format,
 		arg.Header,
 		arg.Fresh,
+		arg.Undo,
+		arg.MaxRejects,
+		arg.RejectsOf,
+		arg.SourceName,
+		arg.SourceSize,
+		arg.SourceTag,
 		arg.Chunks,
 		arg.Rows,
 		arg.Now,
@@ -343,31 +556,31 @@ func (q *Queries) InsertImport(ctx context.Context, db DBTX, arg InsertImportPar
 }
 
 const insertRejects = `-- name: InsertRejects :exec
-INSERT INTO records.import_reject (organisation_id, import_id, line, column_name, value, reason)
-SELECT mshub.org(), $1, unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[])
+INSERT INTO records.import_reject (organisation_id, import_id, number, line, faults, cells)
+SELECT mshub.org(), $1, unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[])::jsonb, unnest($5::text[])::jsonb
 `
 
 type InsertRejectsParams struct {
 	ImportID uuid.UUID
+	Numbers  []int64
 	Lines    []int64
-	Columns  []string
-	Values   []string
-	Reasons  []string
+	Faults   []string
+	Cells    []string
 }
 
 func (q *Queries) InsertRejects(ctx context.Context, db DBTX, arg InsertRejectsParams) error {
 	_, err := db.Exec(ctx, insertRejects,
 		arg.ImportID,
+		arg.Numbers,
 		arg.Lines,
-		arg.Columns,
-		arg.Values,
-		arg.Reasons,
+		arg.Faults,
+		arg.Cells,
 	)
 	return err
 }
 
 const listDatasets = `-- name: ListDatasets :many
-SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time FROM records.dataset WHERE organisation_id = mshub.org() AND NOT deleting AND slug > $1 ORDER BY slug LIMIT $2
+SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time, shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND NOT deleting AND slug > $1 ORDER BY slug LIMIT $2
 `
 
 type ListDatasetsParams struct {
@@ -394,6 +607,7 @@ func (q *Queries) ListDatasets(ctx context.Context, db DBTX, arg ListDatasetsPar
 			&i.Deleting,
 			&i.CreateTime,
 			&i.UpdateTime,
+			&i.ShelfID,
 		); err != nil {
 			return nil, err
 		}
@@ -422,7 +636,7 @@ func (q *Queries) LockChunk(ctx context.Context, db DBTX, arg LockChunkParams) (
 }
 
 const lockDataset = `-- name: LockDataset :one
-SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time FROM records.dataset WHERE organisation_id = mshub.org() AND slug = $1 AND NOT deleting FOR UPDATE
+SELECT organisation_id, id, slug, title, schema, key, deleting, create_time, update_time, shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND slug = $1 AND NOT deleting FOR UPDATE
 `
 
 func (q *Queries) LockDataset(ctx context.Context, db DBTX, slug string) (Dataset, error) {
@@ -438,8 +652,19 @@ func (q *Queries) LockDataset(ctx context.Context, db DBTX, slug string) (Datase
 		&i.Deleting,
 		&i.CreateTime,
 		&i.UpdateTime,
+		&i.ShelfID,
 	)
 	return i, err
+}
+
+const lockShelf = `-- name: LockShelf :exec
+SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))
+`
+
+// Waits for those who hold it.
+func (q *Queries) LockShelf(ctx context.Context, db DBTX, datasetID string) error {
+	_, err := db.Exec(ctx, lockShelf, datasetID)
+	return err
 }
 
 const markDatasetDeleting = `-- name: MarkDatasetDeleting :exec
@@ -451,8 +676,38 @@ func (q *Queries) MarkDatasetDeleting(ctx context.Context, db DBTX, id uuid.UUID
 	return err
 }
 
+const markReplayed = `-- name: MarkReplayed :exec
+UPDATE records.import_reject SET replayed = $1 WHERE organisation_id = mshub.org() AND import_id = $2 AND number = ANY($3::bigint[])
+`
+
+type MarkReplayedParams struct {
+	Replayed bool
+	ImportID uuid.UUID
+	Numbers  []int64
+}
+
+func (q *Queries) MarkReplayed(ctx context.Context, db DBTX, arg MarkReplayedParams) error {
+	_, err := db.Exec(ctx, markReplayed, arg.Replayed, arg.ImportID, arg.Numbers)
+	return err
+}
+
+const moveDataset = `-- name: MoveDataset :exec
+UPDATE records.dataset SET shelf_id = $1, update_time = $2 WHERE organisation_id = mshub.org() AND id = $3
+`
+
+type MoveDatasetParams struct {
+	ShelfID uuid.UUID
+	Now     time.Time
+	ID      uuid.UUID
+}
+
+func (q *Queries) MoveDataset(ctx context.Context, db DBTX, arg MoveDatasetParams) error {
+	_, err := db.Exec(ctx, moveDataset, arg.ShelfID, arg.Now, arg.ID)
+	return err
+}
+
 const oldImports = `-- name: OldImports :many
-SELECT organisation_id, id FROM records.import WHERE create_time < $1 ORDER BY create_time LIMIT $2
+SELECT organisation_id, id, shelf_id, mode, state FROM records.import WHERE create_time < $1 ORDER BY create_time LIMIT $2
 `
 
 type OldImportsParams struct {
@@ -463,6 +718,9 @@ type OldImportsParams struct {
 type OldImportsRow struct {
 	OrganisationID uuid.UUID
 	ID             uuid.UUID
+	ShelfID        uuid.UUID
+	Mode           string
+	State          string
 }
 
 // For housekeeping, across organisations.
@@ -475,7 +733,13 @@ func (q *Queries) OldImports(ctx context.Context, db DBTX, arg OldImportsParams)
 	var items []OldImportsRow
 	for rows.Next() {
 		var i OldImportsRow
-		if err := rows.Scan(&i.OrganisationID, &i.ID); err != nil {
+		if err := rows.Scan(
+			&i.OrganisationID,
+			&i.ID,
+			&i.ShelfID,
+			&i.Mode,
+			&i.State,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -487,36 +751,88 @@ func (q *Queries) OldImports(ctx context.Context, db DBTX, arg OldImportsParams)
 }
 
 const openImports = `-- name: OpenImports :one
-SELECT count(*) FROM records.import WHERE organisation_id = mshub.org() AND dataset_id = $1 AND state = 'planned'
+SELECT count(*) AS imports, count(*) FILTER (WHERE mode = 'REPLACE') AS replacing
+FROM records.import WHERE organisation_id = mshub.org() AND dataset_id = $1 AND id <> $2 AND state IN ('planned', 'undoing')
 `
 
-func (q *Queries) OpenImports(ctx context.Context, db DBTX, datasetID uuid.UUID) (int64, error) {
-	row := db.QueryRow(ctx, openImports, datasetID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type OpenImportsParams struct {
+	DatasetID uuid.UUID
+	Besides   uuid.UUID
+}
+
+type OpenImportsRow struct {
+	Imports   int64
+	Replacing int64
+}
+
+func (q *Queries) OpenImports(ctx context.Context, db DBTX, arg OpenImportsParams) (OpenImportsRow, error) {
+	row := db.QueryRow(ctx, openImports, arg.DatasetID, arg.Besides)
+	var i OpenImportsRow
+	err := row.Scan(&i.Imports, &i.Replacing)
+	return i, err
+}
+
+const reject = `-- name: Reject :one
+SELECT number, line, faults, cells, corrected, replayed FROM records.import_reject
+WHERE organisation_id = mshub.org() AND import_id = $1 AND number = $2
+`
+
+type RejectParams struct {
+	ImportID uuid.UUID
+	Number   int64
+}
+
+type RejectRow struct {
+	Number    int64
+	Line      int64
+	Faults    []byte
+	Cells     []byte
+	Corrected bool
+	Replayed  bool
+}
+
+func (q *Queries) Reject(ctx context.Context, db DBTX, arg RejectParams) (RejectRow, error) {
+	row := db.QueryRow(ctx, reject, arg.ImportID, arg.Number)
+	var i RejectRow
+	err := row.Scan(
+		&i.Number,
+		&i.Line,
+		&i.Faults,
+		&i.Cells,
+		&i.Corrected,
+		&i.Replayed,
+	)
+	return i, err
 }
 
 const rejects = `-- name: Rejects :many
-SELECT line, column_name, value, reason FROM records.import_reject
-WHERE organisation_id = mshub.org() AND import_id = $1 AND line > $2 ORDER BY line LIMIT $3
+SELECT number, line, faults, cells, corrected, replayed FROM records.import_reject
+WHERE organisation_id = mshub.org() AND import_id = $1 AND number > $2 AND (NOT replayed OR NOT $3::boolean) ORDER BY number LIMIT $4
 `
 
 type RejectsParams struct {
 	ImportID uuid.UUID
 	After    int64
+	Open     bool
 	Page     int32
 }
 
 type RejectsRow struct {
-	Line       int64
-	ColumnName string
-	Value      string
-	Reason     string
+	Number    int64
+	Line      int64
+	Faults    []byte
+	Cells     []byte
+	Corrected bool
+	Replayed  bool
 }
 
 func (q *Queries) Rejects(ctx context.Context, db DBTX, arg RejectsParams) ([]RejectsRow, error) {
-	rows, err := db.Query(ctx, rejects, arg.ImportID, arg.After, arg.Page)
+	rows, err := db.Query(ctx, rejects,
+		arg.ImportID,
+		arg.After,
+		arg.Open,
+		arg.Page,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -525,10 +841,12 @@ func (q *Queries) Rejects(ctx context.Context, db DBTX, arg RejectsParams) ([]Re
 	for rows.Next() {
 		var i RejectsRow
 		if err := rows.Scan(
+			&i.Number,
 			&i.Line,
-			&i.ColumnName,
-			&i.Value,
-			&i.Reason,
+			&i.Faults,
+			&i.Cells,
+			&i.Corrected,
+			&i.Replayed,
 		); err != nil {
 			return nil, err
 		}
@@ -538,6 +856,103 @@ func (q *Queries) Rejects(ctx context.Context, db DBTX, arg RejectsParams) ([]Re
 		return nil, err
 	}
 	return items, nil
+}
+
+const reopenChunk = `-- name: ReopenChunk :exec
+WITH undone AS (DELETE FROM records.import_undo u WHERE u.organisation_id = mshub.org() AND u.import_id = $1 AND u.chunk = $2)
+UPDATE records.import_chunk c SET done = false, inserted = 0, updated = 0, unchanged = 0, rejected = 0, deleted = 0
+WHERE c.organisation_id = mshub.org() AND c.import_id = $1 AND c.chunk = $2
+`
+
+type ReopenChunkParams struct {
+	ImportID uuid.UUID
+	Chunk    int32
+}
+
+func (q *Queries) ReopenChunk(ctx context.Context, db DBTX, arg ReopenChunkParams) error {
+	_, err := db.Exec(ctx, reopenChunk, arg.ImportID, arg.Chunk)
+	return err
+}
+
+const shelfOf = `-- name: ShelfOf :one
+SELECT shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND id = $1 AND NOT deleting
+`
+
+func (q *Queries) ShelfOf(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, shelfOf, id)
+	var shelf_id uuid.UUID
+	err := row.Scan(&shelf_id)
+	return shelf_id, err
+}
+
+const undoDeletes = `-- name: UndoDeletes :exec
+INSERT INTO records.record (organisation_id, dataset_id, id, revision, data, create_time, update_time)
+SELECT mshub.org(), $1, u.id, u.revision + 1, u.data, u.create_time, u.update_time FROM records.import_undo u
+WHERE u.organisation_id = mshub.org() AND u.import_id = $2 AND u.chunk = $3
+ON CONFLICT DO NOTHING
+`
+
+type UndoDeletesParams struct {
+	ShelfID  uuid.UUID
+	ImportID uuid.UUID
+	Chunk    int32
+}
+
+// Documents that a chunk deleted and nobody has made anew since.
+func (q *Queries) UndoDeletes(ctx context.Context, db DBTX, arg UndoDeletesParams) error {
+	_, err := db.Exec(ctx, undoDeletes, arg.ShelfID, arg.ImportID, arg.Chunk)
+	return err
+}
+
+const undoForgotten = `-- name: UndoForgotten :exec
+UPDATE records.import SET undo = false WHERE organisation_id = mshub.org() AND id = $1
+`
+
+func (q *Queries) UndoForgotten(ctx context.Context, db DBTX, id uuid.UUID) error {
+	_, err := db.Exec(ctx, undoForgotten, id)
+	return err
+}
+
+const undoInserts = `-- name: UndoInserts :exec
+DELETE FROM records.record r USING records.import_chunk c
+WHERE c.organisation_id = mshub.org() AND c.import_id = $1 AND c.chunk = $2 AND c.done
+    AND r.dataset_id = $3 AND r.id = ANY($4::uuid[]) AND r.revision = 1 AND r.create_time = c.written
+`
+
+type UndoInsertsParams struct {
+	ImportID uuid.UUID
+	Chunk    int32
+	ShelfID  uuid.UUID
+	Ids      []uuid.UUID
+}
+
+// Documents that a chunk made and nobody has changed since.
+func (q *Queries) UndoInserts(ctx context.Context, db DBTX, arg UndoInsertsParams) error {
+	_, err := db.Exec(ctx, undoInserts,
+		arg.ImportID,
+		arg.Chunk,
+		arg.ShelfID,
+		arg.Ids,
+	)
+	return err
+}
+
+const undoUpdates = `-- name: UndoUpdates :exec
+UPDATE records.record r SET data = u.data, revision = r.revision + 1, update_time = u.update_time FROM records.import_undo u
+WHERE u.organisation_id = mshub.org() AND u.import_id = $1 AND u.chunk = $2
+    AND r.dataset_id = $3 AND r.id = u.id AND r.revision = u.revision + 1
+`
+
+type UndoUpdatesParams struct {
+	ImportID uuid.UUID
+	Chunk    int32
+	ShelfID  uuid.UUID
+}
+
+// Documents that a chunk changed and nobody has changed since.
+func (q *Queries) UndoUpdates(ctx context.Context, db DBTX, arg UndoUpdatesParams) error {
+	_, err := db.Exec(ctx, undoUpdates, arg.ImportID, arg.Chunk, arg.ShelfID)
+	return err
 }
 
 const updateDataset = `-- name: UpdateDataset :exec
