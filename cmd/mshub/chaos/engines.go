@@ -54,10 +54,8 @@ func startEngines(ctx context.Context, dir string, log *slog.Logger) (*engines, 
 }
 
 func (e *engines) startPostgres(ctx context.Context) (err error) {
-	// Without fsync: a killed process loses nothing that the system has.
-	e.postgres, err = cluster.Start(ctx, cluster.Config{
-		Dir: filepath.Join(e.dir, "pg"), Binaries: os.Getenv("MSHUB_POSTGRES_BIN"), Throwaway: true, Log: e.log,
-	})
+	// Configured as `mshub up` has it: what was committed must outlive SIGKILL.
+	e.postgres, err = cluster.Start(ctx, cluster.Config{Dir: filepath.Join(e.dir, "pg"), Binaries: os.Getenv("MSHUB_POSTGRES_BIN"), Log: e.log})
 	return err
 }
 

@@ -83,6 +83,7 @@ func startHouse(ctx context.Context, bin, dir string, e *engines, smtp string) (
 		"MSHUB_PEERS_IDENTITY=" + h.edge, "MSHUB_PEERS_NOTIFY=" + h.edge, "MSHUB_PEERS_AUTHSERVER=" + h.edge,
 		"MSHUB_PEERS_RUNS=" + h.core, "MSHUB_PEERS_RECORDS=" + h.core, "MSHUB_PEERS_FILES=" + h.core, "MSHUB_PEERS_AUDIT=" + h.core,
 		"MSHUB_DATABASE_CONNS=12",
+		"MSHUB_NOTIFY_WEBHOOK_ALLOW=127.0.0.0/8", "MSHUB_NOTIFY_WEBHOOK_BACKOFF=1s,1s,2s,2s,5s,5s,10s,10s,10s,10s,10s,10s",
 	}
 	if out, err := h.command(ctx, "migrate").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, out)

@@ -28,6 +28,8 @@ var invariants = []invariant{
 	{"every mutation has its audit row", audited},
 	{"the audit chain verifies", chainVerifies},
 	{"journals have no gap and no double", journalsWhole},
+	{"viewers saw every event of a run once, in order", feedsWhole},
+	{"every end was told to the webhook, under one id", endsTold},
 	{"no process panicked or ended by itself", noSurprise},
 }
 
@@ -316,6 +318,47 @@ func journalsWhole(ctx context.Context, j *judge) (int, []string, error) {
 		SELECT 'runs/' || run || ' ended ' || count(*) || ' times' FROM events.run_event
 		WHERE kind IN ('run.completed', 'run.failed', 'run.cancelled', 'run.terminated') GROUP BY run HAVING count(*) <> 1`)
 	return looked, faults, err
+}
+
+func feedsWhole(ctx context.Context, j *judge) (int, []string, error) {
+	var faults []string
+	looked := 0
+	for _, st := range j.stage.stories {
+		if st.viewed == nil {
+			continue
+		}
+		looked++
+		select {
+		case <-st.viewed:
+			if st.viewErr != nil {
+				faults = append(faults, st.viewErr.Error())
+			}
+		case <-ctx.Done():
+			faults = append(faults, "the viewer of "+st.run+" still waits")
+		}
+	}
+	return looked, faults, nil
+}
+
+func endsTold(_ context.Context, j *judge) (int, []string, error) {
+	r := j.stage.hook
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var faults []string
+	looked := 0
+	for _, st := range j.stage.stories {
+		if st.state == "" {
+			continue
+		}
+		looked++
+		if n := len(r.told[st.run]); n != 1 {
+			faults = append(faults, fmt.Sprintf("the end of %s (%s) was told under %d ids", st.run, st.state, n))
+		}
+	}
+	if r.forged > 0 {
+		faults = append(faults, fmt.Sprintf("%d calls had a wrong signature", r.forged))
+	}
+	return looked, faults, nil
 }
 
 func noSurprise(_ context.Context, j *judge) (int, []string, error) {

@@ -6,7 +6,8 @@
 //	nemesis.go      carries the plan out
 //	engines.go house.go         what is taken away: engines, and `mshub serve` in four processes
 //	story.go        the load: runs as their users live them, with everything sent twice
-//	client.go person.go mail.go         the users: an API client, a browser, a mail server
+//	client.go person.go viewer.go       the users: an API client, a browser, a live feed
+//	mail.go receiver.go         other systems: a mail server, a webhook's address
 //	invariants.go   the promises
 //
 // The same seed gives the same faults at the same times and the same stories in the same order; how the two meet is the
@@ -112,6 +113,11 @@ func try(ctx context.Context, o options, bin, dir string, faults []fault, out io
 		return err
 	}
 	defer post.close()
+	hook, err := newReceiver()
+	if err != nil {
+		return err
+	}
+	defer hook.close()
 	h, err := startHouse(starting, bin, dir, e, post.address())
 	if h != nil {
 		defer h.stop(context.WithoutCancel(ctx))
@@ -121,6 +127,10 @@ func try(ctx context.Context, o options, bin, dir string, faults []fault, out io
 	}
 	s, err := openStage(starting, o.seed, h, post)
 	if err != nil {
+		return err
+	}
+	s.hook = hook
+	if err := hook.subscribe(starting, s.admin); err != nil {
 		return err
 	}
 
@@ -135,7 +145,16 @@ func try(ctx context.Context, o options, bin, dir string, faults []fault, out io
 		return fmt.Errorf("the nemesis failed: %w", err)
 	}
 	fmt.Fprintf(out, "all stories told after %.0f s\n", time.Since(began).Seconds())
-	return verdict(ctx, h, s, e.postgres.URL(), out)
+	db, err := pgx.Connect(ctx, e.postgres.URL())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
+	j := &judge{db: db, house: h, stage: s}
+	if err := j.quiet(playing); err != nil {
+		return err
+	}
+	return j.verdict(ctx, out)
 }
 
 // openStage makes the first administrator, by the link that the machine's operator gets, and a machine client.
@@ -170,15 +189,27 @@ func openStage(ctx context.Context, seed uint64, h *house, post *postbox) (*stag
 
 var errBroken = errors.New("a promise was broken")
 
+// quiet waits until nothing is under way any more: what stories caused beside their own run, such as webhooks, goes on
+// after them. That it never ends is for the invariants to say.
+func (j *judge) quiet(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := j.number(ctx, `SELECT (SELECT count(*) FROM runs.run WHERE ended_at IS NULL) + (SELECT count(*) FROM events.fact WHERE processed_at IS NULL)`)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+		wait(ctx, pollInterval)
+	}
+	return nil
+}
+
 // verdict says which invariants hold.
-func verdict(ctx context.Context, h *house, s *stage, database string, out io.Writer) error {
+func (j *judge) verdict(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	db, err := pgx.Connect(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
+	s := j.stage
 	told := map[string]int{}
 	for _, st := range s.stories {
 		told[string(st.kind)+" -> "+st.state]++
@@ -190,7 +221,6 @@ func verdict(ctx context.Context, h *house, s *stage, database string, out io.Wr
 		fmt.Fprintf(out, "  odd answer, %d times: %s\n", s.api.odd.count[what], what)
 	}
 	broken := false
-	j := &judge{db: db, house: h, stage: s}
 	for _, i := range invariants {
 		looked, faults, err := i.check(ctx, j)
 		switch {

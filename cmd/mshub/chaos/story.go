@@ -13,8 +13,12 @@ import (
 	"time"
 )
 
-// pollInterval spares the machine while somebody waits for something.
-const pollInterval = 300 * time.Millisecond
+const (
+	// pollInterval spares the machine while somebody waits for something.
+	pollInterval = 300 * time.Millisecond
+	// feedPatience ends a feed that is silent, because the other side was killed without a word.
+	feedPatience = 30 * time.Second
+)
 
 // story is one run as its users live it, and what they were promised: the invariants are checked against it.
 type story struct {
@@ -37,6 +41,9 @@ type story struct {
 
 	cancelled bool // a cancel was accepted
 	err       error
+
+	viewed  chan struct{} // closed when a viewer of its feed has seen all of it; nil if there is none
+	viewErr error
 }
 
 type storyKind string
@@ -60,6 +67,7 @@ type stage struct {
 	upload *client // the same, at the role that takes files
 	admin  *client // a person
 	post   *postbox
+	hook   *receiver
 	origin string
 
 	mu      sync.Mutex
@@ -115,6 +123,13 @@ func (s *stage) start(ctx context.Context, st *story, random *rand.Rand, process
 	st.run = names[0]
 	if slices.ContainsFunc(names, func(name string) bool { return name != st.run }) {
 		return fmt.Errorf("the same key started %s", strings.Join(names, " and "))
+	}
+	if random.IntN(3) == 0 {
+		st.viewed = make(chan struct{})
+		go func() {
+			defer close(st.viewed)
+			st.viewErr = s.view(ctx, st.run)
+		}()
 	}
 	return nil
 }
