@@ -74,6 +74,10 @@ func (s *Service) undo(ctx context.Context, caller auth.Caller, row store.Import
 }
 
 func (s *Service) undoChunk(ctx context.Context, caller auth.Caller, row store.Import, number int32) error {
+	_, done, err := s.documents.ChunkCounts(ctx, caller.Organisation, row.ID, number)
+	if err != nil || !done && s.documents.Atomic() {
+		return err
+	}
 	shelf, chunk, err := s.chunk(ctx, caller, row, number)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package recordimport
 
 import (
+	"path"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -20,13 +21,16 @@ const parallel = 2
 var Process = process.Definition{
 	Name:        "recordimport",
 	Title:       "Import records",
-	Description: "Reads an uploaded file into a dataset: new records are added, known ones updated, wrong rows listed with their reason.",
+	Description: "Reads a file into a dataset: new records are added, known ones updated, or all replaced or deleted; wrong rows are listed with their reasons, to be corrected and read again.",
 	Input:       &recordimportv1.Input{},
 	Result:      &recordimportv1.Result{},
 	Permission:  "records.write",
 	Queue:       process.QueueBatch,
+	Key:         "dataset",
+	Keepable:    true,
+	RetryInput:  "rejectsOf",
 	Steps: []process.Step{
-		{Name: "file", Title: "Find the file", Kind: process.Activity},
+		{Name: "file", Title: "Find the file", Kind: process.Activity, Optional: true},
 		// One pass over the whole file: a gigabyte takes about half a minute.
 		{Name: "plan", Title: "Read and divide it", Kind: process.Activity, Timeout: 30 * time.Minute},
 		{Name: "chunks", Title: "Write the rows", Kind: process.Many, Timeout: 10 * time.Minute},
@@ -37,15 +41,24 @@ var Process = process.Definition{
 }
 
 // Workflow is the story; see the package.
-func Workflow(ctx workflow.Context, in *recordimportv1.Input) (*recordimportv1.Result, error) {
-	file, err := process.Do(ctx, "file", fileVerbs.GetFile, &filesv1.GetFileRequest{Name: in.GetFile()})
+func Workflow(ctx workflow.Context, in *recordimportv1.Input) (result *recordimportv1.Result, err error) {
+	var failed bool // asked when it is undone
+	defer func() { failed = err != nil && ctx.Err() == nil }()
+	name, err := sourceName(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := process.SetTitle(ctx, file.GetFileName()); err != nil {
+	if err := process.SetTitle(ctx, name); err != nil {
 		return nil, err
 	}
-	plan, err := planImport(ctx, in)
+	request, err := source(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	abort := func(ctx workflow.Context, _ *recordsv1.PlanImportResponse) *recordsv1.AbortImportRequest {
+		return &recordsv1.AbortImportRequest{Keep: process.Kept(ctx) || failed && in.GetKeepOnFailure()}
+	}
+	plan, err := process.Do(ctx, "plan", recordVerbs.PlanImport, request, process.UndoBy(recordVerbs.AbortImport, abort).EvenIfKept())
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +66,7 @@ func Workflow(ctx workflow.Context, in *recordimportv1.Input) (*recordimportv1.R
 	if err := process.Each(ctx, "chunks", plan.GetChunks(), parallel, recordVerbs.ImportChunk, chunk); err != nil {
 		return nil, err
 	}
-	return finish(ctx, file.GetFileName())
+	return finish(ctx, name)
 }
 
 // Verbs are named by the methods of nil pointers; the workers have the real ones.
@@ -62,21 +75,34 @@ var (
 	recordVerbs *records.Activities
 )
 
-func planImport(ctx workflow.Context, in *recordimportv1.Input) (*recordsv1.PlanImportResponse, error) {
-	source, err := process.Aside(ctx, "plan", "link", fileVerbs.CreateDownload, &filesv1.CreateDownloadRequest{Name: in.GetFile()})
-	if err != nil {
-		return nil, err
+// sourceName is what people see: only a file must be looked for.
+func sourceName(ctx workflow.Context, in *recordimportv1.Input) (string, error) {
+	switch {
+	case in.GetRejectsOf() != "":
+		return "Rejected rows of " + in.GetRejectsOf(), nil
+	case in.GetFile() == "":
+		return path.Base(in.GetSourceUrl()), nil
 	}
-	mode := in.GetMode()
-	if mode == recordsv1.ImportMode_IMPORT_MODE_UNSPECIFIED {
-		mode = recordsv1.ImportMode_UPSERT
+	file, err := process.Do(ctx, "file", fileVerbs.GetFile, &filesv1.GetFileRequest{Name: in.GetFile()})
+	return file.GetFileName(), err
+}
+
+// source says what is read. A run that retries another one has that one's input, of which only the rejects count.
+func source(ctx workflow.Context, in *recordimportv1.Input) (*recordsv1.PlanImportRequest, error) {
+	if in.GetRejectsOf() != "" {
+		return &recordsv1.PlanImportRequest{RejectsOf: in.GetRejectsOf(), MaxRejects: in.GetMaxRejects()}, nil
 	}
-	abort := func(workflow.Context, *recordsv1.PlanImportResponse) *recordsv1.AbortImportRequest {
-		return &recordsv1.AbortImportRequest{}
+	request := &recordsv1.PlanImportRequest{Dataset: in.GetDataset(), Mode: in.GetMode(), Format: in.GetFormat(), MaxRejects: in.GetMaxRejects()}
+	if request.GetMode() == recordsv1.ImportMode_IMPORT_MODE_UNSPECIFIED {
+		request.Mode = recordsv1.ImportMode_UPSERT
 	}
-	return process.Do(ctx, "plan", recordVerbs.PlanImport, &recordsv1.PlanImportRequest{
-		Dataset: in.GetDataset(), SourceUrl: source.GetUrl(), Mode: mode, Format: in.GetFormat(),
-	}, process.UndoBy(recordVerbs.AbortImport, abort))
+	if in.GetFile() == "" {
+		request.ExternalUrl = in.GetSourceUrl()
+		return request, nil
+	}
+	link, err := process.Aside(ctx, "plan", "link", fileVerbs.CreateDownload, &filesv1.CreateDownloadRequest{Name: in.GetFile()})
+	request.SourceUrl = link.GetUrl()
+	return request, err
 }
 
 // finish sums up. The place for the rejected rows must exist before it is known whether there are any.
@@ -93,6 +119,7 @@ func finish(ctx workflow.Context, source string) (*recordimportv1.Result, error)
 	}
 	result := &recordimportv1.Result{
 		Read: sum.GetRead(), Inserted: sum.GetInserted(), Updated: sum.GetUpdated(), Unchanged: sum.GetUnchanged(), Rejected: sum.GetRejected(),
+		Deleted: sum.GetDeleted(),
 	}
 	if sum.GetRejected() == 0 {
 		// An upload that nobody completes is deleted after a day anyway, so a failure here is none of the run's.

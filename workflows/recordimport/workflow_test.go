@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"buf.build/go/protovalidate"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -36,6 +37,7 @@ type room struct {
 	plan     *recordsv1.PlanImportRequest
 	finish   *recordsv1.FinishImportRequest
 	done     map[int32]int
+	abort    *recordsv1.AbortImportRequest
 }
 
 func (r *room) fake(env *processtest.Env) {
@@ -60,7 +62,8 @@ func (r *room) fake(env *processtest.Env) {
 		read := int64(len(r.done)) * 10
 		return &recordsv1.FinishImportResponse{Read: read, Inserted: read - r.rejected, Rejected: r.rejected, RejectsSize: 7, RejectsSha256: "abc"}, r.fails["FinishImport"]
 	})
-	processtest.On(env, records.AbortImport, func(*recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
+	processtest.On(env, records.AbortImport, func(in *recordsv1.AbortImportRequest) (*recordsv1.AbortImportResponse, error) {
+		r.abort = in
 		return &recordsv1.AbortImportResponse{}, nil
 	})
 	processtest.On(env, files.CreateUpload, func(in *filesv1.CreateUploadRequest) (*filesv1.CreateUploadResponse, error) {
@@ -142,18 +145,89 @@ func TestImportFailsAtEachStep(t *testing.T) {
 	}
 }
 
+// Who cancels keeps what was written or not; the scratch space is freed either way.
 func TestImportCancelledAmongChunks(t *testing.T) {
 	t.Parallel()
-	r := &room{chunks: 400, done: map[int32]int{}}
-	env := processtest.New(t, recordimport.Process)
-	r.fake(env)
-	var once sync.Once
-	env.WhenCalled("ImportChunk", func() { once.Do(func() { env.Command(process.UpdateCancel, "wrong file") }) })
-	got := env.Run(input)
-	if got.Finish.GetState() != runsv1.Run_CANCELLED || got.Finish.GetError().GetMessage() != "wrong file" || len(r.done) > 4 {
-		t.Errorf("finish: %s after %d chunks", got.Finish, len(r.done))
+	for _, keep := range []bool{false, true} {
+		for _, keepOnFailure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("keep %v %v", keep, keepOnFailure), func(t *testing.T) {
+				t.Parallel()
+				r := &room{chunks: 400, done: map[int32]int{}}
+				env := processtest.New(t, recordimport.Process)
+				r.fake(env)
+				var once sync.Once
+				env.WhenCalled("ImportChunk", func() {
+					once.Do(func() { env.Send(process.UpdateCancel, process.Command{Keep: keep, Reason: "wrong file"}) })
+				})
+				got := env.Run(&recordimportv1.Input{File: input.GetFile(), Dataset: input.GetDataset(), KeepOnFailure: keepOnFailure})
+				if got.Finish.GetState() != runsv1.Run_CANCELLED || got.Finish.GetError().GetMessage() != "wrong file" || len(r.done) > 4 {
+					t.Errorf("finish: %s after %d chunks", got.Finish, len(r.done))
+				}
+				if n := len(got.Calls); got.Calls[n-1] != "AbortImport" || r.abort.GetKeep() != keep {
+					t.Errorf("calls: %v, %v", got.Calls, r.abort)
+				}
+			})
+		}
 	}
-	if n := len(got.Calls); got.Calls[n-1] != "AbortImport" {
-		t.Errorf("calls: %v", got.Calls)
+}
+
+func TestImportThatFailsKeepsWhatItWroteIfToldSo(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{false, true} {
+		r := &room{chunks: 4, done: map[int32]int{}, fails: map[string]error{"ImportChunk 3": processtest.Refuse("failed_precondition", "TOO_MANY_REJECTS", "11 rows")}}
+		env := processtest.New(t, recordimport.Process)
+		r.fake(env)
+		got := env.Run(&recordimportv1.Input{File: input.GetFile(), Dataset: input.GetDataset(), KeepOnFailure: keep, MaxRejects: 10})
+		if got.Finish.GetError().GetReason() != "TOO_MANY_REJECTS" || r.abort.GetKeep() != keep || r.plan.GetMaxRejects() != 10 {
+			t.Errorf("keep %v: finish %s, abort %v, plan %v", keep, got.Finish, r.abort, r.plan)
+		}
+	}
+}
+
+// A URL and an earlier run's rejects are read without a file.
+func TestImportFromElsewhere(t *testing.T) {
+	t.Parallel()
+	const first = "runs/6f1c62b4-0f5e-7000-8000-000000000009"
+	for name, c := range map[string]struct {
+		in    *recordimportv1.Input
+		plan  *recordsv1.PlanImportRequest
+		title string
+	}{
+		"url": {
+			&recordimportv1.Input{Dataset: "datasets/flights", SourceUrl: "s3://bucket/2013/flights.csv.gz", Mode: recordsv1.ImportMode_REPLACE},
+			&recordsv1.PlanImportRequest{Dataset: "datasets/flights", ExternalUrl: "s3://bucket/2013/flights.csv.gz", Mode: recordsv1.ImportMode_REPLACE}, "flights.csv.gz",
+		},
+		"rejects": {
+			&recordimportv1.Input{File: input.GetFile(), Dataset: "datasets/flights", Mode: recordsv1.ImportMode_REPLACE, RejectsOf: first},
+			&recordsv1.PlanImportRequest{RejectsOf: first}, "Rejected rows of " + first,
+		},
+	} {
+		r := &room{chunks: 2, done: map[int32]int{}}
+		env := processtest.New(t, recordimport.Process)
+		r.fake(env)
+		got := env.Run(c.in)
+		if diff := cmp.Diff(c.plan, r.plan, protocmp.Transform()); diff != "" || got.Title != c.title || got.Finish.GetState() != runsv1.Run_COMPLETED {
+			t.Errorf("%s: %q, %s\n%s", name, got.Title, got.Finish, diff)
+		}
+		if slices.Contains(got.Calls, "GetFile") || slices.Contains(got.Calls, "CreateDownload") {
+			t.Errorf("%s: calls %v", name, got.Calls)
+		}
+	}
+}
+
+func TestInputNamesASourceAndADataset(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in *recordimportv1.Input
+		ok bool
+	}{
+		"file": {input, true}, "url": {&recordimportv1.Input{Dataset: "datasets/a", SourceUrl: "https://a.b/c"}, true},
+		"rejects": {&recordimportv1.Input{RejectsOf: "runs/6f1c62b4-0f5e-7000-8000-000000000009"}, true}, "nothing": {&recordimportv1.Input{}, false},
+		"no source": {&recordimportv1.Input{Dataset: "datasets/a"}, false}, "no dataset": {&recordimportv1.Input{File: input.GetFile()}, false},
+		"scheme": {&recordimportv1.Input{Dataset: "datasets/a", SourceUrl: "file:///etc/passwd"}, false}, "bad name": {&recordimportv1.Input{Dataset: "datasets/A b", File: input.GetFile()}, false},
+	} {
+		if err := protovalidate.Validate(c.in); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

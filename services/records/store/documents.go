@@ -48,6 +48,8 @@ type Documents interface {
 	// UndoChunk takes back what WriteChunk wrote, whether or not it came to the ledger: documents that somebody else has
 	// changed since stay as they are. Rejected rows stay to be read.
 	UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error
+	// Atomic reports whether a chunk that is not in the ledger has surely written nothing.
+	Atomic() bool
 	// ForgetUndo deletes at most limit of the old documents that are kept for UndoChunk, and tells how many.
 	ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (int64, error)
 	// ChunkCounts is the ledger's entry; done is false if there is none.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -162,59 +161,6 @@ func (s *JSONB) deleteRows(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk)
 	return deleted, err
 }
 
-// UndoChunk implements Documents.
-func (s *JSONB) UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error {
-	done, err := s.queries.LockChunk(ctx, tx, LockChunkParams{ImportID: c.Import, Chunk: c.Number})
-	if err != nil || !done {
-		return err
-	}
-	if c.Mode == Delete {
-		err = s.queries.UndoDeletes(ctx, tx, UndoDeletesParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset})
-	} else {
-		slices.SortFunc(c.Rows, func(a, b Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-		err = s.queries.UndoInserts(ctx, tx, UndoInsertsParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset, Ids: ids(c.Rows)})
-		if err == nil {
-			err = s.queries.UndoUpdates(ctx, tx, UndoUpdatesParams{ImportID: c.Import, Chunk: c.Number, ShelfID: shelf.Dataset})
-		}
-	}
-	if err == nil && c.ReplayOf != uuid.Nil {
-		err = s.queries.MarkReplayed(ctx, tx, MarkReplayedParams{ImportID: c.ReplayOf, Numbers: c.numbers(nil)})
-	}
-	if err != nil {
-		return err
-	}
-	return s.queries.ReopenChunk(ctx, tx, ReopenChunkParams{ImportID: c.Import, Chunk: c.Number})
-}
-
-// ForgetUndo implements Documents.
-func (s *JSONB) ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (n int64, err error) {
-	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
-		n, err = s.queries.ForgetUndo(ctx, tx, ForgetUndoParams{ImportID: imported, Batch: int32(limit)})
-		return err
-	})
-	return n, err
-}
-
-func (s *JSONB) insertRejects(ctx context.Context, tx pgx.Tx, imported uuid.UUID, rejects []Reject) error {
-	if len(rejects) == 0 {
-		return nil
-	}
-	p := InsertRejectsParams{ImportID: imported}
-	for _, r := range rejects {
-		faults, err := json.Marshal(r.Faults)
-		if err != nil {
-			return err
-		}
-		cells := "{}"
-		if len(r.Cells) > 0 {
-			cells = string(r.Cells)
-		}
-		p.Numbers, p.Lines = append(p.Numbers, r.Number), append(p.Lines, r.Line)
-		p.Faults, p.Cells = append(p.Faults, string(faults)), append(p.Cells, cells)
-	}
-	return s.queries.InsertRejects(ctx, tx, p)
-}
-
 func (s *JSONB) ledger(ctx context.Context, tx pgx.Tx, imported uuid.UUID, chunk int32) (Counts, error) {
 	row, err := s.queries.Chunk(ctx, tx, ChunkParams{ImportID: imported, Chunk: chunk})
 	return row.counts(), err
@@ -245,55 +191,6 @@ func (s *JSONB) ImportCounts(ctx context.Context, organisation, imported uuid.UU
 		return err
 	})
 	return counts, chunks, err
-}
-
-// Rejects implements Documents.
-func (s *JSONB) Rejects(ctx context.Context, organisation, imported uuid.UUID, after int64, limit int, open bool) (rejects []Reject, err error) {
-	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
-		rows, err := s.queries.Rejects(ctx, tx, RejectsParams{ImportID: imported, After: after, Page: int32(limit), Open: open})
-		if err != nil {
-			return err
-		}
-		rejects = make([]Reject, 0, len(rows))
-		for _, r := range rows {
-			reject, err := RejectRow(r).reject()
-			if err != nil {
-				return err
-			}
-			rejects = append(rejects, reject)
-		}
-		return nil
-	})
-	return rejects, err
-}
-
-func (r RejectRow) reject() (Reject, error) {
-	reject := Reject{Number: r.Number, Line: r.Line, Cells: r.Cells, Corrected: r.Corrected, Replayed: r.Replayed}
-	return reject, json.Unmarshal(r.Faults, &reject.Faults)
-}
-
-// Reject implements Documents.
-func (s *JSONB) Reject(ctx context.Context, organisation, imported uuid.UUID, number int64) (reject Reject, err error) {
-	err = s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
-		row, err := s.queries.Reject(ctx, tx, RejectParams{ImportID: imported, Number: number})
-		if err == nil {
-			reject, err = row.reject()
-		}
-		return err
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return reject, err
-}
-
-// CorrectReject implements Documents.
-func (s *JSONB) CorrectReject(ctx context.Context, tx pgx.Tx, _, imported uuid.UUID, r Reject) error {
-	n, err := s.queries.CorrectReject(ctx, tx, CorrectRejectParams{ImportID: imported, Number: r.Number, Cells: r.Cells})
-	if err == nil && n == 0 {
-		err = ErrChanged
-	}
-	return err
 }
 
 // ForgetImport implements Documents: everything of an import goes at once.

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -28,21 +27,6 @@ type entry struct {
 
 func (e entry) counts() Counts {
 	return Counts{e.Read, e.Inserted, e.Updated, e.Unchanged, e.Rejected, e.Deleted}
-}
-
-// rejected row.
-type rejected struct {
-	ID        bson.Binary `bson:"_id"` // organisation + import + number
-	Number    int64       `bson:"number"`
-	Line      int64       `bson:"line"`
-	Faults    []Fault     `bson:"faults"`
-	Cells     string      `bson:"cells"` // JSON
-	Corrected bool        `bson:"corrected"`
-	Replayed  bool        `bson:"replayed"`
-}
-
-func (r rejected) reject() Reject {
-	return Reject{Number: r.Number, Line: r.Line, Faults: r.Faults, Cells: json.RawMessage(r.Cells), Corrected: r.Corrected, Replayed: r.Replayed}
 }
 
 // attempts of a chunk that loses against another writer of the same records, outside a transaction.
@@ -110,21 +94,6 @@ func (s *Mongo) writeChunk(ctx context.Context, shelf Shelf, c Chunk) (Counts, e
 	k := w.counts
 	_, err = s.ledger.InsertOne(ctx, entry{id, k.Read, k.Inserted, k.Updated, k.Unchanged, k.Rejected, k.Deleted})
 	return k, err
-}
-
-// markReplayed tells the import whose rejects the rows were.
-func (s *Mongo) markReplayed(ctx context.Context, organisation uuid.UUID, c Chunk, taken []Row, replayed bool) error {
-	numbers := c.numbers(taken)
-	if c.ReplayOf == uuid.Nil || len(numbers) == 0 {
-		return nil
-	}
-	list := make(bson.A, len(numbers))
-	for i, n := range numbers {
-		list[i] = numberedID(organisation, c.ReplayOf, n)
-	}
-	_, err := s.rejects.UpdateMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "replayed", Value: replayed}}}})
-	return err
 }
 
 // find returns those of the rows' documents that exist.
@@ -275,110 +244,6 @@ func (w *chunkWriter) remove(ctx context.Context) error {
 	return err
 }
 
-// ofChunk is the range of the old documents that a chunk keeps.
-func ofChunk(organisation uuid.UUID, c Chunk) bson.D {
-	low, high := numberedID(organisation, c.Import, int64(c.Number)), numberedID(organisation, c.Import, int64(c.Number))
-	low.Data, high.Data = append(low.Data, make([]byte, 16)...), append(high.Data, bytes.Repeat([]byte{0xff}, 16)...)
-	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: low}, {Key: "$lte", Value: high}}}}
-}
-
-// UndoChunk implements Documents. Every step may be repeated; the ledger's entry goes last.
-func (s *Mongo) UndoChunk(ctx context.Context, _ pgx.Tx, shelf Shelf, c Chunk) error {
-	if !s.db.Transactions {
-		return s.undoChunk(ctx, shelf, c)
-	}
-	session, err := s.db.Client().StartSession()
-	if err != nil {
-		return err
-	}
-	defer session.EndSession(context.WithoutCancel(ctx))
-	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return nil, s.undoChunk(ctx, shelf, c) })
-	return err
-}
-
-func (s *Mongo) undoChunk(ctx context.Context, shelf Shelf, c Chunk) error {
-	if c.Mode != Delete && len(c.Rows) > 0 {
-		list := make(bson.A, len(c.Rows))
-		for i, r := range c.Rows {
-			list[i] = binaryID(shelf.Organisation, shelf.Dataset, r.ID)
-		}
-		_, err := s.records.DeleteMany(ctx, bson.D{
-			{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}},
-			{Key: fieldImport, Value: bson.Binary{Data: c.Import[:]}}, {Key: fieldNew, Value: true},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	cursor, err := s.undo.Find(ctx, ofChunk(shelf.Organisation, c))
-	if err != nil {
-		return err
-	}
-	var olds []struct {
-		Old kept `bson:"old"`
-	}
-	if err := cursor.All(ctx, &olds); err != nil {
-		return err
-	}
-	var puts []driver.WriteModel
-	for _, o := range olds {
-		puts = append(puts, restore(c, o.Old))
-	}
-	if len(puts) > 0 {
-		if _, err := s.records.BulkWrite(ctx, puts, options.BulkWrite().SetOrdered(false)); err != nil {
-			return err
-		}
-		if _, err := s.undo.DeleteMany(ctx, ofChunk(shelf.Organisation, c)); err != nil {
-			return err
-		}
-	}
-	if err := s.markReplayed(ctx, shelf.Organisation, c, nil, false); err != nil {
-		return err
-	}
-	_, err = s.ledger.DeleteOne(ctx, bson.D{{Key: "_id", Value: numberedID(shelf.Organisation, c.Import, int64(c.Number))}})
-	return err
-}
-
-// restore puts an old document back, with a revision of its own: in place of what the import made of it, or where nothing
-// is.
-func restore(c Chunk, old kept) driver.WriteModel {
-	id := bson.E{Key: "_id", Value: old.ID}
-	set := bson.D{{Key: fieldData, Value: old.Data}, {Key: fieldCreated, Value: old.Created}, {Key: fieldUpdated, Value: old.Updated}}
-	if c.Mode == Delete {
-		return driver.NewUpdateOneModel().SetFilter(bson.D{id}).SetUpsert(true).
-			SetUpdate(bson.D{{Key: "$setOnInsert", Value: append(set, bson.E{Key: fieldRevision, Value: old.Revision + 1})}})
-	}
-	return driver.NewUpdateOneModel().SetFilter(bson.D{id, {Key: fieldImport, Value: bson.Binary{Data: c.Import[:]}}, {Key: fieldRevision, Value: old.Revision + 1}}).
-		SetUpdate(bson.D{
-			{Key: "$set", Value: append(set, bson.E{Key: fieldRevision, Value: old.Revision + 2})},
-			{Key: "$unset", Value: bson.D{{Key: fieldImport, Value: ""}, {Key: fieldNew, Value: ""}}},
-		})
-}
-
-// ForgetUndo implements Documents.
-func (s *Mongo) ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (int64, error) {
-	cursor, err := s.undo.Find(ctx, bson.D{{Key: "_id", Value: within(organisation, imported, 24)}},
-		options.Find().SetLimit(int64(limit)).SetProjection(bson.D{{Key: "_id", Value: 1}}))
-	if err != nil {
-		return 0, err
-	}
-	var found []struct {
-		ID bson.Binary `bson:"_id"`
-	}
-	if err := cursor.All(ctx, &found); err != nil || len(found) == 0 {
-		return 0, err
-	}
-	list := make(bson.A, len(found))
-	for i, f := range found {
-		list[i] = f.ID
-	}
-	res, err := s.undo.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: list}}}})
-	if err != nil {
-		return 0, err
-	}
-	return res.DeletedCount, nil
-}
-
 // ChunkCounts implements Documents.
 func (s *Mongo) ChunkCounts(ctx context.Context, organisation, imported uuid.UUID, chunk int32) (Counts, bool, error) {
 	var e entry
@@ -408,49 +273,6 @@ func (s *Mongo) ImportCounts(ctx context.Context, organisation, imported uuid.UU
 		sum.Deleted += e.Deleted
 	}
 	return sum, int64(len(entries)), nil
-}
-
-// Rejects implements Documents.
-func (s *Mongo) Rejects(ctx context.Context, organisation, imported uuid.UUID, after int64, limit int, open bool) ([]Reject, error) {
-	rng := within(organisation, imported, 8)
-	rng[0] = bson.E{Key: "$gt", Value: numberedID(organisation, imported, after)}
-	where := bson.D{{Key: "_id", Value: rng}}
-	if open {
-		where = append(where, bson.E{Key: "replayed", Value: false})
-	}
-	cursor, err := s.rejects.Find(ctx, where, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
-	if err != nil {
-		return nil, err
-	}
-	var rows []rejected
-	if err := cursor.All(ctx, &rows); err != nil {
-		return nil, err
-	}
-	rejects := make([]Reject, 0, len(rows))
-	for _, r := range rows {
-		rejects = append(rejects, r.reject())
-	}
-	return rejects, nil
-}
-
-// Reject implements Documents.
-func (s *Mongo) Reject(ctx context.Context, organisation, imported uuid.UUID, number int64) (Reject, error) {
-	var r rejected
-	err := s.rejects.FindOne(ctx, bson.D{{Key: "_id", Value: numberedID(organisation, imported, number)}}).Decode(&r)
-	if errors.Is(err, driver.ErrNoDocuments) {
-		err = ErrNotFound
-	}
-	return r.reject(), err
-}
-
-// CorrectReject implements Documents.
-func (s *Mongo) CorrectReject(ctx context.Context, _ pgx.Tx, organisation, imported uuid.UUID, r Reject) error {
-	res, err := s.rejects.UpdateOne(ctx, bson.D{{Key: "_id", Value: numberedID(organisation, imported, r.Number)}, {Key: "replayed", Value: false}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "cells", Value: string(r.Cells)}, {Key: "corrected", Value: true}}}})
-	if err == nil && res.MatchedCount == 0 {
-		err = ErrChanged
-	}
-	return err
 }
 
 // ForgetImport implements Documents.
