@@ -5,8 +5,10 @@ import (
 	"embed"
 	"io/fs"
 
+	"github.com/microservicehub/mshub/workflows/erasure"
 	"github.com/microservicehub/mshub/workflows/onboarding"
 	"github.com/microservicehub/mshub/workflows/process"
+	"github.com/microservicehub/mshub/workflows/recordexport"
 	"github.com/microservicehub/mshub/workflows/recordimport"
 	"github.com/microservicehub/mshub/workflows/userbulk"
 	"github.com/microservicehub/mshub/workflows/webhookdelivery"
@@ -16,7 +18,9 @@ import (
 var All = []process.Definition{
 	onboarding.Process,
 	recordimport.Process,
+	recordexport.Process,
 	userbulk.Process,
+	erasure.Process,
 	webhookdelivery.Process,
 }
 

@@ -134,25 +134,25 @@ func (x *Approval) GetKeepFiles() bool {
 	return false
 }
 
-// What was found, or erased.
+// What is known about the person.
 type Counts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Runs whose input and journal are blanked.
+	// Runs whose input and journal speak of the person.
 	Runs  int64 `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
 	Tasks int64 `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
-	// Records whose address becomes a pseudonym.
+	// Records with the address.
 	Records int64 `protobuf:"varint,3,opt,name=records,proto3" json:"records,omitempty"`
 	// Files that the person uploaded.
 	Files int64 `protobuf:"varint,4,opt,name=files,proto3" json:"files,omitempty"`
-	// Mails whose address is taken off the notes.
+	// Notes of mails to the address.
 	Messages int64 `protobuf:"varint,5,opt,name=messages,proto3" json:"messages,omitempty"`
-	// Entries of the audit that lose their details; the chain stays valid.
+	// Entries of the audit with details by or about the person.
 	AuditEntries int64 `protobuf:"varint,6,opt,name=audit_entries,json=auditEntries,proto3" json:"audit_entries,omitempty"`
 	Memberships  int64 `protobuf:"varint,7,opt,name=memberships,proto3" json:"memberships,omitempty"`
 	Invitations  int64 `protobuf:"varint,8,opt,name=invitations,proto3" json:"invitations,omitempty"`
 	// Lines of bulk changes that named the person.
 	BulkLines int64 `protobuf:"varint,9,opt,name=bulk_lines,json=bulkLines,proto3" json:"bulk_lines,omitempty"`
-	// The account itself goes: no other organisation knows the person.
+	// The account itself, if no other organisation knows the person.
 	Account       bool `protobuf:"varint,10,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -262,14 +262,17 @@ func (x *Counts) GetAccount() bool {
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// users/ID, which names nobody any more.
-	User   string  `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// What was there before.
 	Counts *Counts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
 	// files/ID of the certificate, a JSON text without personal data. Empty after a dry run.
 	Certificate string `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// SHA-256 of the certificate (hex).
 	CertificateSha256 string `protobuf:"bytes,4,opt,name=certificate_sha256,json=certificateSha256,proto3" json:"certificate_sha256,omitempty"`
 	// Who approved.
-	DecidedBy     string `protobuf:"bytes,5,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	DecidedBy string `protobuf:"bytes,5,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	// What is there after it: nothing, unless an operator skipped a step or files were kept.
+	Left          *Counts `protobuf:"bytes,6,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +342,13 @@ func (x *Result) GetDecidedBy() string {
 	return ""
 }
 
+func (x *Result) GetLeft() *Counts {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
 var File_workflows_erasure_v1_erasure_proto protoreflect.FileDescriptor
 
 const file_workflows_erasure_v1_erasure_proto_rawDesc = "" +
@@ -365,14 +375,15 @@ const file_workflows_erasure_v1_erasure_proto_rawDesc = "" +
 	"\n" +
 	"bulk_lines\x18\t \x01(\x03R\tbulkLines\x12\x18\n" +
 	"\aaccount\x18\n" +
-	" \x01(\bR\aaccount\"\xc2\x01\n" +
+	" \x01(\bR\aaccount\"\xf4\x01\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x124\n" +
 	"\x06counts\x18\x02 \x01(\v2\x1c.workflows.erasure.v1.CountsR\x06counts\x12 \n" +
 	"\vcertificate\x18\x03 \x01(\tR\vcertificate\x12-\n" +
 	"\x12certificate_sha256\x18\x04 \x01(\tR\x11certificateSha256\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\x05 \x01(\tR\tdecidedByBAZ?github.com/microservicehub/mshub/workflows/erasure/v1;erasurev1b\x06proto3"
+	"decided_by\x18\x05 \x01(\tR\tdecidedBy\x120\n" +
+	"\x04left\x18\x06 \x01(\v2\x1c.workflows.erasure.v1.CountsR\x04leftBAZ?github.com/microservicehub/mshub/workflows/erasure/v1;erasurev1b\x06proto3"
 
 var (
 	file_workflows_erasure_v1_erasure_proto_rawDescOnce sync.Once
@@ -395,11 +406,12 @@ var file_workflows_erasure_v1_erasure_proto_goTypes = []any{
 }
 var file_workflows_erasure_v1_erasure_proto_depIdxs = []int32{
 	2, // 0: workflows.erasure.v1.Result.counts:type_name -> workflows.erasure.v1.Counts
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: workflows.erasure.v1.Result.left:type_name -> workflows.erasure.v1.Counts
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_workflows_erasure_v1_erasure_proto_init() }
