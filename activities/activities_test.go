@@ -151,6 +151,7 @@ func TestEveryMethodOpenToRunsHasAVerb(t *testing.T) {
 		{identityv1.File_services_identity_v1_identity_proto, reflect.TypeFor[*identity.Activities]()},
 		{notifyv1.File_services_notify_v1_notify_proto, reflect.TypeFor[*notify.Activities]()},
 		{notifyv1.File_services_notify_v1_webhook_proto, reflect.TypeFor[*notify.Webhooks]()},
+		{recordsv1.File_services_records_v1_export_proto, reflect.TypeFor[*records.Exports]()},
 		{recordsv1.File_services_records_v1_records_proto, reflect.TypeFor[*records.Activities]()},
 		{runsv1.File_services_runs_v1_runs_proto, reflect.TypeFor[*runs.Activities]()},
 	}

@@ -172,6 +172,7 @@ func buildRecords(ctx context.Context, h *house) error {
 	}
 	service := records.New(h.db, documents, scratch, h.shared, h.rooms.records, h.log, time.Now)
 	h.mount(recordsv1connect.NewRecordsServiceHandler(service, h.handler...))
+	h.mount(recordsv1connect.NewExportServiceHandler(service, h.handler...))
 	h.inBackground("records housekeeping", service.Housekeeping)
 	return nil
 }
@@ -335,6 +336,7 @@ func register(w worker.Worker, peer func(role string) (connect.HTTPClient, strin
 	w.RegisterActivity(filesact.New(filesv1connect.NewFilesServiceClient(client, base, options...)))
 	client, base = peer("records")
 	w.RegisterActivity(recordsact.New(recordsv1connect.NewRecordsServiceClient(client, base, options...)))
+	w.RegisterActivity(recordsact.NewExports(recordsv1connect.NewExportServiceClient(client, base, options...)))
 	client, base = peer("runs")
 	w.RegisterActivity(runsact.New(runsv1connect.NewRunsServiceClient(client, base, options...)))
 }
@@ -399,6 +401,7 @@ var services = map[string]string{
 	identityv1connect.IdentityServiceName:    "identity",
 	notifyv1connect.NotifyServiceName:        "notify",
 	notifyv1connect.WebhookServiceName:       "notify",
+	recordsv1connect.ExportServiceName:       "records",
 	recordsv1connect.RecordsServiceName:      "records",
 	runsv1connect.RunsServiceName:            "runs",
 }

@@ -11,10 +11,14 @@
 //	fetch.go            the signed link's bytes
 //	chunk.go          ImportChunk: a range of the scratch blob -> documents and rejects, exactly once
 //	finish.go         FinishImport, AbortImport: the sum, the rejects file, the end of the scratch blob
+//	export.go         PlanExport: what is asked for -> ranges of ids; AbortExport
+//	exportpart.go     ExportPart: a range -> a scratch blob
+//	exportfinish.go   FinishExport: parts -> one file, sent by a signed link
 //	housekeeping.go   deleted datasets, old imports
 //	config.go         settings
 //
 //	schema/    what a dataset says about its records; pure
+//	rowsink/   records -> files
 //	rowfile/   files -> records of cells
 //	store/     PostgreSQL or MongoDB behind one interface
 //
