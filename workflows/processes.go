@@ -5,6 +5,7 @@ import (
 	"embed"
 	"io/fs"
 
+	"github.com/microservicehub/mshub/workflows/digest"
 	"github.com/microservicehub/mshub/workflows/erasure"
 	"github.com/microservicehub/mshub/workflows/onboarding"
 	"github.com/microservicehub/mshub/workflows/process"
@@ -21,6 +22,7 @@ var All = []process.Definition{
 	recordexport.Process,
 	userbulk.Process,
 	erasure.Process,
+	digest.Process,
 	webhookdelivery.Process,
 }
 
