@@ -10,7 +10,7 @@ export default mergeConfig(
       setupFiles: ["src/test/setup.ts"],
       include: ["src/**/*.test.{ts,tsx}"],
       css: false,
-      testTimeout: 30_000,
+      testTimeout: 60_000,
       // So that the alias above holds inside them.
       server: { deps: { inline: [/@rjsf/] } },
     },

@@ -2,6 +2,7 @@ import { createFileRoute } from "@tanstack/react-router";
 import { Allowed } from "@/components/shell/fallbacks";
 import { datasetName, datasetQuery } from "@/features/datasets/api";
 import { DatasetPage, type View } from "@/features/datasets/dataset-page";
+import { idOf } from "@/lib/names";
 
 export const Route = createFileRoute("/datasets/$datasetId")({
   validateSearch: (search): View => ({
@@ -21,6 +22,7 @@ export const Route = createFileRoute("/datasets/$datasetId")({
           view={Route.useSearch()}
           onView={(search) => void navigate({ search, replace: true })}
           onDeleted={() => void navigate({ to: "/datasets" })}
+          onStarted={(run) => void navigate({ to: "/runs/$runId", params: { runId: idOf(run.name) } })}
         />
       </Allowed>
     );

@@ -105,3 +105,11 @@ export const bulkProcess = create(ProcessSchema, {
   },
   steps: [step("plan", { title: "Find the runs" }), step("apply", { title: "Give the command", kind: Step_Kind.EACH })],
 });
+
+export const exportProcess = create(ProcessSchema, {
+  name: "processes/recordexport",
+  title: "Export records",
+  description: "Writes the records that a filter names into a file to download.",
+  startable: true,
+  steps: [step("plan", { title: "Count" }), step("write", { title: "Write the parts", kind: Step_Kind.EACH })],
+});

@@ -23,6 +23,30 @@ describe("records", () => {
   });
 });
 
+describe("an export", () => {
+  it("takes the filter on screen, and leads to its run", async () => {
+    const house = busyHouse();
+    const { user, router } = renderConsole(house, '/datasets/flights?filter=carrier%3D"UA"');
+    await user.click(await screen.findByRole("button", { name: "Export" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.getByText('carrier="UA"')).toBeDefined();
+    await user.click(dialog.getByRole("radio", { name: "Parquet" }));
+    await user.click(dialog.getByRole("button", { name: "Export" }));
+    await waitFor(() => expect(router.state.location.pathname).toMatch(/^\/runs\//));
+    expect(house.requests("startRun")).toMatchObject([
+      { process: "recordexport", input: { dataset: "datasets/flights", filter: 'carrier="UA"', format: "PARQUET" } },
+    ]);
+  });
+
+  it("is not offered where it can't be started", async () => {
+    const house = busyHouse();
+    house.permissions = ["records.read"];
+    renderConsole(house, "/datasets/flights");
+    await screen.findByRole("button", { name: /Details of 2013-01-01T05:00:00Z, UA, 1500/ });
+    expect(screen.queryByRole("button", { name: "Export" })).toBeNull();
+  });
+});
+
 describe("clients", () => {
   it("shows a secret once", async () => {
     const { user } = renderConsole(busyHouse(), "/clients");

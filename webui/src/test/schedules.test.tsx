@@ -38,7 +38,7 @@ describe("schedules", () => {
 });
 
 describe("a new schedule", () => {
-  it("is made of times, rules and the input of its runs; faults stand at their fields", { timeout: 60_000 }, async () => {
+  it("is made of times, rules and the input of its runs; faults stand at their fields", async () => {
     const house = busyHouse();
     house.faults.createSchedule = refusal(Code.InvalidArgument, "INVALID_FIELD", "never fires", {
       "schedule.cron": "never fires: there is no such day",
@@ -61,7 +61,7 @@ describe("a new schedule", () => {
     await user.click(await screen.findByRole("option", { name: "Start beside it", hidden: true }));
     await user.click(screen.getByRole("button", { name: "Create schedule" }));
     expect(await screen.findByText("Never fires: there is no such day")).toBeDefined();
-    expect(await screen.findByText("Is not known")).toBeDefined();
+    expect(await screen.findAllByText("Is not known")).not.toEqual([]);
 
     house.faults = {};
     fireEvent.change(screen.getByRole("combobox", { name: /Times/ }), { target: { value: "0 7 1 * *" } });

@@ -10,7 +10,7 @@ import { renderConsole } from "./render";
 beforeAll(() => import("@/components/forms/schema-form"));
 
 describe("starting", () => {
-  it("draws the form, refuses what is incomplete, and starts one run per form", { timeout: 60_000 }, async () => {
+  it("draws the form, refuses what is incomplete, and starts one run per form", async () => {
     const house = busyHouse();
     const { user, router } = renderConsole(house, "/processes/onboarding");
     await user.type(await screen.findByRole("textbox", { name: /Email/ }), "grace");

@@ -1,5 +1,5 @@
 import { Anchor, Breadcrumbs, Button, Group, Paper, Text, TextInput } from "@mantine/core";
-import { IconFileImport, IconSearch, IconTableOff } from "@tabler/icons-react";
+import { IconFileExport, IconFileImport, IconSearch, IconTableOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import type { ColumnDef } from "@tanstack/react-table";
 import { useState } from "react";
@@ -7,14 +7,17 @@ import { Page } from "@/components/ui/page";
 import { Empty, Failure, Loaded, Loading } from "@/components/ui/states";
 import { DataTable } from "@/components/ui/table";
 import type { Dataset, Record as DataRecord } from "@/gen/services/records/v1/records_pb";
+import type { Run } from "@/gen/services/runs/v1/runs_pb";
+import { useProcesses } from "@/lib/catalogue";
 import { columnsOf } from "@/lib/columns";
 import { problemOf } from "@/lib/errors";
 import { idOf } from "@/lib/names";
 import { formatCount, plural } from "@/lib/number";
 import { useViewer } from "@/lib/viewer";
 import { type RecordsView, useDataset, useRecords } from "./api";
-import { RecordDrawer } from "./record-drawer";
 import { DatasetMenu } from "./dataset-menu";
+import { EXPORT, ExportDialog } from "./export-dialog";
+import { RecordDrawer } from "./record-drawer";
 
 export interface View {
   filter?: string;
@@ -27,9 +30,11 @@ interface DatasetPageProps {
   view: View;
   onView: (view: View) => void;
   onDeleted: () => void;
+  // Told of an export that was started here.
+  onStarted: (run: Run) => void;
 }
 
-export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps) {
+export function DatasetPage({ name, view, onView, onDeleted, onStarted }: DatasetPageProps) {
   const { can } = useViewer();
   const query = useDataset(name);
   return (
@@ -49,10 +54,10 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
         </Breadcrumbs>
       }
       actions={
-        query.data &&
-        can("records.write") && (
+        query.data && (
           <>
-            {can("runs.write") && can("files.write") && (
+            <ExportButton dataset={query.data} filter={view.filter ?? ""} onStarted={onStarted} />
+            {can("records.write") && can("runs.write") && can("files.write") && (
               <Button
                 variant="default"
                 leftSection={<IconFileImport size={16} />}
@@ -61,7 +66,7 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
                 Import file
               </Button>
             )}
-            <DatasetMenu dataset={query.data} onDeleted={onDeleted} />
+            {can("records.write") && <DatasetMenu dataset={query.data} onDeleted={onDeleted} />}
           </>
         )
       }
@@ -71,6 +76,23 @@ export function DatasetPage({ name, view, onView, onDeleted }: DatasetPageProps)
         {(dataset) => <Records key={`${view.filter}\n${view.order}`} dataset={dataset} view={view} onView={onView} />}
       </Loaded>
     </Page>
+  );
+}
+
+// Only where the house has the process, and the viewer may start it.
+function ExportButton({ dataset, filter, onStarted }: { dataset: Dataset; filter: string; onStarted: (run: Run) => void }) {
+  const { can } = useViewer();
+  const { data } = useProcesses();
+  const [opened, setOpened] = useState(false);
+  const known = data?.processes.some(({ name, startable }) => idOf(name) === EXPORT && startable);
+  if (!known || !can("runs.write")) return null;
+  return (
+    <>
+      <Button variant="default" leftSection={<IconFileExport size={16} />} onClick={() => setOpened(true)}>
+        Export
+      </Button>
+      {opened && <ExportDialog dataset={dataset} filter={filter} onClose={() => setOpened(false)} onStarted={onStarted} />}
+    </>
   );
 }
 

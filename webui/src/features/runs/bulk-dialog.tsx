@@ -5,6 +5,7 @@ import { useState } from "react";
 import { Failure } from "@/components/ui/states";
 import { type Run, Run_Command, Run_State, RunsService } from "@/gen/services/runs/v1/runs_pb";
 import { problemOf } from "@/lib/errors";
+import { startKey } from "@/lib/idempotency";
 import { idOf } from "@/lib/names";
 import { formatCount, plural } from "@/lib/number";
 import { useRun } from "./api";
@@ -40,23 +41,20 @@ export function BulkDialog({ filter, onClose, onStarted }: BulkDialogProps) {
   const [reason, setReason] = useState("");
   // What was counted; another command or reason must be counted anew.
   const [counting, setCounting] = useState<string>();
-  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [visit] = useState(() => crypto.randomUUID());
   const start = useMutation(RunsService.method.startRun);
   const faults = start.error ? problemOf(start.error).fields : {};
   const text = filterText(filter);
   const { label, color } = words[command];
-  const send = (dryRun: boolean) =>
+  const send = (dryRun: boolean) => {
+    const input = { command: Run_Command[command], reason: reason.trim(), filter: text, dryRun };
     start.mutate(
-      {
-        process: BULK,
-        input: { command: Run_Command[command], reason: reason.trim(), filter: text, dryRun },
-        idempotencyKey: `${key}-${dryRun ? "count" : "apply"}`,
-      },
+      { process: BULK, input, idempotencyKey: startKey(visit, input) },
       { onSuccess: (run) => (dryRun ? setCounting(run.name) : onStarted(run)) },
     );
+  };
   const forget = () => {
     setCounting(undefined);
-    setKey(crypto.randomUUID());
     start.reset();
   };
   return (

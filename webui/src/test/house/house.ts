@@ -3,7 +3,7 @@ import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import type { Event } from "@/gen/events/v1/event_pb";
 import type { Reject } from "@/gen/services/records/v1/records_pb";
 import { type LoadSchema, type Run, RunsService, type Schedule, type Task } from "@/gen/services/runs/v1/runs_pb";
-import { bulkProcess, importProcess, onboardingProcess } from "../processes";
+import { bulkProcess, exportProcess, importProcess, onboardingProcess } from "../processes";
 import { access } from "./access";
 import { files } from "./files";
 import { identity } from "./identity";
@@ -17,7 +17,7 @@ import { trail } from "./trail";
 // A house that answers like the real one, for one person of one organisation. Tests change what it holds.
 export class FakeHouse {
   permissions = ["*"];
-  processes = [importProcess, onboardingProcess, bulkProcess];
+  processes = [importProcess, exportProcess, onboardingProcess, bulkProcess];
   runs: Run[] = [];
   events = new Map<string, Event[]>();
   tasks: Task[] = [];

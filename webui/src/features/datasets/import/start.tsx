@@ -9,6 +9,7 @@ import { Facts } from "@/components/ui/values";
 import { RecordsService } from "@/gen/services/records/v1/records_pb";
 import { type Run, RunsService } from "@/gen/services/runs/v1/runs_pb";
 import { problemOf } from "@/lib/errors";
+import { startKey } from "@/lib/idempotency";
 import { idOf } from "@/lib/names";
 import { formatCount, plural } from "@/lib/number";
 import { formatInput, type Reading } from "./reading";
@@ -40,7 +41,6 @@ export function StartImport({ source, dataset, reading, onStarted }: StartImport
   const [mode, setMode] = useState<Mode>("UPSERT");
   const [maxRejects, setMaxRejects] = useState<number | string>("");
   const [keep, setKeep] = useState(false);
-  // One visit to this step is one run for each set of values, however often the button is pressed.
   const [visit] = useState(() => crypto.randomUUID());
   const start = useMutation(RunsService.method.startRun, {
     onSuccess: (run) => {
@@ -104,7 +104,7 @@ export function StartImport({ source, dataset, reading, onStarted }: StartImport
             start.mutate({
               process: "recordimport",
               input,
-              idempotencyKey: `${visit}-${mode}-${maxRejects}-${keep ? "keep" : "undo"}`,
+              idempotencyKey: startKey(visit, input),
             })
           }
         >
