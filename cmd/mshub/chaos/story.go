@@ -31,6 +31,7 @@ type story struct {
 	// Of an import.
 	dataset       string
 	rows, rejects int
+	keep          bool // of a cancel: what was written stays
 
 	// Of an onboarding.
 	email    string
@@ -153,9 +154,13 @@ func (s *stage) end(ctx context.Context, st *story) error {
 	}
 }
 
-// command steers a run; that it was too late is no fault.
+// command steers a run; that it was too late is no fault, and an earlier attempt whose answer was lost may be why.
 func (s *stage) command(ctx context.Context, st *story, verb string) (accepted bool, err error) {
-	_, err = s.api.do(ctx, http.MethodPost, "/v1/"+st.run+":"+verb, st.key+"-"+verb, map[string]any{"reason": "chaos"})
+	body := map[string]any{"reason": "chaos"}
+	if st.keep {
+		body["keep"] = true
+	}
+	_, err = s.api.do(ctx, http.MethodPost, "/v1/"+st.run+":"+verb, st.key+"-"+verb, body)
 	if refused(err, "failed_precondition") {
 		return false, nil
 	}
@@ -180,7 +185,7 @@ func (s *stage) tellImport(ctx context.Context, st *story, random *rand.Rand) er
 	if err != nil {
 		return err
 	}
-	mode := []string{"INSERT", "UPSERT"}[random.IntN(2)]
+	mode := []string{"INSERT", "UPSERT", "REPLACE"}[random.IntN(3)]
 	if err := s.start(ctx, st, random, "recordimport", map[string]any{"file": file, "dataset": st.dataset, "mode": mode}); err != nil {
 		return err
 	}
@@ -191,12 +196,20 @@ func (s *stage) tellImport(ctx context.Context, st *story, random *rand.Rand) er
 			return fmt.Errorf("pause: %w", err)
 		}
 		wait(ctx, time.Duration(random.IntN(3000))*time.Millisecond)
+		if !paused {
+			run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.run, "", nil)
+			if err != nil {
+				return err
+			}
+			paused = text(run["state"]) == "PAUSED"
+		}
 		if paused {
 			if _, err := s.command(ctx, st, "resume"); err != nil {
 				return fmt.Errorf("resume: %w", err)
 			}
 		}
 	case importCancel:
+		st.keep = random.IntN(2) == 0
 		wait(ctx, time.Duration(random.IntN(2000))*time.Millisecond)
 		if st.cancelled, err = s.command(ctx, st, "cancel"); err != nil {
 			return fmt.Errorf("cancel: %w", err)
