@@ -85,6 +85,12 @@ func (c *catalogue) get(name string) (entry, error) {
 	return e, nil
 }
 
+// mayAsk is true unless the process is known to have no step that a person decides.
+func (c *catalogue) mayAsk(name string) bool {
+	e, known := c.byName[name]
+	return !known || slices.ContainsFunc(e.Steps, func(s process.Step) bool { return s.Kind == process.Human })
+}
+
 // For adds whether the caller may start it.
 func (e entry) forCaller(caller auth.Caller) *runsv1.Process {
 	out := proto.CloneOf(e.wire)

@@ -4,6 +4,7 @@
 //	config.go     its settings
 //	catalogue.go  the processes, as data handed in by cmd/mshub, with the schemas of their forms
 //	input.go      a start form's JSON -> the process's Input; errors name field paths
+//	launches.go   which runs Temporal has heard of, noted many at once
 //	start.go      a run: its row first, then Temporal
 //	read.go       one run, the list, the journal
 //	fold.go       the journal folded over the steps that the run was started with

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,7 +60,10 @@ type Service struct {
 	logger    *slog.Logger
 	now       func() time.Time
 	// freed names processes in which a slot fell free on this node; losing one costs until the next pass.
-	freed chan string
+	freed    chan string
+	launches *launches
+	// client sends lists to signed links.
+	client *http.Client
 }
 
 var _ runsv1connect.RunsServiceHandler = (*Service)(nil)
@@ -78,7 +82,7 @@ func New(p Parts) (*Service, error) {
 	return &Service{
 		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager,
 		retention: p.Config.Retention, logger: p.Logger, now: p.Now,
-		freed: make(chan string, 64),
+		freed: make(chan string, 64), launches: &launches{db: p.DB, logger: p.Logger}, client: rpc.HTTPClient(),
 	}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	eventsv1 "github.com/microservicehub/mshub/events/v1"
 	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	runcontext "github.com/microservicehub/mshub/internal/temporal"
 	"github.com/microservicehub/mshub/services/runs/store"
@@ -78,14 +79,22 @@ func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*r
 	if key == "" {
 		key = rpc.IdempotencyKey(ctx)
 	}
-	id, err := s.accept(ctx, acceptance{
+	row, seq, err := s.acceptRow(ctx, acceptance{
 		method: "StartRun", process: e, input: input, key: key, title: req.GetTitle(), actor: auth.From(ctx).Actor,
 		businessKey: req.GetKey(), priority: int(req.GetPriority()),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, id)
+	if seq == 0 || row.Queued { // it was there before, or its place in the line is to be said
+		return s.run(ctx, row.ID)
+	}
+	run, err := wholeRun(row, events.RunHead{Seq: seq, State: runsv1.Run_STARTING.String()}, nil)
+	if err != nil {
+		return nil, err
+	}
+	run.Commands = s.commandsOf(ctx, run)
+	return run, nil
 }
 
 // mayRun asks for the process's own permission, beside the method's: to start a run of it as to command one.
@@ -118,13 +127,18 @@ type acceptance struct {
 	also func(tx pgx.Tx, run uuid.UUID, fresh bool) error
 }
 
-// accept commits the run's row with its first event, then launches it. The same key and input give the run that is there.
+// accept is acceptRow for those who need no more than the run's id.
 func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
-	row, err := a.row(ctx)
-	if err != nil {
-		return uuid.Nil, err
+	row, _, err := s.acceptRow(ctx, a)
+	return row.ID, err
+}
+
+// acceptRow commits the run's row with its first event, whose place it returns, then launches it. The same key and input
+// give the run that is there, and no place.
+func (s *Service) acceptRow(ctx context.Context, a acceptance) (row store.Run, seq int64, err error) {
+	if row, err = a.row(ctx); err != nil {
+		return row, 0, err
 	}
-	var seq int64
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		if seq, row, err = a.insert(ctx, tx, row); err != nil || a.also == nil {
 			return err
@@ -132,7 +146,7 @@ func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
 		return a.also(tx, row.ID, seq > 0)
 	})
 	if err != nil {
-		return uuid.Nil, err
+		return store.Run{}, 0, err
 	}
 	if seq > 0 {
 		s.events.Wake(ctx, row.ID, seq)
@@ -147,7 +161,7 @@ func (s *Service) accept(ctx context.Context, a acceptance) (uuid.UUID, error) {
 			s.logger.WarnContext(ctx, "run accepted, Temporal will hear of it later", "run", row.ID, "error", err)
 		}
 	}
-	return row.ID, nil
+	return row, seq, nil
 }
 
 // insert writes the row, the audit and the first event; seq is 0 and the row is the old one if the key was used before.
@@ -157,16 +171,16 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 			return 0, row, err
 		}
 	}
-	inserted, err := queries.InsertRun(ctx, tx, store.InsertRunParams{
+	row.CreatedAt, err = queries.InsertRun(ctx, tx, store.InsertRunParams{
 		ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
 		IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
 		Key: row.Key, Priority: row.Priority, Schedule: row.Schedule, Permissions: row.Permissions, Queued: row.Queued,
 	})
-	if err != nil {
+	if errors.Is(err, pgx.ErrNoRows) {
+		row, err = a.existing(ctx, tx, row)
 		return 0, row, err
 	}
-	if inserted == 0 {
-		row, err = a.existing(ctx, tx, row)
+	if err != nil {
 		return 0, row, err
 	}
 	if a.process.Singleton {
@@ -186,7 +200,8 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 	if a.schedule != "" {
 		after["schedule"] = scheduleName(a.schedule)
 	}
-	if err := audit.Append(ctx, tx, audit.Entry{Action: action(a.method), Target: events.RunName(row.ID), After: after, Reason: a.reason}); err != nil {
+	tail := postgres.Pipeline(tx)
+	if err := audit.Append(ctx, tail, audit.Entry{Action: action(a.method), Target: events.RunName(row.ID), After: after, Reason: a.reason}); err != nil {
 		return 0, row, err
 	}
 	entry := events.Entry{
@@ -196,7 +211,7 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 	if row.Queued {
 		entry.State = runsv1.Run_QUEUED.String()
 	}
-	seq, _, err = events.Append(ctx, tx, entry)
+	seq, _, err = events.Append(ctx, tail, entry)
 	return seq, row, err
 }
 
@@ -288,7 +303,8 @@ func (s *Service) launch(ctx context.Context, row store.Run) error {
 	if err != nil && !errors.As(err, &started) {
 		return err
 	}
-	return s.db.Tx(ctx, row.OrganisationID, func(tx pgx.Tx) error { return queries.SetLaunched(ctx, tx, row.ID) })
+	s.launches.add(row.ID)
+	return nil
 }
 
 // lateness is how long a run may be accepted and not launched before the reconciler launches it.

@@ -14,6 +14,7 @@ import (
 	eventsv1 "github.com/microservicehub/mshub/events/v1"
 	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/runs/store"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
@@ -33,14 +34,23 @@ func callingRun(ctx context.Context) (uuid.UUID, error) {
 // journal runs f, appends the event as the last statement, and wakes the run's viewers after the commit. An event
 // without a kind is left out.
 func (s *Service) journal(ctx context.Context, run uuid.UUID, f func(tx pgx.Tx) (id string, event *eventsv1.Event, err error)) error {
+	return s.journalTail(ctx, run, func(tx, _ pgx.Tx) (string, *eventsv1.Event, error) { return f(tx) })
+}
+
+// journalTail is journal whose f may give what needs no answer to the tail: it travels with the event.
+func (s *Service) journalTail(ctx context.Context, run uuid.UUID, f func(tx, tail pgx.Tx) (id string, event *eventsv1.Event, err error)) error {
 	var seq int64
 	var fresh bool
 	err := s.tx(ctx, func(tx pgx.Tx) error {
-		id, event, err := f(tx)
-		if err != nil || event == nil {
+		tail := postgres.Pipeline(tx)
+		id, event, err := f(tx, tail)
+		if err != nil {
 			return err
 		}
-		seq, fresh, err = events.Append(ctx, tx, events.Entry{
+		if event == nil {
+			return tail.Flush(ctx)
+		}
+		seq, fresh, err = events.Append(ctx, tail, events.Entry{
 			Organisation: auth.From(ctx).Organisation, Run: run, ID: id, Event: event, State: event.GetState(),
 		})
 		return err
@@ -66,8 +76,11 @@ func (s *Service) FinishRun(ctx context.Context, req *runsv1.FinishRunRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &runsv1.FinishRunResponse{}, s.end(ctx, "FinishRun", run, req)
+	return &runsv1.FinishRunResponse{}, s.end(ctx, finishRun, run, req)
 }
+
+// finishRun is the method by which a run ends itself.
+const finishRun = "FinishRun"
 
 // end writes how a run ended: outcome, result, error, withdrawn tasks, audit and event, in one transaction.
 func (s *Service) end(ctx context.Context, method string, run uuid.UUID, end *runsv1.FinishRunRequest) error {
@@ -78,7 +91,7 @@ func (s *Service) end(ctx context.Context, method string, run uuid.UUID, end *ru
 func (s *Service) endIf(ctx context.Context, method string, run uuid.UUID, end *runsv1.FinishRunRequest, condition func(tx pgx.Tx) (bool, error)) error {
 	var closed []store.Task
 	var row store.Run
-	err := s.journal(ctx, run, func(tx pgx.Tx) (string, *eventsv1.Event, error) {
+	err := s.journalTail(ctx, run, func(tx, tail pgx.Tx) (string, *eventsv1.Event, error) {
 		row = store.Run{}
 		if holds, err := condition(tx); err != nil || !holds {
 			return "", nil, err
@@ -92,23 +105,27 @@ func (s *Service) endIf(ctx context.Context, method string, run uuid.UUID, end *
 		if err != nil {
 			return "", nil, err
 		}
-		ended, err := queries.EndRun(ctx, tx, store.EndRunParams{ID: run, Outcome: &state, Result: result, Error: failure})
+		row, err = queries.EndRun(ctx, tx, store.EndRunParams{ID: run, Outcome: &state, Result: result, Error: failure})
 		if errors.Is(err, pgx.ErrNoRows) {
-			_, err := runRow(ctx, tx, run) // ended before: a repeated call; unknown: not_found
+			row, err = runRow(ctx, tx, run) // ended before: a repeated call; unknown: not_found
 			return "", nil, err
 		}
 		if err != nil {
 			return "", nil, err
 		}
-		if err := s.tellEnd(ctx, tx, ended, end); err != nil {
+		if end.GetState() != runsv1.Run_COMPLETED || s.catalogue.mayAsk(row.Process) {
+			if closed, err = queries.WithdrawTasks(ctx, tx, run); err != nil {
+				return "", nil, err
+			}
+		}
+		if err := s.tellEnd(ctx, tail, row, end); err != nil {
 			return "", nil, err
 		}
-		if closed, err = queries.WithdrawTasks(ctx, tx, run); err != nil {
-			return "", nil, err
+		if method != finishRun { // what a run does by itself is in its journal; the audit says what others do to it
+			err = audit.Append(ctx, tail, audit.Entry{
+				Action: action(method), Target: events.RunName(run), After: map[string]any{"state": state}, Reason: end.GetError().GetMessage(),
+			})
 		}
-		err = audit.Append(ctx, tx, audit.Entry{
-			Action: action(method), Target: events.RunName(run), After: map[string]any{"state": state}, Reason: end.GetError().GetMessage(),
-		})
 		kind := outcomes[end.GetState()]
 		return kind, &eventsv1.Event{
 			Kind: kind, State: state, Message: end.GetError().GetMessage(), Reason: end.GetError().GetReason(), Step: end.GetError().GetStep(),

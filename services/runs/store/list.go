@@ -98,3 +98,22 @@ func Inbox(ctx context.Context, tx pgx.Tx, l Listing, actor string, names []stri
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Task])
 }
+
+// PlanBulk keeps the runs of a listing's condition as the batches of a bulk command, the commanding run left out: those
+// that are open, or those that ended without success. It returns how many there are; without keep it only counts.
+func PlanBulk(ctx context.Context, tx pgx.Tx, bulk uuid.UUID, batch int, l Listing, failed, keep bool) (n int64, err error) {
+	state := "r.ended_at IS NULL"
+	if failed {
+		state = "r.ended_at IS NOT NULL AND r.outcome <> 'COMPLETED'"
+	}
+	from := fmt.Sprintf(`FROM runs.run r JOIN events.run_head h ON h.run = r.id
+		WHERE r.organisation_id = mshub.org() AND r.id <> $1 AND %s AND (%s)`, state, l.Where)
+	args := append([]any{planned, bulk, batch}, l.Args...)
+	if !keep {
+		err = tx.QueryRow(ctx, "SELECT count(*) "+from+" AND $2::bigint > 0", args...).Scan(&n)
+		return n, err
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO runs.bulk_item (bulk, batch, target, organisation_id)
+		SELECT $1, 1 + (row_number() OVER (ORDER BY r.id) - 1) / $2::bigint, r.id, r.organisation_id `+from, args...)
+	return tag.RowsAffected(), err
+}

@@ -10,6 +10,26 @@ import (
 	"github.com/google/uuid"
 )
 
+type Bulk struct {
+	Run            uuid.UUID
+	OrganisationID uuid.UUID
+	Command        string
+	Reason         string
+	DryRun         bool
+	Runs           int64
+	Batches        int32
+}
+
+type BulkItem struct {
+	Bulk           uuid.UUID
+	Batch          int32
+	Target         uuid.UUID
+	OrganisationID uuid.UUID
+	State          string
+	Reason         string
+	Message        string
+}
+
 type Run struct {
 	ID             uuid.UUID
 	OrganisationID uuid.UUID

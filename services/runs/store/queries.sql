@@ -1,8 +1,10 @@
--- name: InsertRun :execrows
+-- name: InsertRun :one
+-- No row if the key was used before.
 INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from,
                       key, priority, schedule, permissions, queued)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
+ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING created_at;
 
 -- name: RunByKey :one
 SELECT * FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3;
@@ -16,7 +18,8 @@ SELECT sqlc.embed(r), h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, 
 FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1;
 
 -- name: SetLaunched :exec
-UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = $1 AND launched_at IS NULL;
+-- Of runs that have ended nobody asks any more. As mshub_system.
+UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY(sqlc.arg(runs)::uuid[]) AND launched_at IS NULL AND ended_at IS NULL;
 
 -- name: SetTitle :exec
 UPDATE runs.run SET title = $2 WHERE id = $1;
@@ -312,3 +315,103 @@ VALUES (mshub.org(), sqlc.arg(name), clock_timestamp() + sqlc.arg(spacing)::floa
 ON CONFLICT (organisation_id, name) DO UPDATE
 SET next_at = greatest(r.next_at, clock_timestamp()) + sqlc.arg(spacing)::float8 * interval '1 second'
 RETURNING (greatest(extract(epoch FROM next_at - clock_timestamp()) - sqlc.arg(spacing)::float8 * (1 + sqlc.arg(beyond)::float8), 0) * 1000)::float8 AS wait;
+
+-- name: InsertBulk :execrows
+INSERT INTO runs.bulk (run, organisation_id, command, reason, dry_run, runs, batches) VALUES ($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING;
+
+-- name: SetBulkSize :exec
+UPDATE runs.bulk SET runs = $2, batches = $3 WHERE run = $1;
+
+-- name: GetBulk :one
+SELECT * FROM runs.bulk WHERE run = $1;
+
+-- name: BulkBatch :many
+SELECT * FROM runs.bulk_item WHERE bulk = $1 AND batch = $2 ORDER BY target;
+
+-- name: BeginBulkItems :exec
+UPDATE runs.bulk_item SET state = 'BEGUN' WHERE bulk = $1 AND batch = $2 AND state = 'PLANNED';
+
+-- name: EndBulkItem :exec
+UPDATE runs.bulk_item SET state = $4, reason = $5, message = $6 WHERE bulk = $1 AND batch = $2 AND target = $3;
+
+-- name: CountBulk :one
+SELECT count(*) FILTER (WHERE state = 'DONE') AS done, count(*) FILTER (WHERE state = 'FAILED') AS failed FROM runs.bulk_item WHERE bulk = $1;
+
+-- name: BulkFailures :many
+SELECT target, reason, message FROM runs.bulk_item WHERE bulk = $1 AND state = 'FAILED' ORDER BY batch, target;
+
+-- name: SummariseTasks :many
+SELECT id, title, process, assignee, due_at, created_at FROM runs.task
+WHERE organisation_id = mshub.org() AND state = 'OPEN' ORDER BY due_at NULLS LAST, id LIMIT $1;
+
+-- name: CountOpenTasks :one
+SELECT count(*) FROM runs.task WHERE organisation_id = mshub.org() AND state = 'OPEN';
+
+-- name: SummariseFailures :many
+SELECT id, title, process, actor, ended_at, error FROM runs.run
+WHERE organisation_id = mshub.org() AND outcome IN ('FAILED', 'TIMED_OUT', 'LOST') AND ended_at >= sqlc.arg(since)::timestamptz
+ORDER BY ended_at DESC LIMIT sqlc.arg(most);
+
+-- name: CountFailures :one
+SELECT count(*) FROM runs.run
+WHERE organisation_id = mshub.org() AND outcome IN ('FAILED', 'TIMED_OUT', 'LOST') AND ended_at >= sqlc.arg(since)::timestamptz;
+
+-- name: RunsAbout :many
+-- Runs that concern one of the subjects, the calling one left out.
+SELECT DISTINCT r.id, (r.ended_at IS NOT NULL)::boolean AS ended FROM runs.run_subject s JOIN runs.run r ON r.id = s.run
+WHERE s.organisation_id = mshub.org() AND s.subject = ANY(sqlc.arg(subjects)::text[]) AND r.id <> sqlc.arg(caller)
+ORDER BY r.id;
+
+-- name: BlankRuns :exec
+-- What remains is a tombstone: that there was such a run, when, and how it ended.
+UPDATE runs.run
+SET title = 'erased', input = '{}', input_hash = '', result = NULL, key = NULL,
+    error = CASE WHEN error IS NULL THEN NULL ELSE (error - 'message') || '{"message": "erased"}' END,
+    idempotency_key = CASE WHEN idempotency_key IS NULL THEN NULL ELSE 'erased/' || id END
+WHERE id = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: BlankTasks :execrows
+UPDATE runs.task
+SET title = 'erased', description = '', reason = '', form = NULL, context = NULL, files = '{}'
+WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: BlankVotes :exec
+UPDATE runs.task_vote v SET reason = '' FROM runs.task t WHERE t.id = v.task AND t.run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: CountTasksOf :one
+SELECT count(*) FROM runs.task WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: DropSubjects :exec
+-- A blanked run concerns nobody any more.
+DELETE FROM runs.run_subject WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: RunsBy :many
+-- Ended runs in which the person acted: started them, or decided their tasks.
+SELECT r.id FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL
+UNION
+SELECT t.run FROM runs.task_vote v JOIN runs.task t ON t.id = v.task JOIN runs.run r ON r.id = t.run
+WHERE v.organisation_id = mshub.org() AND v.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL;
+
+-- name: AnonymiseRuns :exec
+UPDATE runs.run SET actor = sqlc.arg(nobody) WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor) AND ended_at IS NOT NULL;
+
+-- name: AnonymiseTasks :exec
+UPDATE runs.task
+SET assignee = CASE WHEN assignee = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE assignee END,
+    claimed_by = CASE WHEN claimed_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE claimed_by END,
+    delegated_by = CASE WHEN delegated_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE delegated_by END,
+    reason = CASE WHEN decided_by = sqlc.arg(actor) THEN '' ELSE reason END,
+    decided_by = CASE WHEN decided_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE decided_by END,
+    excluded = array_replace(excluded, sqlc.arg(actor)::text, sqlc.arg(nobody)::text)
+WHERE run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: AnonymiseVotes :exec
+UPDATE runs.task_vote v SET actor = sqlc.arg(nobody), reason = '' FROM runs.task t
+WHERE t.id = v.task AND v.actor = sqlc.arg(actor) AND t.run = ANY(sqlc.arg(runs)::uuid[]);
+
+-- name: AnonymiseSchedules :exec
+-- A schedule whose maker is gone waits for somebody to answer for it.
+UPDATE runs.schedule
+SET actor = sqlc.arg(nobody), permissions = '{}', paused = true, pause_reason = 'its maker has left; change it to go on',
+    next_at = NULL, buffered_at = NULL, updated_at = sqlc.arg(now)::timestamptz
+WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor);

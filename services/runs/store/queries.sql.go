@@ -92,6 +92,77 @@ func (q *Queries) Admit(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, erro
 	return items, nil
 }
 
+const anonymiseRuns = `-- name: AnonymiseRuns :exec
+UPDATE runs.run SET actor = $1 WHERE organisation_id = mshub.org() AND actor = $2 AND ended_at IS NOT NULL
+`
+
+type AnonymiseRunsParams struct {
+	Nobody string
+	Actor  string
+}
+
+func (q *Queries) AnonymiseRuns(ctx context.Context, db DBTX, arg AnonymiseRunsParams) error {
+	_, err := db.Exec(ctx, anonymiseRuns, arg.Nobody, arg.Actor)
+	return err
+}
+
+const anonymiseSchedules = `-- name: AnonymiseSchedules :exec
+UPDATE runs.schedule
+SET actor = $1, permissions = '{}', paused = true, pause_reason = 'its maker has left; change it to go on',
+    next_at = NULL, buffered_at = NULL, updated_at = $2::timestamptz
+WHERE organisation_id = mshub.org() AND actor = $3
+`
+
+type AnonymiseSchedulesParams struct {
+	Nobody string
+	Now    time.Time
+	Actor  string
+}
+
+// A schedule whose maker is gone waits for somebody to answer for it.
+func (q *Queries) AnonymiseSchedules(ctx context.Context, db DBTX, arg AnonymiseSchedulesParams) error {
+	_, err := db.Exec(ctx, anonymiseSchedules, arg.Nobody, arg.Now, arg.Actor)
+	return err
+}
+
+const anonymiseTasks = `-- name: AnonymiseTasks :exec
+UPDATE runs.task
+SET assignee = CASE WHEN assignee = $1 THEN $2 ELSE assignee END,
+    claimed_by = CASE WHEN claimed_by = $1 THEN $2 ELSE claimed_by END,
+    delegated_by = CASE WHEN delegated_by = $1 THEN $2 ELSE delegated_by END,
+    reason = CASE WHEN decided_by = $1 THEN '' ELSE reason END,
+    decided_by = CASE WHEN decided_by = $1 THEN $2 ELSE decided_by END,
+    excluded = array_replace(excluded, $1::text, $2::text)
+WHERE run = ANY($3::uuid[])
+`
+
+type AnonymiseTasksParams struct {
+	Actor  string
+	Nobody string
+	Runs   []uuid.UUID
+}
+
+func (q *Queries) AnonymiseTasks(ctx context.Context, db DBTX, arg AnonymiseTasksParams) error {
+	_, err := db.Exec(ctx, anonymiseTasks, arg.Actor, arg.Nobody, arg.Runs)
+	return err
+}
+
+const anonymiseVotes = `-- name: AnonymiseVotes :exec
+UPDATE runs.task_vote v SET actor = $1, reason = '' FROM runs.task t
+WHERE t.id = v.task AND v.actor = $2 AND t.run = ANY($3::uuid[])
+`
+
+type AnonymiseVotesParams struct {
+	Nobody string
+	Actor  string
+	Runs   []uuid.UUID
+}
+
+func (q *Queries) AnonymiseVotes(ctx context.Context, db DBTX, arg AnonymiseVotesParams) error {
+	_, err := db.Exec(ctx, anonymiseVotes, arg.Nobody, arg.Actor, arg.Runs)
+	return err
+}
+
 const assign = `-- name: Assign :one
 UPDATE runs.task
 SET assignee = $1, delegated_by = $2, escalated = $3, claimed_by = '', version = version + 1
@@ -152,6 +223,124 @@ func (q *Queries) Assign(ctx context.Context, db DBTX, arg AssignParams) (Task, 
 	return i, err
 }
 
+const beginBulkItems = `-- name: BeginBulkItems :exec
+UPDATE runs.bulk_item SET state = 'BEGUN' WHERE bulk = $1 AND batch = $2 AND state = 'PLANNED'
+`
+
+type BeginBulkItemsParams struct {
+	Bulk  uuid.UUID
+	Batch int32
+}
+
+func (q *Queries) BeginBulkItems(ctx context.Context, db DBTX, arg BeginBulkItemsParams) error {
+	_, err := db.Exec(ctx, beginBulkItems, arg.Bulk, arg.Batch)
+	return err
+}
+
+const blankRuns = `-- name: BlankRuns :exec
+UPDATE runs.run
+SET title = 'erased', input = '{}', input_hash = '', result = NULL, key = NULL,
+    error = CASE WHEN error IS NULL THEN NULL ELSE (error - 'message') || '{"message": "erased"}' END,
+    idempotency_key = CASE WHEN idempotency_key IS NULL THEN NULL ELSE 'erased/' || id END
+WHERE id = ANY($1::uuid[])
+`
+
+// What remains is a tombstone: that there was such a run, when, and how it ended.
+func (q *Queries) BlankRuns(ctx context.Context, db DBTX, runs []uuid.UUID) error {
+	_, err := db.Exec(ctx, blankRuns, runs)
+	return err
+}
+
+const blankTasks = `-- name: BlankTasks :execrows
+UPDATE runs.task
+SET title = 'erased', description = '', reason = '', form = NULL, context = NULL, files = '{}'
+WHERE run = ANY($1::uuid[])
+`
+
+func (q *Queries) BlankTasks(ctx context.Context, db DBTX, runs []uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, blankTasks, runs)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const blankVotes = `-- name: BlankVotes :exec
+UPDATE runs.task_vote v SET reason = '' FROM runs.task t WHERE t.id = v.task AND t.run = ANY($1::uuid[])
+`
+
+func (q *Queries) BlankVotes(ctx context.Context, db DBTX, runs []uuid.UUID) error {
+	_, err := db.Exec(ctx, blankVotes, runs)
+	return err
+}
+
+const bulkBatch = `-- name: BulkBatch :many
+SELECT bulk, batch, target, organisation_id, state, reason, message FROM runs.bulk_item WHERE bulk = $1 AND batch = $2 ORDER BY target
+`
+
+type BulkBatchParams struct {
+	Bulk  uuid.UUID
+	Batch int32
+}
+
+func (q *Queries) BulkBatch(ctx context.Context, db DBTX, arg BulkBatchParams) ([]BulkItem, error) {
+	rows, err := db.Query(ctx, bulkBatch, arg.Bulk, arg.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BulkItem
+	for rows.Next() {
+		var i BulkItem
+		if err := rows.Scan(
+			&i.Bulk,
+			&i.Batch,
+			&i.Target,
+			&i.OrganisationID,
+			&i.State,
+			&i.Reason,
+			&i.Message,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const bulkFailures = `-- name: BulkFailures :many
+SELECT target, reason, message FROM runs.bulk_item WHERE bulk = $1 AND state = 'FAILED' ORDER BY batch, target
+`
+
+type BulkFailuresRow struct {
+	Target  uuid.UUID
+	Reason  string
+	Message string
+}
+
+func (q *Queries) BulkFailures(ctx context.Context, db DBTX, bulk uuid.UUID) ([]BulkFailuresRow, error) {
+	rows, err := db.Query(ctx, bulkFailures, bulk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BulkFailuresRow
+	for rows.Next() {
+		var i BulkFailuresRow
+		if err := rows.Scan(&i.Target, &i.Reason, &i.Message); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const closeTask = `-- name: CloseTask :one
 UPDATE runs.task
 SET state = CASE WHEN state = 'OPEN' THEN $1 ELSE state END,
@@ -208,6 +397,34 @@ func (q *Queries) CloseTask(ctx context.Context, db DBTX, arg CloseTaskParams) (
 	return i, err
 }
 
+const countBulk = `-- name: CountBulk :one
+SELECT count(*) FILTER (WHERE state = 'DONE') AS done, count(*) FILTER (WHERE state = 'FAILED') AS failed FROM runs.bulk_item WHERE bulk = $1
+`
+
+type CountBulkRow struct {
+	Done   int64
+	Failed int64
+}
+
+func (q *Queries) CountBulk(ctx context.Context, db DBTX, bulk uuid.UUID) (CountBulkRow, error) {
+	row := db.QueryRow(ctx, countBulk, bulk)
+	var i CountBulkRow
+	err := row.Scan(&i.Done, &i.Failed)
+	return i, err
+}
+
+const countFailures = `-- name: CountFailures :one
+SELECT count(*) FROM runs.run
+WHERE organisation_id = mshub.org() AND outcome IN ('FAILED', 'TIMED_OUT', 'LOST') AND ended_at >= $1::timestamptz
+`
+
+func (q *Queries) CountFailures(ctx context.Context, db DBTX, since time.Time) (int64, error) {
+	row := db.QueryRow(ctx, countFailures, since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countOpen = `-- name: CountOpen :many
 SELECT h.state, count(*) AS runs FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.ended_at IS NULL GROUP BY h.state
 `
@@ -236,6 +453,28 @@ func (q *Queries) CountOpen(ctx context.Context, db DBTX) ([]CountOpenRow, error
 		return nil, err
 	}
 	return items, nil
+}
+
+const countOpenTasks = `-- name: CountOpenTasks :one
+SELECT count(*) FROM runs.task WHERE organisation_id = mshub.org() AND state = 'OPEN'
+`
+
+func (q *Queries) CountOpenTasks(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countOpenTasks)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countTasksOf = `-- name: CountTasksOf :one
+SELECT count(*) FROM runs.task WHERE run = ANY($1::uuid[])
+`
+
+func (q *Queries) CountTasksOf(ctx context.Context, db DBTX, runs []uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, countTasksOf, runs)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const decideTask = `-- name: DecideTask :one
@@ -331,6 +570,16 @@ func (q *Queries) DropOwnSchedules(ctx context.Context, db DBTX, kept []string) 
 	return err
 }
 
+const dropSubjects = `-- name: DropSubjects :exec
+DELETE FROM runs.run_subject WHERE run = ANY($1::uuid[])
+`
+
+// A blanked run concerns nobody any more.
+func (q *Queries) DropSubjects(ctx context.Context, db DBTX, runs []uuid.UUID) error {
+	_, err := db.Exec(ctx, dropSubjects, runs)
+	return err
+}
+
 const dueSchedules = `-- name: DueSchedules :many
 SELECT organisation_id, id FROM runs.schedule
 WHERE next_at <= $1::timestamptz OR buffered_at IS NOT NULL
@@ -366,6 +615,31 @@ func (q *Queries) DueSchedules(ctx context.Context, db DBTX, arg DueSchedulesPar
 		return nil, err
 	}
 	return items, nil
+}
+
+const endBulkItem = `-- name: EndBulkItem :exec
+UPDATE runs.bulk_item SET state = $4, reason = $5, message = $6 WHERE bulk = $1 AND batch = $2 AND target = $3
+`
+
+type EndBulkItemParams struct {
+	Bulk    uuid.UUID
+	Batch   int32
+	Target  uuid.UUID
+	State   string
+	Reason  string
+	Message string
+}
+
+func (q *Queries) EndBulkItem(ctx context.Context, db DBTX, arg EndBulkItemParams) error {
+	_, err := db.Exec(ctx, endBulkItem,
+		arg.Bulk,
+		arg.Batch,
+		arg.Target,
+		arg.State,
+		arg.Reason,
+		arg.Message,
+	)
+	return err
 }
 
 const endRun = `-- name: EndRun :one
@@ -446,6 +720,25 @@ func (q *Queries) Forgettable(ctx context.Context, db DBTX, arg ForgettableParam
 		return nil, err
 	}
 	return items, nil
+}
+
+const getBulk = `-- name: GetBulk :one
+SELECT run, organisation_id, command, reason, dry_run, runs, batches FROM runs.bulk WHERE run = $1
+`
+
+func (q *Queries) GetBulk(ctx context.Context, db DBTX, run uuid.UUID) (Bulk, error) {
+	row := db.QueryRow(ctx, getBulk, run)
+	var i Bulk
+	err := row.Scan(
+		&i.Run,
+		&i.OrganisationID,
+		&i.Command,
+		&i.Reason,
+		&i.DryRun,
+		&i.Runs,
+		&i.Batches,
+	)
+	return i, err
 }
 
 const getRun = `-- name: GetRun :one
@@ -627,11 +920,38 @@ func (q *Queries) Held(ctx context.Context, db DBTX, process string) (int64, err
 	return count, err
 }
 
-const insertRun = `-- name: InsertRun :execrows
+const insertBulk = `-- name: InsertBulk :execrows
+INSERT INTO runs.bulk (run, organisation_id, command, reason, dry_run, runs, batches) VALUES ($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING
+`
+
+type InsertBulkParams struct {
+	Run            uuid.UUID
+	OrganisationID uuid.UUID
+	Command        string
+	Reason         string
+	DryRun         bool
+}
+
+func (q *Queries) InsertBulk(ctx context.Context, db DBTX, arg InsertBulkParams) (int64, error) {
+	result, err := db.Exec(ctx, insertBulk,
+		arg.Run,
+		arg.OrganisationID,
+		arg.Command,
+		arg.Reason,
+		arg.DryRun,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const insertRun = `-- name: InsertRun :one
 INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from,
                       key, priority, schedule, permissions, queued)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING created_at
 `
 
 type InsertRunParams struct {
@@ -652,8 +972,9 @@ type InsertRunParams struct {
 	Queued         bool
 }
 
-func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (int64, error) {
-	result, err := db.Exec(ctx, insertRun,
+// No row if the key was used before.
+func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (time.Time, error) {
+	row := db.QueryRow(ctx, insertRun,
 		arg.ID,
 		arg.OrganisationID,
 		arg.Process,
@@ -670,10 +991,9 @@ func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (
 		arg.Permissions,
 		arg.Queued,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
 }
 
 const insertSchedule = `-- name: InsertSchedule :execrows
@@ -1491,6 +1811,86 @@ func (q *Queries) RunByKey(ctx context.Context, db DBTX, arg RunByKeyParams) (Ru
 	return i, err
 }
 
+const runsAbout = `-- name: RunsAbout :many
+SELECT DISTINCT r.id, (r.ended_at IS NOT NULL)::boolean AS ended FROM runs.run_subject s JOIN runs.run r ON r.id = s.run
+WHERE s.organisation_id = mshub.org() AND s.subject = ANY($1::text[]) AND r.id <> $2
+ORDER BY r.id
+`
+
+type RunsAboutParams struct {
+	Subjects []string
+	Caller   uuid.UUID
+}
+
+type RunsAboutRow struct {
+	ID    uuid.UUID
+	Ended bool
+}
+
+// Runs that concern one of the subjects, the calling one left out.
+func (q *Queries) RunsAbout(ctx context.Context, db DBTX, arg RunsAboutParams) ([]RunsAboutRow, error) {
+	rows, err := db.Query(ctx, runsAbout, arg.Subjects, arg.Caller)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RunsAboutRow
+	for rows.Next() {
+		var i RunsAboutRow
+		if err := rows.Scan(&i.ID, &i.Ended); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const runsBy = `-- name: RunsBy :many
+SELECT r.id FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.actor = $1 AND r.ended_at IS NOT NULL
+UNION
+SELECT t.run FROM runs.task_vote v JOIN runs.task t ON t.id = v.task JOIN runs.run r ON r.id = t.run
+WHERE v.organisation_id = mshub.org() AND v.actor = $1 AND r.ended_at IS NOT NULL
+`
+
+// Ended runs in which the person acted: started them, or decided their tasks.
+func (q *Queries) RunsBy(ctx context.Context, db DBTX, actor string) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, runsBy, actor)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const setBulkSize = `-- name: SetBulkSize :exec
+UPDATE runs.bulk SET runs = $2, batches = $3 WHERE run = $1
+`
+
+type SetBulkSizeParams struct {
+	Run     uuid.UUID
+	Runs    int64
+	Batches int32
+}
+
+func (q *Queries) SetBulkSize(ctx context.Context, db DBTX, arg SetBulkSizeParams) error {
+	_, err := db.Exec(ctx, setBulkSize, arg.Run, arg.Runs, arg.Batches)
+	return err
+}
+
 const setChecked = `-- name: SetChecked :exec
 UPDATE runs.run SET checked_at = clock_timestamp() WHERE id = $1
 `
@@ -1550,11 +1950,12 @@ func (q *Queries) SetClaim(ctx context.Context, db DBTX, arg SetClaimParams) (Ta
 }
 
 const setLaunched = `-- name: SetLaunched :exec
-UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = $1 AND launched_at IS NULL
+UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY($1::uuid[]) AND launched_at IS NULL AND ended_at IS NULL
 `
 
-func (q *Queries) SetLaunched(ctx context.Context, db DBTX, id uuid.UUID) error {
-	_, err := db.Exec(ctx, setLaunched, id)
+// Of runs that have ended nobody asks any more. As mshub_system.
+func (q *Queries) SetLaunched(ctx context.Context, db DBTX, runs []uuid.UUID) error {
+	_, err := db.Exec(ctx, setLaunched, runs)
 	return err
 }
 
@@ -1662,6 +2063,94 @@ func (q *Queries) Silent(ctx context.Context, db DBTX, arg SilentParams) ([]Sile
 	for rows.Next() {
 		var i SilentRow
 		if err := rows.Scan(&i.ID, &i.OrganisationID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const summariseFailures = `-- name: SummariseFailures :many
+SELECT id, title, process, actor, ended_at, error FROM runs.run
+WHERE organisation_id = mshub.org() AND outcome IN ('FAILED', 'TIMED_OUT', 'LOST') AND ended_at >= $1::timestamptz
+ORDER BY ended_at DESC LIMIT $2
+`
+
+type SummariseFailuresParams struct {
+	Since time.Time
+	Most  int32
+}
+
+type SummariseFailuresRow struct {
+	ID      uuid.UUID
+	Title   string
+	Process string
+	Actor   string
+	EndedAt *time.Time
+	Error   []byte
+}
+
+func (q *Queries) SummariseFailures(ctx context.Context, db DBTX, arg SummariseFailuresParams) ([]SummariseFailuresRow, error) {
+	rows, err := db.Query(ctx, summariseFailures, arg.Since, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SummariseFailuresRow
+	for rows.Next() {
+		var i SummariseFailuresRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Title,
+			&i.Process,
+			&i.Actor,
+			&i.EndedAt,
+			&i.Error,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const summariseTasks = `-- name: SummariseTasks :many
+SELECT id, title, process, assignee, due_at, created_at FROM runs.task
+WHERE organisation_id = mshub.org() AND state = 'OPEN' ORDER BY due_at NULLS LAST, id LIMIT $1
+`
+
+type SummariseTasksRow struct {
+	ID        uuid.UUID
+	Title     string
+	Process   string
+	Assignee  string
+	DueAt     *time.Time
+	CreatedAt time.Time
+}
+
+func (q *Queries) SummariseTasks(ctx context.Context, db DBTX, limit int32) ([]SummariseTasksRow, error) {
+	rows, err := db.Query(ctx, summariseTasks, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SummariseTasksRow
+	for rows.Next() {
+		var i SummariseTasksRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Title,
+			&i.Process,
+			&i.Assignee,
+			&i.DueAt,
+			&i.CreatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
