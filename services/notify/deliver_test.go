@@ -128,9 +128,13 @@ func TestDeliveryFaults(t *testing.T) {
 		fault  string
 		status int32
 	}{
-		"hangs":                              {answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, fault: "no whole answer within 1s"},
-		"200 after the time-out":             {answer: late, fault: "no whole answer within 1s"},
-		"200 at once, its body after it":     {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); _ = http.NewResponseController(w).Flush(); late(w, r) }, fault: "no whole answer within 1s", status: 200},
+		"hangs":                  {answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, fault: "no whole answer within 1s"},
+		"200 after the time-out": {answer: late, fault: "no whole answer within 1s"},
+		"200 at once, its body after it": {answer: func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(200)
+			_ = http.NewResponseController(w).Flush()
+			late(w, r)
+		}, fault: "no whole answer within 1s", status: 200},
 		"redirects to a private address":     {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/?s3cret", 307) }, fault: "redirect to " + inside.URL + "; redirects are not followed", status: 307},
 		"redirects nowhere":                  {answer: status(http.StatusFound), fault: "redirect to another address", status: 302},
 		"refuses":                            {answer: status(http.StatusUnauthorized), fault: "401 Unauthorized", status: 401},

@@ -355,16 +355,25 @@ func TestWebhooksOfOthers(t *testing.T) {
 	name := made.GetWebhook().GetName()
 	calls := func(c notifyv1connect.WebhookServiceClient) map[string]func() error {
 		return map[string]func() error{
-			"Get":            func() error { _, err := c.GetWebhook(ctx, &notifyv1.GetWebhookRequest{Name: name}); return err },
-			"ListDeliveries": func() error { _, err := c.ListDeliveries(ctx, &notifyv1.ListDeliveriesRequest{Parent: name}); return err },
+			"Get": func() error { _, err := c.GetWebhook(ctx, &notifyv1.GetWebhookRequest{Name: name}); return err },
+			"ListDeliveries": func() error {
+				_, err := c.ListDeliveries(ctx, &notifyv1.ListDeliveriesRequest{Parent: name})
+				return err
+			},
 			"Update": func() error {
 				_, err := c.UpdateWebhook(ctx, &notifyv1.UpdateWebhookRequest{Webhook: &notifyv1.Webhook{Name: name, Title: "Mine"}})
 				return err
 			},
-			"Delete":    func() error { _, err := c.DeleteWebhook(ctx, &notifyv1.DeleteWebhookRequest{Name: name}); return err },
-			"Rotate":    func() error { _, err := c.RotateWebhookSecret(ctx, &notifyv1.RotateWebhookSecretRequest{Name: name}); return err },
-			"Test":      func() error { _, err := c.TestWebhook(ctx, &notifyv1.TestWebhookRequest{Name: name}); return err },
-			"Redeliver": func() error { _, err := c.RedeliverDelivery(ctx, &notifyv1.RedeliverDeliveryRequest{Name: delivery}); return err },
+			"Delete": func() error { _, err := c.DeleteWebhook(ctx, &notifyv1.DeleteWebhookRequest{Name: name}); return err },
+			"Rotate": func() error {
+				_, err := c.RotateWebhookSecret(ctx, &notifyv1.RotateWebhookSecretRequest{Name: name})
+				return err
+			},
+			"Test": func() error { _, err := c.TestWebhook(ctx, &notifyv1.TestWebhookRequest{Name: name}); return err },
+			"Redeliver": func() error {
+				_, err := c.RedeliverDelivery(ctx, &notifyv1.RedeliverDeliveryRequest{Name: delivery})
+				return err
+			},
 		}
 	}
 	for method, call := range calls(h.as(admin(uuid.New()))) {
