@@ -122,11 +122,11 @@ func (s *Service) chunk(ctx context.Context, caller auth.Caller, row store.Impor
 		return shelf, chunk, err
 	}
 	shelf.Dataset = row.ShelfID
-	l, err := s.layoutOf(ctx, caller, shelf.Schema, row)
+	l, err := s.layoutOf(ctx, shelf.Schema, row)
 	if err != nil {
 		return shelf, chunk, err
 	}
-	text, err := s.scratch.NewRangeReader(ctx, scratchKey(caller), part.Start, part.Length, nil)
+	text, err := s.scratch.NewRangeReader(ctx, scratchOf(row), part.Start, part.Length, nil)
 	if blob.Missing(err) {
 		return shelf, chunk, rpc.Precondition("SCRATCH_GONE", "the import's working copy of the file is gone; start a new run")
 	}
@@ -143,12 +143,12 @@ func (s *Service) chunk(ctx context.Context, caller auth.Caller, row store.Impor
 }
 
 // layoutOf an import that is planned.
-func (s *Service) layoutOf(ctx context.Context, caller auth.Caller, sc *schema.Schema, row store.Import) (*layout, error) {
+func (s *Service) layoutOf(ctx context.Context, sc *schema.Schema, row store.Import) (*layout, error) {
 	format := &recordsv1.Format{}
 	if err := protojson.Unmarshal(row.Format, format); err != nil {
 		return nil, err
 	}
-	lookups, err := s.lookups(ctx, caller, format)
+	lookups, err := s.lookups(ctx, row, format)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-
-	"github.com/microservicehub/mshub/internal/auth"
 )
 
 // A key that stands twice in a file is the first row's; every later row is a reject that names the first line, in both
@@ -65,12 +63,12 @@ func (k *keyHashes) repeated() map[uint64]bool {
 type duplicate struct{ row, firstLine int64 }
 
 // findDuplicates notes in the plan which rows have a key that stands further up.
-func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *plan, hashes *keyHashes, l *layout) error {
+func (s *Service) findDuplicates(ctx context.Context, scratch string, p *plan, hashes *keyHashes, l *layout) error {
 	parts := hashes.parts
 	for part := range parts {
 		if part > 0 {
 			hashes = &keyHashes{parts: parts, part: part, most: 2 * hashesAtOnce}
-			err := s.keys(ctx, caller, p, l, func(_ int, _ duplicate, id uuid.UUID) { hashes.add(id) })
+			err := s.keys(ctx, scratch, p, l, func(_ int, _ duplicate, id uuid.UUID) { hashes.add(id) })
 			if err != nil {
 				return err
 			}
@@ -83,7 +81,7 @@ func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *pla
 			continue
 		}
 		firsts := map[uuid.UUID]int64{}
-		err := s.keys(ctx, caller, p, l, func(chunk int, at duplicate, id uuid.UUID) {
+		err := s.keys(ctx, scratch, p, l, func(chunk int, at duplicate, id uuid.UUID) {
 			if !again[keyHash(id)] {
 				return
 			}
@@ -101,9 +99,9 @@ func (s *Service) findDuplicates(ctx context.Context, caller auth.Caller, p *pla
 }
 
 // keys reads the scratch blob once more and gives each row's key with its place: chunk, row, line.
-func (s *Service) keys(ctx context.Context, caller auth.Caller, p *plan, l *layout, f func(chunk int, at duplicate, id uuid.UUID)) error {
+func (s *Service) keys(ctx context.Context, scratch string, p *plan, l *layout, f func(chunk int, at duplicate, id uuid.UUID)) error {
 	for i, c := range p.chunks {
-		part, err := s.scratch.NewRangeReader(ctx, scratchKey(caller), c.start, c.length, nil)
+		part, err := s.scratch.NewRangeReader(ctx, scratch, c.start, c.length, nil)
 		if err != nil {
 			return err
 		}

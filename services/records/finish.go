@@ -43,7 +43,7 @@ func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRe
 		Deleted: counts.Deleted + row.Deleted, RejectsSize: row.RejectsSize, RejectsSha256: row.RejectsSha256,
 	}
 	if row.State == stateFinished {
-		return out, s.release(ctx, caller)
+		return out, s.release(ctx, row)
 	}
 	if counts.Rejected > 0 && in.GetRejectsUrl() != "" {
 		if out.RejectsSize, out.RejectsSha256, err = s.sendRejects(ctx, caller, in.GetRejectsUrl()); err != nil {
@@ -58,7 +58,7 @@ func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRe
 	if err != nil {
 		return nil, err
 	}
-	return out, s.release(ctx, caller)
+	return out, s.release(ctx, row)
 }
 
 // end closes a planned import; one that is not planned any more is left as it is.
@@ -129,9 +129,9 @@ func (s *Service) openImport(ctx context.Context) (auth.Caller, store.Import, er
 }
 
 // release frees what only an open import needs. The ledger and the rejected rows stay until housekeeping.
-func (s *Service) release(ctx context.Context, caller auth.Caller) error {
-	s.forgetLookups(caller.Run)
-	return errors.Join(s.scratch.Remove(ctx, scratchKey(caller)), s.scratch.Remove(ctx, lookupKey(caller)))
+func (s *Service) release(ctx context.Context, row store.Import) error {
+	s.forgetLookups(row.ID)
+	return s.drop(ctx, scratchOf(row))
 }
 
 // sendRejects writes the rejects file to a signed link. Its size must be known before the first byte is sent, so it is

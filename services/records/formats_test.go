@@ -164,7 +164,7 @@ func TestImportTransforms(t *testing.T) {
 		}
 		want := [][]string{
 			{"3", "people", "-", "is empty, but the column is required"},
-			{"4", "country", "ita", "is not found by the lookup"}, {"4", "people", "2.8", `is not a whole number with "," before the fraction with "." between groups of three digits`},
+			{"4", "country", "ita", "is not found by the lookup"}, {"4", "people", "2.8", `is not a whole number with "." between groups of three digits`},
 			{"4", "founded", "21.4.753", "is not a date as DD.MM.YYYY"},
 		}
 		if diff := cmp.Diff(want, out.rejects); diff != "" || out.GetInserted() != 1 {

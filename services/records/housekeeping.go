@@ -122,7 +122,7 @@ func (s *Service) forgetUndo(ctx context.Context, organisation, imported uuid.UU
 }
 
 func (s *Service) forgetImport(ctx context.Context, i store.OldImportsRow) error {
-	if err := s.scratch.RemoveAll(ctx, i.OrganisationID.String()+"/"+i.ID.String()); err != nil {
+	if err := s.scratch.RemoveAll(ctx, scratchPrefix(i.OrganisationID, i.ID)); err != nil {
 		return err
 	}
 	if err := s.documents.ForgetImport(ctx, i.OrganisationID, i.ID); err != nil {

@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/internal/auth"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
@@ -50,6 +51,24 @@ func (r *room) people() string {
 		all = append(all, fmt.Sprintf("%s=%v", data["name"].GetStringValue(), data["people"].GetNumberValue()))
 	}
 	return strings.Join(all, " ")
+}
+
+// documentsLeft counts what is in PostgreSQL's table; -1 if documents are elsewhere.
+func (r *room) documentsLeft(t *testing.T) int {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	var n int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM records.document").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // left lists blobs in the scratch space.

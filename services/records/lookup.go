@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/services/records/schema"
 	"github.com/microservicehub/mshub/services/records/store"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
@@ -120,10 +119,11 @@ func hasLookups(f *recordsv1.Format) bool {
 	return false
 }
 
-func lookupKey(caller auth.Caller) string { return scratchKey(caller) + ".lookups" }
+// lookupsBeside is what the key of an import's lookups ends with.
+const lookupsBeside = ".lookups"
 
 // keepLookups writes them beside the scratch blob.
-func (s *Service) keepLookups(ctx context.Context, caller auth.Caller, all []schema.Lookup) error {
+func (s *Service) keepLookups(ctx context.Context, scratch string, all []schema.Lookup) error {
 	kept := make([]map[string]json.RawMessage, len(all))
 	for i, l := range all {
 		kept[i] = make(map[string]json.RawMessage, len(l.Values))
@@ -135,21 +135,21 @@ func (s *Service) keepLookups(ctx context.Context, caller auth.Caller, all []sch
 	if err != nil {
 		return err
 	}
-	return s.scratch.WriteAll(ctx, lookupKey(caller), text, nil)
+	return s.scratch.WriteAll(ctx, scratch+lookupsBeside, text, nil)
 }
 
 // lookups of a planned import.
-func (s *Service) lookups(ctx context.Context, caller auth.Caller, f *recordsv1.Format) ([]schema.Lookup, error) {
+func (s *Service) lookups(ctx context.Context, row store.Import, f *recordsv1.Format) ([]schema.Lookup, error) {
 	if !hasLookups(f) {
 		return nil, nil
 	}
 	s.mu.Lock()
-	all, ok := s.remembered[caller.Run]
+	all, ok := s.remembered[row.ID]
 	s.mu.Unlock()
 	if ok {
 		return all, nil
 	}
-	text, err := s.scratch.ReadAll(ctx, lookupKey(caller))
+	text, err := s.scratch.ReadAll(ctx, scratchOf(row)+lookupsBeside)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (s *Service) lookups(ctx context.Context, caller auth.Caller, f *recordsv1.
 	if len(s.remembered) >= lookupsKept {
 		clear(s.remembered)
 	}
-	s.remembered[caller.Run] = all
+	s.remembered[row.ID] = all
 	return all, nil
 }
 

@@ -2,6 +2,7 @@ package records
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -51,16 +52,18 @@ func (s *Service) PlanImport(ctx context.Context, in *recordsv1.PlanImportReques
 	} else {
 		p, err = s.scan(ctx, caller, j)
 	}
-	if err != nil {
-		if left := s.release(context.WithoutCancel(ctx), caller); left != nil {
+	if err == nil {
+		err = s.keep(ctx, caller, j, p)
+	}
+	var planned store.Import
+	if err == nil {
+		planned, err = s.imported(ctx, caller)
+	}
+	if err != nil || planned.Scratch != j.scratch {
+		if left := s.drop(context.WithoutCancel(ctx), j.scratch); left != nil {
 			s.logger.WarnContext(ctx, "the working copy of an import that was not planned is left to housekeeping", "error", left)
 		}
-		return nil, err
 	}
-	if err := s.keep(ctx, caller, j, p); err != nil {
-		return nil, err
-	}
-	planned, err := s.imported(ctx, caller)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +76,7 @@ type job struct {
 	dataset store.Dataset
 	shelf   store.Shelf // where its rows go
 	mode    recordsv1.ImportMode
+	scratch string // where the text lies
 	// rejectsOf is the import whose rejects are read in place of a source.
 	rejectsOf *store.Import
 }
@@ -81,7 +85,7 @@ func (j *job) keysOnly() bool { return j.mode == recordsv1.ImportMode_DELETE }
 
 // job checks the request.
 func (s *Service) job(ctx context.Context, caller auth.Caller, in *recordsv1.PlanImportRequest) (*job, error) {
-	j := &job{in: in, mode: in.GetMode()}
+	j := &job{in: in, mode: in.GetMode(), scratch: scratchPrefix(caller.Organisation, caller.Run) + "." + uuid.NewString()}
 	if j.mode == recordsv1.ImportMode_IMPORT_MODE_UNSPECIFIED {
 		j.mode = recordsv1.ImportMode_UPSERT
 	}
@@ -148,7 +152,7 @@ func (s *Service) keep(ctx context.Context, caller auth.Caller, j *job, p *plan)
 	}
 	params := store.InsertImportParams{
 		ID: caller.Run, DatasetID: j.dataset.ID, ShelfID: j.shelf.Dataset, Mode: j.mode.String(), Format: format, Header: p.header,
-		Fresh: fresh, Undo: !fresh, MaxRejects: j.in.GetMaxRejects(), SourceName: p.source.name, SourceSize: p.source.size, SourceTag: p.source.tag,
+		Fresh: fresh, Undo: !fresh, MaxRejects: j.in.GetMaxRejects(), SourceName: p.source.name, SourceSize: p.source.size, SourceTag: p.source.tag, Scratch: j.scratch,
 		Chunks: int32(len(p.chunks)), Rows: p.rows, Now: s.now(),
 	}
 	if j.rejectsOf != nil {
@@ -222,9 +226,19 @@ func planOf(row store.Import) (*recordsv1.PlanImportResponse, error) {
 	return out, protojson.Unmarshal(row.Format, out.GetFormat())
 }
 
-// scratchKey is where the source's text lies while the import is under way.
-func scratchKey(caller auth.Caller) string {
-	return caller.Organisation.String() + "/" + caller.Run.String()
+// scratchPrefix is how the keys of an import's blobs begin.
+func scratchPrefix(organisation, run uuid.UUID) string {
+	return organisation.String() + "/" + run.String()
+}
+
+// scratchOf is where an import's text lies while it is under way.
+func scratchOf(row store.Import) string {
+	return cmp.Or(row.Scratch, scratchPrefix(row.OrganisationID, row.ID))
+}
+
+// drop frees what lies at a scratch key and beside it.
+func (s *Service) drop(ctx context.Context, scratch string) error {
+	return errors.Join(s.scratch.Remove(ctx, scratch), s.scratch.Remove(ctx, scratch+lookupsBeside))
 }
 
 // runOf reads "runs/ID".

@@ -223,7 +223,7 @@ func (s *Service) scanRejects(ctx context.Context, caller auth.Caller, j *job) (
 		return nil, err
 	}
 	if hasLookups(format) {
-		if err := s.keepLookups(ctx, caller, lookups); err != nil {
+		if err := s.keepLookups(ctx, j.scratch, lookups); err != nil {
 			return nil, err
 		}
 	}
@@ -235,7 +235,7 @@ func (s *Service) scanRejects(ctx context.Context, caller auth.Caller, j *job) (
 	p := &plan{format: format, header: j.rejectsOf.Header, source: source{name: j.in.GetRejectsOf()}}
 	writing, cancel := context.WithCancel(ctx)
 	defer cancel() // before Close this leaves no blob
-	w, err := s.scratch.NewWriter(writing, scratchKey(caller), &gcblob.WriterOptions{ContentType: "text/csv"})
+	w, err := s.scratch.NewWriter(writing, j.scratch, &gcblob.WriterOptions{ContentType: "text/csv"})
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (s *Service) scanRejects(ctx context.Context, caller auth.Caller, j *job) (
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return p, s.findDuplicates(ctx, caller, p, hashes, l)
+	return p, s.findDuplicates(ctx, j.scratch, p, hashes, l)
 }
 
 // openRejects writes the rows that were not replayed.

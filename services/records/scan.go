@@ -61,7 +61,7 @@ func (s *Service) scan(ctx context.Context, caller auth.Caller, j *job) (*plan, 
 		return nil, err
 	}
 	if hasLookups(j.in.GetFormat()) {
-		if err := s.keepLookups(ctx, caller, lookups); err != nil {
+		if err := s.keepLookups(ctx, j.scratch, lookups); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Service) scan(ctx context.Context, caller auth.Caller, j *job) (*plan, 
 	defer text.Close()
 	writing, cancel := context.WithCancel(ctx)
 	defer cancel() // before Close this leaves no blob
-	w, err := s.scratch.NewWriter(writing, scratchKey(caller), &gcblob.WriterOptions{ContentType: "text/plain; charset=utf-8"})
+	w, err := s.scratch.NewWriter(writing, j.scratch, &gcblob.WriterOptions{ContentType: "text/plain; charset=utf-8"})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Service) scan(ctx context.Context, caller auth.Caller, j *job) (*plan, 
 	}
 	plan.source = source
 	plan.format.Encoding = cmp.Or(text.Encoding(), rowfile.UTF8)
-	return plan, s.findDuplicates(ctx, caller, plan, hashes, l)
+	return plan, s.findDuplicates(ctx, j.scratch, plan, hashes, l)
 }
 
 // read scans the whole text, which goes to w as it is read: format, header, chunks, key hashes.

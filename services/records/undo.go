@@ -26,7 +26,7 @@ func (s *Service) AbortImport(ctx context.Context, in *recordsv1.AbortImportRequ
 	row, err := s.imported(ctx, caller)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return out, s.release(ctx, caller)
+		return out, s.scratch.RemoveAll(ctx, scratchPrefix(caller.Organisation, caller.Run)) // of a planning that was killed
 	case err != nil:
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) AbortImport(ctx context.Context, in *recordsv1.AbortImportRequ
 	if err != nil {
 		return nil, err
 	}
-	return out, s.release(ctx, caller)
+	return out, s.release(ctx, row)
 }
 
 func (s *Service) undo(ctx context.Context, caller auth.Caller, row store.Import) error {

@@ -79,9 +79,13 @@ func (c *Column) AppendRead(out, cell []byte, r *Reading) (_ []byte, null bool, 
 	case (c.Kind == Integer || c.Kind == Number) && (r.Decimal != 0 || r.Thousands != 0):
 		plain, ok := r.number(bytes.TrimSpace(cell))
 		if !ok {
-			return out, false, "is not " + c.Kind.String() + r.signs()
+			return out, false, "is not " + c.Kind.String() + r.signs(c.Kind)
 		}
-		cell = plain
+		out, null, fault := c.AppendCell(out, plain, Nulls{tokens: [][]byte{}})
+		if fault != "" && fault != beyond {
+			fault += r.signs(c.Kind)
+		}
+		return out, null, fault
 	case r.Times != nil && c.Kind == Date:
 		t, ok := r.Times.parse(bytes.TrimSpace(cell))
 		if !ok {
@@ -147,9 +151,9 @@ func (c *Column) AppendBoolean(out, word []byte, r *Reading) (_ []byte, null boo
 	return append(out, word...), false, ""
 }
 
-func (r *Reading) signs() string {
+func (r *Reading) signs(kind Kind) string {
 	text := ""
-	if r.Decimal != 0 {
+	if r.Decimal != 0 && kind == Number {
 		text += fmt.Sprintf(" with %q before the fraction", string(r.Decimal))
 	}
 	if r.Thousands != 0 {

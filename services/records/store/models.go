@@ -93,6 +93,7 @@ type Import struct {
 	SourceTag      string
 	Undo           bool
 	Deleted        int64
+	Scratch        string
 }
 
 type ImportChunk struct {

@@ -53,9 +53,9 @@ FROM records.import WHERE organisation_id = mshub.org() AND dataset_id = @datase
 -- name: InsertImport :execrows
 -- 0 rows: another call planned it first.
 INSERT INTO records.import (organisation_id, id, dataset_id, shelf_id, mode, format, header, fresh, undo, max_rejects, rejects_of,
-    source_name, source_size, source_tag, state, chunks, rows, create_time)
+    source_name, source_size, source_tag, scratch, state, chunks, rows, create_time)
 VALUES (mshub.org(), @id, @dataset_id, @shelf_id, @mode, @format, @header, @fresh, @undo, @max_rejects, @rejects_of,
-    @source_name, @source_size, @source_tag, 'planned', @chunks, @rows, @now)
+    @source_name, @source_size, @source_tag, @scratch, 'planned', @chunks, @rows, @now)
 ON CONFLICT (organisation_id, id) DO NOTHING;
 
 -- name: InsertChunks :exec

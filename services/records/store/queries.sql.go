@@ -378,7 +378,7 @@ func (q *Queries) HoldShelf(ctx context.Context, db DBTX, datasetID string) erro
 }
 
 const importByID = `-- name: ImportByID :one
-SELECT organisation_id, id, dataset_id, mode, header, fresh, state, chunks, rows, rejects_size, rejects_sha256, create_time, end_time, shelf_id, format, max_rejects, rejects_of, source_name, source_size, source_tag, undo, deleted FROM records.import WHERE organisation_id = mshub.org() AND id = $1
+SELECT organisation_id, id, dataset_id, mode, header, fresh, state, chunks, rows, rejects_size, rejects_sha256, create_time, end_time, shelf_id, format, max_rejects, rejects_of, source_name, source_size, source_tag, undo, deleted, scratch FROM records.import WHERE organisation_id = mshub.org() AND id = $1
 `
 
 func (q *Queries) ImportByID(ctx context.Context, db DBTX, id uuid.UUID) (Import, error) {
@@ -407,6 +407,7 @@ func (q *Queries) ImportByID(ctx context.Context, db DBTX, id uuid.UUID) (Import
 		&i.SourceTag,
 		&i.Undo,
 		&i.Deleted,
+		&i.Scratch,
 	)
 	return i, err
 }
@@ -504,9 +505,9 @@ func (q *Queries) InsertDataset(ctx context.Context, db DBTX, arg InsertDatasetP
 
 const insertImport = `-- name: InsertImport :execrows
 INSERT INTO records.import (organisation_id, id, dataset_id, shelf_id, mode, format, header, fresh, undo, max_rejects, rejects_of,
-    source_name, source_size, source_tag, state, chunks, rows, create_time)
+    source_name, source_size, source_tag, scratch, state, chunks, rows, create_time)
 VALUES (mshub.org(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, $12, $13, 'planned', $14, $15, $16)
+    $11, $12, $13, $14, 'planned', $15, $16, $17)
 ON CONFLICT (organisation_id, id) DO NOTHING
 `
 
@@ -524,6 +525,7 @@ type InsertImportParams struct {
 	SourceName string
 	SourceSize int64
 	SourceTag  string
+	Scratch    string
 	Chunks     int32
 	Rows       int64
 	Now        time.Time
@@ -545,6 +547,7 @@ func (q *Queries) InsertImport(ctx context.Context, db DBTX, arg InsertImportPar
 		arg.SourceName,
 		arg.SourceSize,
 		arg.SourceTag,
+		arg.Scratch,
 		arg.Chunks,
 		arg.Rows,
 		arg.Now,
