@@ -11,6 +11,7 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 	"github.com/microservicehub/mshub/workflows/recordexport"
 	"github.com/microservicehub/mshub/workflows/recordimport"
+	"github.com/microservicehub/mshub/workflows/runbulk"
 	"github.com/microservicehub/mshub/workflows/userbulk"
 	"github.com/microservicehub/mshub/workflows/webhookdelivery"
 )
@@ -21,6 +22,7 @@ var All = []process.Definition{
 	recordimport.Process,
 	recordexport.Process,
 	userbulk.Process,
+	runbulk.Process,
 	erasure.Process,
 	digest.Process,
 	webhookdelivery.Process,

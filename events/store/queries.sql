@@ -56,3 +56,17 @@ WHERE fanned_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED;
 
 -- name: ToldFacts :exec
 UPDATE events.fact SET fanned_at = clock_timestamp() WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
+-- name: BlankEvents :execrows
+-- Erasure: what happened stays, what people said about it goes.
+UPDATE events.run_event SET payload = payload - 'message' - 'actor'
+WHERE run = ANY(sqlc.arg(runs)::uuid[]) AND (payload -> 'message' IS NOT NULL OR payload -> 'actor' IS NOT NULL);
+
+-- name: CountEvents :one
+SELECT count(*) FROM events.run_event
+WHERE run = ANY(sqlc.arg(runs)::uuid[]) AND (payload -> 'message' IS NOT NULL OR payload -> 'actor' IS NOT NULL);
+
+-- name: AnonymiseEvents :execrows
+-- Erasure: what somebody did stays, who it was and why goes.
+UPDATE events.run_event SET payload = (payload - 'message') || jsonb_build_object('actor', sqlc.arg(nobody)::text)
+WHERE run = ANY(sqlc.arg(runs)::uuid[]) AND payload ->> 'actor' = sqlc.arg(actor)::text;

@@ -12,6 +12,26 @@ import (
 	"github.com/google/uuid"
 )
 
+const anonymiseEvents = `-- name: AnonymiseEvents :execrows
+UPDATE events.run_event SET payload = (payload - 'message') || jsonb_build_object('actor', $1::text)
+WHERE run = ANY($2::uuid[]) AND payload ->> 'actor' = $3::text
+`
+
+type AnonymiseEventsParams struct {
+	Nobody string
+	Runs   []uuid.UUID
+	Actor  string
+}
+
+// Erasure: what somebody did stays, who it was and why goes.
+func (q *Queries) AnonymiseEvents(ctx context.Context, db DBTX, arg AnonymiseEventsParams) (int64, error) {
+	result, err := db.Exec(ctx, anonymiseEvents, arg.Nobody, arg.Runs, arg.Actor)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const appendEvent = `-- name: AppendEvent :one
 SELECT place::bigint AS seq, fresh::boolean AS fresh
 FROM events.append(
@@ -54,6 +74,20 @@ func (q *Queries) AppendEvent(ctx context.Context, db DBTX, arg AppendEventParam
 	var i AppendEventRow
 	err := row.Scan(&i.Seq, &i.Fresh)
 	return i, err
+}
+
+const blankEvents = `-- name: BlankEvents :execrows
+UPDATE events.run_event SET payload = payload - 'message' - 'actor'
+WHERE run = ANY($1::uuid[]) AND (payload -> 'message' IS NOT NULL OR payload -> 'actor' IS NOT NULL)
+`
+
+// Erasure: what happened stays, what people said about it goes.
+func (q *Queries) BlankEvents(ctx context.Context, db DBTX, runs []uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, blankEvents, runs)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const claimFacts = `-- name: ClaimFacts :many
@@ -106,6 +140,18 @@ func (q *Queries) ClaimFacts(ctx context.Context, db DBTX, limit int32) ([]Claim
 		return nil, err
 	}
 	return items, nil
+}
+
+const countEvents = `-- name: CountEvents :one
+SELECT count(*) FROM events.run_event
+WHERE run = ANY($1::uuid[]) AND (payload -> 'message' IS NOT NULL OR payload -> 'actor' IS NOT NULL)
+`
+
+func (q *Queries) CountEvents(ctx context.Context, db DBTX, runs []uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, countEvents, runs)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const deleteRuns = `-- name: DeleteRuns :execrows

@@ -15,6 +15,13 @@
 //	facts.go      facts start processes and wake runs that wait
 //	tell.go       ends of runs and new tasks as facts, for webhooks
 //	reconcile.go  one leader mends what a crash left half done
+//	admission.go  queued runs get slots; limits.go says how many there are
+//	schedules.go  when runs start by themselves: kept; cron.go reads times, fire.go starts the runs
+//	form.go       what a decision must bring
+//	rate.go       lines to outside systems
+//	bulk.go       one command to many runs, for workflows/runbulk
+//	summary.go    open tasks and failed runs, for workflows/digest
+//	subject.go    whom a run concerns; erase.go forgets a person
 //	wire.go       rows <-> messages
 //	store/        the schema `runs`
 //

@@ -99,11 +99,13 @@ func definitions(queue string) []process.Definition {
 	serial.Name, serial.Title, serial.Key, serial.KeyConcurrency = "serial", "One after the other", "displayName", 1
 	single.Name, single.Title, single.Singleton = "single", "Alone", true
 	voted.Name, voted.Title, voted.Workflow, voted.Permission = "voted", "Two must approve", votedStep, ""
+	telling := three
+	telling.Name, telling.Title, telling.StartOn = "telling", "Tells others", events.FactWebhookDue
 	own := three
 	own.Name, own.Title, own.Input, own.Workflow = "own", "By itself", &onboardingv1.Approval{}, ownStep
 	own.Steps = []process.Step{{Name: "one", Title: "One", Kind: process.Activity}}
 	own.Schedule = process.Schedule{Cron: "0 7 * * *", TimeZone: "Europe/Berlin"}
-	return []process.Definition{three, asking, many, waiting, long, parks, limited, serial, single, voted, own}
+	return []process.Definition{three, asking, many, waiting, long, parks, limited, serial, single, voted, telling, own}
 }
 
 type (

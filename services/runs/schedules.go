@@ -127,16 +127,14 @@ func (s *Service) ListSchedules(ctx context.Context, req *runsv1.ListSchedulesRe
 	return res, err
 }
 
-// UpdateSchedule changes what the mask names, or all that can be changed. Times already passed are not started again.
+// UpdateSchedule changes what the mask names, or all that can be changed. Times already passed are not started again. Who
+// changes a process's own schedule takes it over; once it is deleted, the process's own is there again.
 func (s *Service) UpdateSchedule(ctx context.Context, req *runsv1.UpdateScheduleRequest) (*runsv1.Schedule, error) {
 	wanted := req.GetSchedule()
 	if wanted == nil {
 		return nil, rpc.Invalid("schedule", "is missing")
 	}
 	return s.changeSchedule(ctx, "UpdateSchedule", wanted.GetName(), "", func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
-		if strings.HasPrefix(row.Actor, "processes/") {
-			return row, rpc.Precondition("OWN_SCHEDULE", "this schedule belongs to the process %s; it can be paused, not changed", row.Process)
-		}
 		merged, err := s.wireSchedule(ctx, tx, row)
 		if err != nil {
 			return row, err

@@ -208,16 +208,23 @@ func TestAProcessHasItsOwnSchedule(t *testing.T) {
 	if _, err := c.DeleteSchedule(t.Context(), &runsv1.DeleteScheduleRequest{Name: own}); rpc.ReasonOf(err) != "OWN_SCHEDULE" {
 		t.Errorf("delete: %v", err)
 	}
-	if _, err := c.UpdateSchedule(t.Context(), &runsv1.UpdateScheduleRequest{Schedule: &runsv1.Schedule{Name: own, Cron: "@daily"}}); rpc.ReasonOf(err) != "OWN_SCHEDULE" {
-		t.Errorf("update: %v", err)
-	}
 	now.set(noon.Add(18*time.Hour + 40*time.Minute)) // seven in the morning has just passed
 	h.lead(h.newService(now.Now), func() bool {
 		list, err := c.ListRuns(t.Context(), &runsv1.ListRunsRequest{Filter: `actor="processes/own"`})
 		return err == nil && len(list.GetRuns()) == 1
 	})
-	if _, err := c.PauseSchedule(t.Context(), &runsv1.PauseScheduleRequest{Name: own}); err != nil {
+	taken, err := c.UpdateSchedule(t.Context(), &runsv1.UpdateScheduleRequest{
+		Schedule: &runsv1.Schedule{Name: own, Cron: "@weekly"}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"cron"}},
+	})
+	if err != nil || taken.GetActor() == "processes/own" || taken.GetCron() != "@weekly" {
+		t.Errorf("taken over: %v, %v", taken, err)
+	}
+	if _, err := c.DeleteSchedule(t.Context(), &runsv1.DeleteScheduleRequest{Name: own}); err != nil {
 		t.Error(err)
+	}
+	again, err := c.PauseSchedule(t.Context(), &runsv1.PauseScheduleRequest{Name: own})
+	if err != nil || again.GetActor() != "processes/own" || again.GetCron() != "0 7 * * *" {
+		t.Errorf("the process's own again: %v, %v", again, err)
 	}
 }
 
