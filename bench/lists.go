@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -119,14 +118,21 @@ func (r *rig) fill(ctx context.Context, n int) (user string, err error) {
 	if err := perform(ctx, conn, prepare...); err != nil {
 		return "", err
 	}
-	for _, statement := range strings.Split(listsSQL, "\n\n") {
-		arguments := []any{n, organisation, user}
-		if !strings.Contains(statement, "$3") {
-			arguments = arguments[:2]
+	// In one transaction, which has one now().
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, statement := range strings.Split(listsSQL, "\n\n") {
+			arguments := []any{n, organisation, user}
+			if !strings.Contains(statement, "$3") {
+				arguments = arguments[:2]
+			}
+			if _, err := tx.Exec(ctx, statement, arguments...); err != nil {
+				return err
+			}
 		}
-		if _, err := conn.Exec(ctx, statement, arguments...); err != nil {
-			return "", err
-		}
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	err = perform(ctx, conn, "VACUUM ANALYZE runs.run", "VACUUM ANALYZE events.run_head", "VACUUM ANALYZE runs.task", "CHECKPOINT")
 	return user, err
@@ -143,7 +149,7 @@ func (r *rig) deepPage(depth int) (token string, err error) {
 			return "", err
 		}
 		if page.NextPageToken == "" {
-			return "", errors.New("the list of runs ended early")
+			return "", fmt.Errorf("the list of runs ended after %d", seen+len(page.Runs))
 		}
 		seen, token = seen+len(page.Runs), page.NextPageToken
 	}
