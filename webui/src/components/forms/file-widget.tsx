@@ -7,7 +7,7 @@ import { UploadProgress } from "./upload-progress";
 
 // For text of the form "files/ID": a file that is there already, or a new one from this computer.
 export function FileWidget(props: WidgetProps) {
-  const { id, value, onChange, disabled } = props;
+  const { id, onChange, disabled } = props;
   const stored = useStoredFiles();
   return (
     <Frame {...props} stored={stored} onAdded={(name) => onChange(name)}>
@@ -20,7 +20,7 @@ export function FileWidget(props: WidgetProps) {
         disabled={disabled}
         placeholder="Choose an uploaded file"
         nothingFoundMessage="No such file"
-        value={(value as string | undefined) ?? null}
+        value={(props.value as string | undefined) ?? null}
         onChange={(name) => onChange(name ?? undefined)}
         data={stored.choices}
       />
@@ -30,9 +30,9 @@ export function FileWidget(props: WidgetProps) {
 
 // For a list of them: the documents that belong to a decision.
 export function FilesWidget(props: WidgetProps) {
-  const { id, value, onChange, disabled, schema } = props;
+  const { id, onChange, disabled, schema } = props;
   const stored = useStoredFiles();
-  const names = (value as string[] | undefined) ?? [];
+  const names = (props.value as string[] | undefined) ?? [];
   return (
     <Frame {...props} stored={stored} onAdded={(name) => onChange([...names, name])}>
       <MultiSelect

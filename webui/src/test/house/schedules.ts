@@ -18,14 +18,13 @@ export function schedules(house: FakeHouse): Partial<ServiceImpl<typeof RunsServ
     listSchedules: () => ({ schedules: house.schedules }),
     getSchedule: ({ name }) => find(name),
     createSchedule: ({ scheduleId, schedule }) => {
-      const { name: _, $typeName: _type, $unknown: _unknown, ...rest } = schedule ?? create(ScheduleSchema);
-      const created = create(ScheduleSchema, {
-        ...rest,
+      const created = {
+        ...(schedule ?? create(ScheduleSchema)),
         name: `schedules/${scheduleId}`,
         actor: "users/ada",
         createTime: ago(0),
         nextTimes: nextTimes(),
-      });
+      };
       house.schedules.push(created);
       return created;
     },

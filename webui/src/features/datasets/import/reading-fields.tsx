@@ -53,7 +53,9 @@ export function ReadingFields({ reading, onChange, found, faults, onAgain, busy 
                 clearable
                 data={kinds.map(({ value, label }) => ({ value: String(value), label }))}
                 value={reading.kind === Format_Kind.KIND_UNSPECIFIED ? null : String(reading.kind)}
-                onChange={(kind) => set({ kind: Number(kind ?? Format_Kind.KIND_UNSPECIFIED) as Format_Kind })}
+                onChange={(kind) =>
+                  set({ kind: kinds.find(({ value }) => String(value) === kind)?.value ?? Format_Kind.KIND_UNSPECIFIED })
+                }
                 error={faults.kind}
               />
               <Select

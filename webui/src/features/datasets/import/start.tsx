@@ -69,7 +69,7 @@ export function StartImport({ source, dataset, reading, onStarted }: StartImport
           ["Dataset", idOf(dataset)],
         ]}
       />
-      <Radio.Group label="What to do with the rows" value={mode} onChange={(value) => setMode(value as Mode)}>
+      <Radio.Group label="What to do with the rows" value={mode} onChange={(value) => setMode(value)}>
         <Stack gap="xs" mt="xs">
           {modes.map(({ value, label, text }) => (
             <Radio key={value} value={value} label={label} description={text} />
