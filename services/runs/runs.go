@@ -49,8 +49,6 @@ type Parts struct {
 
 // Service implements the door. Safe for concurrent use.
 type Service struct {
-	runsv1connect.UnimplementedRunsServiceHandler
-
 	db        *postgres.DB
 	events    *events.Publisher
 	temporal  client.Client
