@@ -10,6 +10,7 @@
 //	try.go         a call with its attempts, and its turn at a system that bears only so many
 //	task.go        Task: a step that a person decides
 //	fact.go        AwaitFact: a step that waits for something to happen elsewhere
+//	poll.go        Poll: a step that waits for something that has to be asked for
 //	wait.go        deadline, reminders and escalation of both
 //	undo.go        the saga: what was done is undone, last first; what can't be undone is put before a person
 //	settings.go    durations that an operator may change

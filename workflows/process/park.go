@@ -22,33 +22,44 @@ const (
 )
 
 // parking is a step that waits for an operator. Many calls of one step may wait together.
-type parking struct{ verdict verdict }
+type parking struct {
+	// told is true once the journal says so; before, no operator can have seen it.
+	told    bool
+	verdict verdict
+}
 
 // decide writes the failure of a step's call and finds out what becomes of it: in a process that parks, an operator says
 // so. When the verdict is giveUp, err becomes what the story sees.
 func (f *frame) decide(ctx workflow.Context, step Step, item int32, err *error) verdict {
 	cause := *err
-	if *err = f.failed(ctx, step.Name, item, cause); !f.parks(ctx, cause) || !errors.As(*err, new(*stepError)) {
+	if !f.parks(ctx, cause) {
+		*err = f.failed(ctx, step.Name, item, cause)
 		return giveUp
 	}
 	p := f.parked[step.Name]
-	if p == nil {
+	first := p == nil
+	if first {
 		p = &parking{}
-		f.parked[step.Name] = p
-		failure := failureOf(cause)
-		told := f.record(ctx, &eventsv1.Event{
+		f.parked[step.Name] = p // from here on no other call of the step begins
+	}
+	failed, failure := f.failed(ctx, step.Name, item, cause), failureOf(cause)
+	if !errors.As(failed, new(*stepError)) { // the journal could not be written, for good
+		*err = failed
+		return giveUp
+	}
+	if first {
+		parked := &eventsv1.Event{
 			Kind: runParked, Step: step.Name, Item: item, State: f.stateNow(), Message: failure.GetMessage(), Reason: failure.GetReason(),
-		})
-		if told != nil {
-			*err = told
+		}
+		if *err = f.record(ctx, parked); *err != nil {
 			return giveUp
 		}
+		p.told = true
 	}
-	if e := workflow.Await(ctx, func() bool { return p.verdict != undecided }); e != nil {
+	if *err = workflow.Await(ctx, func() bool { return p.verdict != undecided }); *err != nil {
 		if f.parked[step.Name] == p {
 			delete(f.parked, step.Name)
 		}
-		*err = e
 		return giveUp
 	}
 	return p.verdict
@@ -71,7 +82,7 @@ func (f *frame) mayRetryStep(c Command) error {
 	if err := f.mayCommand(); err != nil {
 		return err
 	}
-	if f.parked[f.meant(c)] != nil {
+	if p := f.parked[f.meant(c)]; p != nil && p.told {
 		return nil
 	}
 	for _, t := range f.trials {
@@ -106,7 +117,7 @@ func (f *frame) maySkipStep(c Command) error {
 	if step, _ := f.definition.step(name); name != "" && !step.mayBeSkipped() {
 		return refuse("NOT_SKIPPABLE", "the process can't go on without this step")
 	}
-	if f.parked[name] == nil {
+	if p := f.parked[name]; p == nil || !p.told {
 		return refuse("NOT_FAILED", "only a failed step that the run waits with can be skipped")
 	}
 	return nil

@@ -61,6 +61,27 @@ func TestParkedStepIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A pause holds a parked step too, when an operator has it tried again.
+func TestPausedRunWithAParkedStep(t *testing.T) {
+	t.Parallel()
+	env := processtest.New(t, parking())
+	var undone []string
+	fake(env, nil, &undone)
+	refuseTimes(env, v.Make2, 1, "2")
+	held := 0
+	env.After(time.Hour, func() {
+		env.Command(process.UpdatePause, "")
+		env.Send(process.UpdateRetryStep, about("s2"))
+	})
+	env.After(2*time.Hour, func() {
+		held = len(env.Calls)
+		env.Command(process.UpdateResume, "")
+	})
+	if got := env.Run(&text{}); got.Finish.GetState() != runsv1.Run_COMPLETED || held != 2 {
+		t.Errorf("%d calls while paused, finish %s", held, got.Finish)
+	}
+}
+
 // A skipped step has an empty answer and no undo; a step that was refused has none either while it is parked.
 func TestParkedStepIsSkippedOrCancelled(t *testing.T) {
 	t.Parallel()

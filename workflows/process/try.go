@@ -23,6 +23,9 @@ type trial struct {
 // because the run is paused. An attempt under way is never torn down, its answer counts.
 func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item int32, verb Verb[Req, Res], req Req) (Res, error) {
 	for {
+		if err := f.gate(ctx); err != nil {
+			return empty[Res](), err
+		}
 		if err := f.turn(ctx, step, item); err != nil {
 			return empty[Res](), err
 		}
@@ -33,9 +36,6 @@ func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item
 		f.trials = slices.DeleteFunc(f.trials, func(other *trial) bool { return other == t })
 		cancel()
 		if err == nil || !t.off || refused(err) || ctx.Err() != nil {
-			return result, err
-		}
-		if err := f.gate(ctx); err != nil {
 			return result, err
 		}
 	}
