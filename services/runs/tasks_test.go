@@ -110,6 +110,23 @@ func TestTaskIsDecidedOnce(t *testing.T) {
 	}
 }
 
+// TestWhoMayNotReadRunsSeesOwnTasksAlone: a newcomer hands in documents and learns nothing of others.
+func TestWhoMayNotReadRunsSeesOwnTasksAlone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	_, task, _ := h.asked()
+	for role, want := range map[string]int{"newcomer": 0, "approver": 1} {
+		c := h.as(h.user([]string{role}, "tasks.read", "tasks.decide"))
+		list, err := c.ListTasks(t.Context(), &runsv1.ListTasksRequest{})
+		if err != nil || len(list.GetTasks()) != want {
+			t.Errorf("%s: %v, %v", role, list, err)
+		}
+		if _, err := c.GetTask(t.Context(), &runsv1.GetTaskRequest{Name: task.GetName()}); (err == nil) != (want == 1) {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}
+
 func TestRejectionIsObeyed(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)

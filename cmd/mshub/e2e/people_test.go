@@ -67,6 +67,9 @@ func TestPeople(t *testing.T) {
 		passport := carl.upload("passport.txt", strings.NewReader("P<UTO"))
 		carl.refused(http.StatusForbidden, "permission_denied", http.MethodGet, "/v1/files", nil)
 		carl.refused(http.StatusForbidden, "permission_denied", http.MethodGet, "/v1/runs", nil)
+		if tasks, _ := carl.must(http.MethodGet, "/v1/tasks", nil)["tasks"].([]any); len(tasks) != 1 {
+			t.Errorf("a newcomer sees %v", tasks)
+		}
 		carl.decide(run, map[string]any{"decision": "APPROVE", "form": map[string]any{"files": []string{passport}}})
 		first := ada.task(run)
 		if files := fmt.Sprint(first["files"]); files != "["+passport+"]" {

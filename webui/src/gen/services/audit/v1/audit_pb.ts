@@ -17,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file services/audit/v1/audit.proto.
  */
 export const file_services_audit_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zZXJ2aWNlcy9hdWRpdC92MS9hdWRpdC5wcm90bxIRc2VydmljZXMuYXVkaXQudjEihgIKBUVudHJ5EgwKBG5hbWUYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYAyABKAkSCwoDcnVuGAQgASgJEg4KBmFjdGlvbhgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSJwoGYmVmb3JlGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVhZnRlchgIIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFgoOcmVtb3RlX2FkZHJlc3MYCSABKAkSDgoGcmVhc29uGAogASgJEhAKCHBvc2l0aW9uGAsgASgDImEKEkxpc3RFbnRyaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgCIAEoCRIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGNAPIlkKE0xpc3RFbnRyaWVzUmVzcG9uc2USKQoHZW50cmllcxgBIAMoCzIYLnNlcnZpY2VzLmF1ZGl0LnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJWZXJpZnlDaGFpblJlcXVlc3QiSAoTVmVyaWZ5Q2hhaW5SZXNwb25zZRINCgV2YWxpZBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhEKCWJyb2tlbl9hdBgDIAEoAzLFAgoMQXVkaXRTZXJ2aWNlEpUBCgtMaXN0RW50cmllcxIlLnNlcnZpY2VzLmF1ZGl0LnYxLkxpc3RFbnRyaWVzUmVxdWVzdBomLnNlcnZpY2VzLmF1ZGl0LnYxLkxpc3RFbnRyaWVzUmVzcG9uc2UiN5ACAaq7GBgKCmF1ZGl0LnJlYWQSCmF1ZGl0OnJlYWSC0+STAhISEC92MS9hdWRpdEVudHJpZXMSnAEKC1ZlcmlmeUNoYWluEiUuc2VydmljZXMuYXVkaXQudjEuVmVyaWZ5Q2hhaW5SZXF1ZXN0GiYuc2VydmljZXMuYXVkaXQudjEuVmVyaWZ5Q2hhaW5SZXNwb25zZSI+kAIBqrsYGAoKYXVkaXQucmVhZBIKYXVkaXQ6cmVhZILT5JMCGRIXL3YxL2F1ZGl0RW50cmllczp2ZXJpZnlCPFo6Z2l0aHViLmNvbS9taWNyb3NlcnZpY2VodWIvbXNodWIvc2VydmljZXMvYXVkaXQvdjE7YXVkaXR2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("Ch1zZXJ2aWNlcy9hdWRpdC92MS9hdWRpdC5wcm90bxIRc2VydmljZXMuYXVkaXQudjEihgIKBUVudHJ5EgwKBG5hbWUYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYAyABKAkSCwoDcnVuGAQgASgJEg4KBmFjdGlvbhgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSJwoGYmVmb3JlGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVhZnRlchgIIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFgoOcmVtb3RlX2FkZHJlc3MYCSABKAkSDgoGcmVhc29uGAogASgJEhAKCHBvc2l0aW9uGAsgASgDImEKEkxpc3RFbnRyaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgCIAEoCRIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGNAPIlkKE0xpc3RFbnRyaWVzUmVzcG9uc2USKQoHZW50cmllcxgBIAMoCzIYLnNlcnZpY2VzLmF1ZGl0LnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJWZXJpZnlDaGFpblJlcXVlc3QiSAoTVmVyaWZ5Q2hhaW5SZXNwb25zZRINCgV2YWxpZBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhEKCWJyb2tlbl9hdBgDIAEoAyJYChNFcmFzZURldGFpbHNSZXF1ZXN0EhcKBHVzZXIYASABKAlCCbpIBnIEEAEYPBIXCgVlbWFpbBgCIAEoCUIIukgFcgMY/gESDwoHZHJ5X3J1bhgDIAEoCCInChRFcmFzZURldGFpbHNSZXNwb25zZRIPCgdlbnRyaWVzGAEgASgDMrwDCgxBdWRpdFNlcnZpY2USlQEKC0xpc3RFbnRyaWVzEiUuc2VydmljZXMuYXVkaXQudjEuTGlzdEVudHJpZXNSZXF1ZXN0GiYuc2VydmljZXMuYXVkaXQudjEuTGlzdEVudHJpZXNSZXNwb25zZSI3kAIBqrsYGAoKYXVkaXQucmVhZBIKYXVkaXQ6cmVhZILT5JMCEhIQL3YxL2F1ZGl0RW50cmllcxKcAQoLVmVyaWZ5Q2hhaW4SJS5zZXJ2aWNlcy5hdWRpdC52MS5WZXJpZnlDaGFpblJlcXVlc3QaJi5zZXJ2aWNlcy5hdWRpdC52MS5WZXJpZnlDaGFpblJlc3BvbnNlIj6QAgGquxgYCgphdWRpdC5yZWFkEgphdWRpdDpyZWFkgtPkkwIZEhcvdjEvYXVkaXRFbnRyaWVzOnZlcmlmeRJ1CgxFcmFzZURldGFpbHMSJi5zZXJ2aWNlcy5hdWRpdC52MS5FcmFzZURldGFpbHNSZXF1ZXN0Gicuc2VydmljZXMuYXVkaXQudjEuRXJhc2VEZXRhaWxzUmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyQjxaOmdpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL3NlcnZpY2VzL2F1ZGl0L3YxO2F1ZGl0djFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
  * @generated from message services.audit.v1.Entry
@@ -194,6 +194,58 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
   messageDesc(file_services_audit_v1_audit, 4);
 
 /**
+ * @generated from message services.audit.v1.EraseDetailsRequest
+ */
+export type EraseDetailsRequest = Message<"services.audit.v1.EraseDetailsRequest"> & {
+  /**
+   * "users/ID".
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * The person's address, as it may stand in details and reasons.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * Counts what would be erased, does nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message services.audit.v1.EraseDetailsRequest.
+ * Use `create(EraseDetailsRequestSchema)` to create a new message.
+ */
+export const EraseDetailsRequestSchema: GenMessage<EraseDetailsRequest> = /*@__PURE__*/
+  messageDesc(file_services_audit_v1_audit, 5);
+
+/**
+ * @generated from message services.audit.v1.EraseDetailsResponse
+ */
+export type EraseDetailsResponse = Message<"services.audit.v1.EraseDetailsResponse"> & {
+  /**
+   * Entries that lose (or would lose) their details.
+   *
+   * @generated from field: int64 entries = 1;
+   */
+  entries: bigint;
+};
+
+/**
+ * Describes the message services.audit.v1.EraseDetailsResponse.
+ * Use `create(EraseDetailsResponseSchema)` to create a new message.
+ */
+export const EraseDetailsResponseSchema: GenMessage<EraseDetailsResponse> = /*@__PURE__*/
+  messageDesc(file_services_audit_v1_audit, 6);
+
+/**
  * AuditService reads. Rows are written by each room in the transaction of its change (internal/audit).
  *
  * @generated from service services.audit.v1.AuditService
@@ -216,6 +268,17 @@ export const AuditService: GenService<{
     methodKind: "unary";
     input: typeof VerifyChainRequestSchema;
     output: typeof VerifyChainResponseSchema;
+  },
+  /**
+   * Erasure, for a run: finds the details that say something about a person, and unless it is a dry run deletes them. The
+   * entries stay, with ids alone, and the chain stays valid.
+   *
+   * @generated from rpc services.audit.v1.AuditService.EraseDetails
+   */
+  eraseDetails: {
+    methodKind: "unary";
+    input: typeof EraseDetailsRequestSchema;
+    output: typeof EraseDetailsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_services_audit_v1_audit, 0);

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file services/files/v1/files.proto.
  */
 export const file_services_files_v1_files: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zZXJ2aWNlcy9maWxlcy92MS9maWxlcy5wcm90bxIRc2VydmljZXMuZmlsZXMudjEihQIKBEZpbGUSDAoEbmFtZRgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDAoEc2l6ZRgDIAEoAxIOCgZzaGEyNTYYBCABKAkSFAoMY29udGVudF90eXBlGAUgASgJEiwKBXN0YXRlGAYgASgOMh0uc2VydmljZXMuZmlsZXMudjEuRmlsZS5TdGF0ZRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3JlYXRvchgIIAEoCSI4CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg0KCVVQTE9BRElORxABEgkKBVJFQURZEAIilAEKE0NyZWF0ZVVwbG9hZFJlcXVlc3QSHQoJZmlsZV9uYW1lGAEgASgJQgq6SAdyBRABGP8BEhUKBHNpemUYAiABKANCB7pIBCICKAASKAoGc2hhMjU2GAMgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSHQoMY29udGVudF90eXBlGAQgASgJQge6SARyAhhkIvIBChRDcmVhdGVVcGxvYWRSZXNwb25zZRIlCgRmaWxlGAEgASgLMhcuc2VydmljZXMuZmlsZXMudjEuRmlsZRILCgN1cmwYAiABKAkSRQoHaGVhZGVycxgDIAMoCzI0LnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlLkhlYWRlcnNFbnRyeRIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibwoVQ29tcGxldGVVcGxvYWRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESFQoEc2l6ZRgCIAEoA0IHukgEIgIoABIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCInCg5HZXRGaWxlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIkUKEExpc3RGaWxlc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAiABKAkiVAoRTGlzdEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChVDcmVhdGVEb3dubG9hZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJWChZDcmVhdGVEb3dubG9hZFJlc3BvbnNlEgsKA3VybBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKgoRRGVsZXRlRmlsZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIUChJEZWxldGVGaWxlUmVzcG9uc2UyoQcKDEZpbGVzU2VydmljZRKcAQoMQ3JlYXRlVXBsb2FkEiYuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBonLnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlIjuquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCFToBKiIQL3YxL2ZpbGVzOnVwbG9hZBKbAQoOQ29tcGxldGVVcGxvYWQSKC5zZXJ2aWNlcy5maWxlcy52MS5Db21wbGV0ZVVwbG9hZFJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIkaquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCIDoBKiIbL3YxL3tuYW1lPWZpbGVzLyp9OmNvbXBsZXRlEoIBCgdHZXRGaWxlEiEuc2VydmljZXMuZmlsZXMudjEuR2V0RmlsZVJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIjuQAgGquxgaCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkKAGC0+STAhQSEi92MS97bmFtZT1maWxlcy8qfRKIAQoJTGlzdEZpbGVzEiMuc2VydmljZXMuZmlsZXMudjEuTGlzdEZpbGVzUmVxdWVzdBokLnNlcnZpY2VzLmZpbGVzLnYxLkxpc3RGaWxlc1Jlc3BvbnNlIjCQAgGquxgYCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkgtPkkwILEgkvdjEvZmlsZXMSqwEKDkNyZWF0ZURvd25sb2FkEiguc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXF1ZXN0Gikuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXNwb25zZSJEqrsYGgoKZmlsZXMucmVhZBIKZmlsZXM6cmVhZCgBgtPkkwIgOgEqIhsvdjEve25hbWU9ZmlsZXMvKn06ZG93bmxvYWQSlQEKCkRlbGV0ZUZpbGUSJC5zZXJ2aWNlcy5maWxlcy52MS5EZWxldGVGaWxlUmVxdWVzdBolLnNlcnZpY2VzLmZpbGVzLnYxLkRlbGV0ZUZpbGVSZXNwb25zZSI6qrsYHAoLZmlsZXMud3JpdGUSC2ZpbGVzOndyaXRlKAGC0+STAhQqEi92MS97bmFtZT1maWxlcy8qfUI8WjpnaXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9maWxlcy92MTtmaWxlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("Ch1zZXJ2aWNlcy9maWxlcy92MS9maWxlcy5wcm90bxIRc2VydmljZXMuZmlsZXMudjEihQIKBEZpbGUSDAoEbmFtZRgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDAoEc2l6ZRgDIAEoAxIOCgZzaGEyNTYYBCABKAkSFAoMY29udGVudF90eXBlGAUgASgJEiwKBXN0YXRlGAYgASgOMh0uc2VydmljZXMuZmlsZXMudjEuRmlsZS5TdGF0ZRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3JlYXRvchgIIAEoCSI4CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg0KCVVQTE9BRElORxABEgkKBVJFQURZEAIilAEKE0NyZWF0ZVVwbG9hZFJlcXVlc3QSHQoJZmlsZV9uYW1lGAEgASgJQgq6SAdyBRABGP8BEhUKBHNpemUYAiABKANCB7pIBCICKAASKAoGc2hhMjU2GAMgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSHQoMY29udGVudF90eXBlGAQgASgJQge6SARyAhhkIvIBChRDcmVhdGVVcGxvYWRSZXNwb25zZRIlCgRmaWxlGAEgASgLMhcuc2VydmljZXMuZmlsZXMudjEuRmlsZRILCgN1cmwYAiABKAkSRQoHaGVhZGVycxgDIAMoCzI0LnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlLkhlYWRlcnNFbnRyeRIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibwoVQ29tcGxldGVVcGxvYWRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESFQoEc2l6ZRgCIAEoA0IHukgEIgIoABIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCInCg5HZXRGaWxlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIkUKEExpc3RGaWxlc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAiABKAkiVAoRTGlzdEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChVDcmVhdGVEb3dubG9hZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJWChZDcmVhdGVEb3dubG9hZFJlc3BvbnNlEgsKA3VybBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKgoRRGVsZXRlRmlsZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIUChJEZWxldGVGaWxlUmVzcG9uc2UiTwoQV3JpdGVGaWxlUmVxdWVzdBIdCglmaWxlX25hbWUYASABKAlCCrpIB3IFEAEY/wESHAoHY29udGVudBgCIAEoDEILukgIegYQARiAgBAiSwoRRXJhc2VGaWxlc1JlcXVlc3QSFwoEdXNlchgBIAEoCUIJukgGcgQQARg8Eg8KB2RyeV9ydW4YAiABKAgSDAoEa2VlcBgDIAEoCCIyChJFcmFzZUZpbGVzUmVzcG9uc2USDQoFZmlsZXMYASABKAMSDQoFYnl0ZXMYAiABKAMy8wgKDEZpbGVzU2VydmljZRKcAQoMQ3JlYXRlVXBsb2FkEiYuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBonLnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlIjuquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCFToBKiIQL3YxL2ZpbGVzOnVwbG9hZBKbAQoOQ29tcGxldGVVcGxvYWQSKC5zZXJ2aWNlcy5maWxlcy52MS5Db21wbGV0ZVVwbG9hZFJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIkaquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCIDoBKiIbL3YxL3tuYW1lPWZpbGVzLyp9OmNvbXBsZXRlEoIBCgdHZXRGaWxlEiEuc2VydmljZXMuZmlsZXMudjEuR2V0RmlsZVJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIjuQAgGquxgaCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkKAGC0+STAhQSEi92MS97bmFtZT1maWxlcy8qfRKIAQoJTGlzdEZpbGVzEiMuc2VydmljZXMuZmlsZXMudjEuTGlzdEZpbGVzUmVxdWVzdBokLnNlcnZpY2VzLmZpbGVzLnYxLkxpc3RGaWxlc1Jlc3BvbnNlIjCQAgGquxgYCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkgtPkkwILEgkvdjEvZmlsZXMSqwEKDkNyZWF0ZURvd25sb2FkEiguc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXF1ZXN0Gikuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXNwb25zZSJEqrsYGgoKZmlsZXMucmVhZBIKZmlsZXM6cmVhZCgBgtPkkwIgOgEqIhsvdjEve25hbWU9ZmlsZXMvKn06ZG93bmxvYWQSlQEKCkRlbGV0ZUZpbGUSJC5zZXJ2aWNlcy5maWxlcy52MS5EZWxldGVGaWxlUmVxdWVzdBolLnNlcnZpY2VzLmZpbGVzLnYxLkRlbGV0ZUZpbGVSZXNwb25zZSI6qrsYHAoLZmlsZXMud3JpdGUSC2ZpbGVzOndyaXRlKAGC0+STAhQqEi92MS97bmFtZT1maWxlcy8qfRJfCglXcml0ZUZpbGUSIy5zZXJ2aWNlcy5maWxlcy52MS5Xcml0ZUZpbGVSZXF1ZXN0Ghcuc2VydmljZXMuZmlsZXMudjEuRmlsZSIUqrsYECgBMgxtc2h1Yi53b3JrZXISbwoKRXJhc2VGaWxlcxIkLnNlcnZpY2VzLmZpbGVzLnYxLkVyYXNlRmlsZXNSZXF1ZXN0GiUuc2VydmljZXMuZmlsZXMudjEuRXJhc2VGaWxlc1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckI8WjpnaXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9maWxlcy92MTtmaWxlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
  * @generated from message services.files.v1.File
@@ -337,6 +337,83 @@ export const DeleteFileResponseSchema: GenMessage<DeleteFileResponse> = /*@__PUR
   messageDesc(file_services_files_v1_files, 10);
 
 /**
+ * @generated from message services.files.v1.WriteFileRequest
+ */
+export type WriteFileRequest = Message<"services.files.v1.WriteFileRequest"> & {
+  /**
+   * @generated from field: string file_name = 1;
+   */
+  fileName: string;
+
+  /**
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message services.files.v1.WriteFileRequest.
+ * Use `create(WriteFileRequestSchema)` to create a new message.
+ */
+export const WriteFileRequestSchema: GenMessage<WriteFileRequest> = /*@__PURE__*/
+  messageDesc(file_services_files_v1_files, 11);
+
+/**
+ * @generated from message services.files.v1.EraseFilesRequest
+ */
+export type EraseFilesRequest = Message<"services.files.v1.EraseFilesRequest"> & {
+  /**
+   * "users/ID".
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * Counts what would be erased, does nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+
+  /**
+   * Leaves the contents and only takes the person's name off them.
+   *
+   * @generated from field: bool keep = 3;
+   */
+  keep: boolean;
+};
+
+/**
+ * Describes the message services.files.v1.EraseFilesRequest.
+ * Use `create(EraseFilesRequestSchema)` to create a new message.
+ */
+export const EraseFilesRequestSchema: GenMessage<EraseFilesRequest> = /*@__PURE__*/
+  messageDesc(file_services_files_v1_files, 12);
+
+/**
+ * @generated from message services.files.v1.EraseFilesResponse
+ */
+export type EraseFilesResponse = Message<"services.files.v1.EraseFilesResponse"> & {
+  /**
+   * @generated from field: int64 files = 1;
+   */
+  files: bigint;
+
+  /**
+   * @generated from field: int64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message services.files.v1.EraseFilesResponse.
+ * Use `create(EraseFilesResponseSchema)` to create a new message.
+ */
+export const EraseFilesResponseSchema: GenMessage<EraseFilesResponse> = /*@__PURE__*/
+  messageDesc(file_services_files_v1_files, 13);
+
+/**
  * FilesService hands out links; bytes go to and from the blob store by HTTP. `POST /v1/files?name=…` with the bytes as
  * body does create, transfer and complete in one call.
  *
@@ -395,6 +472,27 @@ export const FilesService: GenService<{
     methodKind: "unary";
     input: typeof DeleteFileRequestSchema;
     output: typeof DeleteFileResponseSchema;
+  },
+  /**
+   * Keeps a small text as a file, in one call: a certificate, a summary.
+   *
+   * @generated from rpc services.files.v1.FilesService.WriteFile
+   */
+  writeFile: {
+    methodKind: "unary";
+    input: typeof WriteFileRequestSchema;
+    output: typeof FileSchema;
+  },
+  /**
+   * Erasure: finds the files that a person uploaded, and unless it is a dry run deletes them or takes the person's name off
+   * them. Repeating it is harmless.
+   *
+   * @generated from rpc services.files.v1.FilesService.EraseFiles
+   */
+  eraseFiles: {
+    methodKind: "unary";
+    input: typeof EraseFilesRequestSchema;
+    output: typeof EraseFilesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_services_files_v1_files, 0);

@@ -17,7 +17,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file services/notify/v1/notify.proto.
  */
 export const file_services_notify_v1_notify: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zZXJ2aWNlcy9ub3RpZnkvdjEvbm90aWZ5LnByb3RvEhJzZXJ2aWNlcy5ub3RpZnkudjEirQIKB01lc3NhZ2USDAoEbmFtZRgBIAEoCRIQCgh0ZW1wbGF0ZRgCIAEoCRIRCglyZWNpcGllbnQYAyABKAkSMAoFc3RhdGUYBCABKA4yIS5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZS5TdGF0ZRINCgVlcnJvchgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJc2VuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNydW4YCCABKAkiQQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdTRU5ESU5HEAESCAoEU0VOVBACEgoKBkZBSUxFRBADIuIBCg9TZW5kTWFpbFJlcXVlc3QSLwoIdGVtcGxhdGUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw0MH0kEh0KCXJlY2lwaWVudBgCIAEoCUIKukgHcgUY/gFgARJQCgZ2YWx1ZXMYAyADKAsyLy5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8aLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJAChBTZW5kTWFpbFJlc3BvbnNlEiwKB21lc3NhZ2UYASABKAsyGy5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZSLwAQoWU2VuZEFjY291bnRNYWlsUmVxdWVzdBIvCgh0ZW1wbGF0ZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDQwfSQSHQoJcmVjaXBpZW50GAIgASgJQgq6SAdyBRj+AWABElcKBnZhbHVlcxgDIAMoCzI2LnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kQWNjb3VudE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8aLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIZChdTZW5kQWNjb3VudE1haWxSZXNwb25zZSJIChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl4KFExpc3RNZXNzYWdlc1Jlc3BvbnNlEi0KCG1lc3NhZ2VzGAEgAygLMhsuc2VydmljZXMubm90aWZ5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMpwDCg1Ob3RpZnlTZXJ2aWNlEmsKCFNlbmRNYWlsEiMuc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsUmVxdWVzdBokLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kTWFpbFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchKCAQoPU2VuZEFjY291bnRNYWlsEiouc2VydmljZXMubm90aWZ5LnYxLlNlbmRBY2NvdW50TWFpbFJlcXVlc3QaKy5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZEFjY291bnRNYWlsUmVzcG9uc2UiFqq7GBIyEG1zaHViLmF1dGhzZXJ2ZXISmAEKDExpc3RNZXNzYWdlcxInLnNlcnZpY2VzLm5vdGlmeS52MS5MaXN0TWVzc2FnZXNSZXF1ZXN0Giguc2VydmljZXMubm90aWZ5LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIjWQAgGquxgaCgtub3RpZnkucmVhZBILbm90aWZ5OnJlYWSC0+STAg4SDC92MS9tZXNzYWdlc0I+WjxnaXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9ub3RpZnkvdjE7bm90aWZ5djFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("Ch9zZXJ2aWNlcy9ub3RpZnkvdjEvbm90aWZ5LnByb3RvEhJzZXJ2aWNlcy5ub3RpZnkudjEirQIKB01lc3NhZ2USDAoEbmFtZRgBIAEoCRIQCgh0ZW1wbGF0ZRgCIAEoCRIRCglyZWNpcGllbnQYAyABKAkSMAoFc3RhdGUYBCABKA4yIS5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZS5TdGF0ZRINCgVlcnJvchgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJc2VuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNydW4YCCABKAkiQQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdTRU5ESU5HEAESCAoEU0VOVBACEgoKBkZBSUxFRBADIuIBCg9TZW5kTWFpbFJlcXVlc3QSLwoIdGVtcGxhdGUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw0MH0kEh0KCXJlY2lwaWVudBgCIAEoCUIKukgHcgUY/gFgARJQCgZ2YWx1ZXMYAyADKAsyLy5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8aLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJAChBTZW5kTWFpbFJlc3BvbnNlEiwKB21lc3NhZ2UYASABKAsyGy5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZSJSChBTZW5kTWFpbHNSZXF1ZXN0Ej4KBW1haWxzGAEgAygLMiMuc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsUmVxdWVzdEIKukgHkgEECAEQZCKcAQoRU2VuZE1haWxzUmVzcG9uc2USDAoEc2VudBgBIAEoAxI+CgdyZWZ1c2VkGAIgAygLMi0uc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsc1Jlc3BvbnNlLlJlZnVzZWQaOQoHUmVmdXNlZBINCgVpbmRleBgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCSJCChRFcmFzZU1lc3NhZ2VzUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARj+ARIPCgdkcnlfcnVuGAIgASgIIikKFUVyYXNlTWVzc2FnZXNSZXNwb25zZRIQCghtZXNzYWdlcxgBIAEoAyLwAQoWU2VuZEFjY291bnRNYWlsUmVxdWVzdBIvCgh0ZW1wbGF0ZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDQwfSQSHQoJcmVjaXBpZW50GAIgASgJQgq6SAdyBRj+AWABElcKBnZhbHVlcxgDIAMoCzI2LnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kQWNjb3VudE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8aLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIZChdTZW5kQWNjb3VudE1haWxSZXNwb25zZSJIChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl4KFExpc3RNZXNzYWdlc1Jlc3BvbnNlEi0KCG1lc3NhZ2VzGAEgAygLMhsuc2VydmljZXMubm90aWZ5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMogFCg1Ob3RpZnlTZXJ2aWNlEmsKCFNlbmRNYWlsEiMuc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsUmVxdWVzdBokLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kTWFpbFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJuCglTZW5kTWFpbHMSJC5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZE1haWxzUmVxdWVzdBolLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kTWFpbHNSZXNwb25zZSIUqrsYECgBMgxtc2h1Yi53b3JrZXISegoNRXJhc2VNZXNzYWdlcxIoLnNlcnZpY2VzLm5vdGlmeS52MS5FcmFzZU1lc3NhZ2VzUmVxdWVzdBopLnNlcnZpY2VzLm5vdGlmeS52MS5FcmFzZU1lc3NhZ2VzUmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyEoIBCg9TZW5kQWNjb3VudE1haWwSKi5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZEFjY291bnRNYWlsUmVxdWVzdBorLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kQWNjb3VudE1haWxSZXNwb25zZSIWqrsYEjIQbXNodWIuYXV0aHNlcnZlchKYAQoMTGlzdE1lc3NhZ2VzEicuc2VydmljZXMubm90aWZ5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaKC5zZXJ2aWNlcy5ub3RpZnkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiNZACAaq7GBoKC25vdGlmeS5yZWFkEgtub3RpZnk6cmVhZILT5JMCDhIML3YxL21lc3NhZ2VzQj5aPGdpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL3NlcnZpY2VzL25vdGlmeS92MTtub3RpZnl2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
  * @generated from message services.notify.v1.Message
@@ -110,7 +110,9 @@ export const Message_StateSchema: GenEnum<Message_State> = /*@__PURE__*/
 export type SendMailRequest = Message$1<"services.notify.v1.SendMailRequest"> & {
   /**
    * Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
-   * (displayName, title), "welcome" (displayName, organisation), "rejection" (displayName, organisation, reason).
+   * (displayName, title), "welcome" (displayName, organisation, note), "welcome-customer" (displayName, organisation, note,
+   * limit), "arrival" (displayName, person, organisation, role), "documents" (displayName, organisation, documents),
+   * "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs).
    *
    * @generated from field: string template = 1;
    */
@@ -156,6 +158,115 @@ export const SendMailResponseSchema: GenMessage<SendMailResponse> = /*@__PURE__*
   messageDesc(file_services_notify_v1_notify, 2);
 
 /**
+ * @generated from message services.notify.v1.SendMailsRequest
+ */
+export type SendMailsRequest = Message$1<"services.notify.v1.SendMailsRequest"> & {
+  /**
+   * @generated from field: repeated services.notify.v1.SendMailRequest mails = 1;
+   */
+  mails: SendMailRequest[];
+};
+
+/**
+ * Describes the message services.notify.v1.SendMailsRequest.
+ * Use `create(SendMailsRequestSchema)` to create a new message.
+ */
+export const SendMailsRequestSchema: GenMessage<SendMailsRequest> = /*@__PURE__*/
+  messageDesc(file_services_notify_v1_notify, 3);
+
+/**
+ * @generated from message services.notify.v1.SendMailsResponse
+ */
+export type SendMailsResponse = Message$1<"services.notify.v1.SendMailsResponse"> & {
+  /**
+   * @generated from field: int64 sent = 1;
+   */
+  sent: bigint;
+
+  /**
+   * @generated from field: repeated services.notify.v1.SendMailsResponse.Refused refused = 2;
+   */
+  refused: SendMailsResponse_Refused[];
+};
+
+/**
+ * Describes the message services.notify.v1.SendMailsResponse.
+ * Use `create(SendMailsResponseSchema)` to create a new message.
+ */
+export const SendMailsResponseSchema: GenMessage<SendMailsResponse> = /*@__PURE__*/
+  messageDesc(file_services_notify_v1_notify, 4);
+
+/**
+ * @generated from message services.notify.v1.SendMailsResponse.Refused
+ */
+export type SendMailsResponse_Refused = Message$1<"services.notify.v1.SendMailsResponse.Refused"> & {
+  /**
+   * Position in the request, from 0.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message services.notify.v1.SendMailsResponse.Refused.
+ * Use `create(SendMailsResponse_RefusedSchema)` to create a new message.
+ */
+export const SendMailsResponse_RefusedSchema: GenMessage<SendMailsResponse_Refused> = /*@__PURE__*/
+  messageDesc(file_services_notify_v1_notify, 4, 0);
+
+/**
+ * @generated from message services.notify.v1.EraseMessagesRequest
+ */
+export type EraseMessagesRequest = Message$1<"services.notify.v1.EraseMessagesRequest"> & {
+  /**
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * Counts what would be erased, does nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message services.notify.v1.EraseMessagesRequest.
+ * Use `create(EraseMessagesRequestSchema)` to create a new message.
+ */
+export const EraseMessagesRequestSchema: GenMessage<EraseMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_services_notify_v1_notify, 5);
+
+/**
+ * @generated from message services.notify.v1.EraseMessagesResponse
+ */
+export type EraseMessagesResponse = Message$1<"services.notify.v1.EraseMessagesResponse"> & {
+  /**
+   * @generated from field: int64 messages = 1;
+   */
+  messages: bigint;
+};
+
+/**
+ * Describes the message services.notify.v1.EraseMessagesResponse.
+ * Use `create(EraseMessagesResponseSchema)` to create a new message.
+ */
+export const EraseMessagesResponseSchema: GenMessage<EraseMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_services_notify_v1_notify, 6);
+
+/**
  * @generated from message services.notify.v1.SendAccountMailRequest
  */
 export type SendAccountMailRequest = Message$1<"services.notify.v1.SendAccountMailRequest"> & {
@@ -182,7 +293,7 @@ export type SendAccountMailRequest = Message$1<"services.notify.v1.SendAccountMa
  * Use `create(SendAccountMailRequestSchema)` to create a new message.
  */
 export const SendAccountMailRequestSchema: GenMessage<SendAccountMailRequest> = /*@__PURE__*/
-  messageDesc(file_services_notify_v1_notify, 3);
+  messageDesc(file_services_notify_v1_notify, 7);
 
 /**
  * @generated from message services.notify.v1.SendAccountMailResponse
@@ -195,7 +306,7 @@ export type SendAccountMailResponse = Message$1<"services.notify.v1.SendAccountM
  * Use `create(SendAccountMailResponseSchema)` to create a new message.
  */
 export const SendAccountMailResponseSchema: GenMessage<SendAccountMailResponse> = /*@__PURE__*/
-  messageDesc(file_services_notify_v1_notify, 4);
+  messageDesc(file_services_notify_v1_notify, 8);
 
 /**
  * @generated from message services.notify.v1.ListMessagesRequest
@@ -217,7 +328,7 @@ export type ListMessagesRequest = Message$1<"services.notify.v1.ListMessagesRequ
  * Use `create(ListMessagesRequestSchema)` to create a new message.
  */
 export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_services_notify_v1_notify, 5);
+  messageDesc(file_services_notify_v1_notify, 9);
 
 /**
  * @generated from message services.notify.v1.ListMessagesResponse
@@ -239,7 +350,7 @@ export type ListMessagesResponse = Message$1<"services.notify.v1.ListMessagesRes
  * Use `create(ListMessagesResponseSchema)` to create a new message.
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_services_notify_v1_notify, 6);
+  messageDesc(file_services_notify_v1_notify, 10);
 
 /**
  * @generated from service services.notify.v1.NotifyService
@@ -254,6 +365,27 @@ export const NotifyService: GenService<{
     methodKind: "unary";
     input: typeof SendMailRequestSchema;
     output: typeof SendMailResponseSchema;
+  },
+  /**
+   * SendMail for many at once, each sent once. What no server takes is listed, and fails nothing else; what can't be sent now
+   * makes the whole call `unavailable`, and a repeated one goes on where it stopped.
+   *
+   * @generated from rpc services.notify.v1.NotifyService.SendMails
+   */
+  sendMails: {
+    methodKind: "unary";
+    input: typeof SendMailsRequestSchema;
+    output: typeof SendMailsResponseSchema;
+  },
+  /**
+   * Erasure: finds the mails to an address, and unless it is a dry run takes the address off the notes of them.
+   *
+   * @generated from rpc services.notify.v1.NotifyService.EraseMessages
+   */
+  eraseMessages: {
+    methodKind: "unary";
+    input: typeof EraseMessagesRequestSchema;
+    output: typeof EraseMessagesResponseSchema;
   },
   /**
    * The same for the authorization server, which has no run: sign-up, reset.
