@@ -225,6 +225,58 @@ func TestResetAsksAnew(t *testing.T) {
 	}
 }
 
+func TestFailedUndoIsPutBeforeAnOperator(t *testing.T) {
+	t.Parallel()
+	m := &moods{}
+	m.set("three", refused)
+	m.set("undo two", func() error { return rpc.Denied("STUCK", "somebody else has it") })
+	h := newHouse(t, m.on)
+	run, c := h.start("three")
+	operator := h.as(h.user([]string{"operator"}, "runs.read", "tasks.read", "tasks.decide"))
+	var seen []string
+	question := func() *runsv1.Task {
+		var task *runsv1.Task
+		eventually(t, func() (bool, string) {
+			list, err := operator.ListTasks(t.Context(), &runsv1.ListTasksRequest{Filter: `state="OPEN"`, Mine: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list.GetTasks()) == 1 && !slices.Contains(seen, list.GetTasks()[0].GetName()) {
+				task = list.GetTasks()[0]
+			}
+			return task != nil, "nobody asks"
+		})
+		seen = append(seen, task.GetName())
+		return task
+	}
+	first := question()
+	if first.GetApproveLabel() != "Undo again" || first.GetRejectLabel() != "Leave it" || first.GetStep() != "two" || !strings.Contains(first.GetDescription(), "somebody else has it") {
+		t.Errorf("question: %s", first)
+	}
+	until(t, c, run.GetName(), "compensating", inState(runsv1.Run_COMPENSATING))
+	if _, err := operator.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: first.GetName(), Decision: runsv1.Task_APPROVE}); err != nil {
+		t.Fatal(err)
+	}
+	leave := &runsv1.DecideTaskRequest{Name: question().GetName(), Decision: runsv1.Task_REJECT}
+	if err := second(operator.DecideTask(t.Context(), leave)); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("left without a reason: %v", err)
+	}
+	leave.Reason = "cleaned up by hand"
+	if _, err := operator.DecideTask(t.Context(), leave); err != nil {
+		t.Fatal(err)
+	}
+	failed := until(t, c, run.GetName(), "failed", inState(runsv1.Run_FAILED))
+	if e := failed.GetError(); e.GetReason() != "UNDO_FAILED" || e.GetStep() != "two" || !strings.Contains(e.GetMessage(), "cleaned up by hand") {
+		t.Errorf("error: %s", e)
+	}
+	if diff := cmp.Diff([]runsv1.Step_State{runsv1.Step_COMPENSATED, runsv1.Step_FAILED, runsv1.Step_FAILED}, stepStates(failed)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"one", "two", "three", "undo two", "undo two", "undo one"}, h.probe.seen()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTerminateEndsAtOnceAndNothingIsUndone(t *testing.T) {
 	t.Parallel()
 	at := holdAt("two")
