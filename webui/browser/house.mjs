@@ -1,4 +1,5 @@
-// The console against a real house, in a real browser: sign in, import a file and watch it finish, invite, decide.
+// The console against a real house, in a real browser: sign in, import a file and watch it finish, correct what was
+// rejected, invite, pause and resume, decide, start by schedule.
 // Run by the end-to-end test with MSHUB_URL, MSHUB_LINK (the first administrator's) and MSHUB_FILE; MSHUB_IMAGES names the
 // folder for the pictures. Exits 1 with a sentence when something is not as it should be.
 import { join } from "node:path";
@@ -60,6 +61,61 @@ async function importFlights(page) {
   await picture(page, "records");
 }
 
+// A row that does not fit is kept, corrected in its place, and taken in by a second run.
+async function correctRejects(page) {
+  const upload = async (name, text, target) => {
+    await page.goto(`${house}/import`);
+    await page.getByTestId("import-file").setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(text) });
+    await target();
+    await page.getByRole("button", { name: "Start the import" }).click();
+  };
+  await upload("seats.csv", "tailnum,seats\nN14228,149\nN24211,149\n", async () => {
+    await page.getByRole("form", { name: "New dataset" }).waitFor();
+    await page.getByRole("checkbox", { name: "tailnum is part of the key" }).check();
+    await page.getByRole("button", { name: "Create and continue" }).click();
+  });
+  await page.getByTestId("run-state").getByText("Completed").waitFor();
+  await upload("more.csv", "tailnum,seats\nN619AA,many\nN39463,189\n", async () => {
+    await page.getByRole("radio", { name: "Use an existing dataset" }).check();
+    await page.getByRole("combobox", { name: "Dataset" }).click();
+    await page.getByRole("option", { name: "Seats" }).click();
+    await page.getByRole("button", { name: "Continue", exact: true }).click();
+  });
+  const row = page.getByTestId("reject").first();
+  await row.getByRole("textbox", { name: "seats" }).fill("178");
+  await picture(page, "rejects");
+  await row.getByRole("button", { name: "Save correction" }).click();
+  await row.getByText("Corrected", { exact: true }).waitFor();
+  const first = page.url();
+  await page.getByRole("button", { name: "Import these rows again" }).click();
+  await page.waitForURL((url) => url.href !== first);
+  await page.getByTestId("result-inserted").getByText("1", { exact: true }).waitFor();
+}
+
+async function giveCommand(page, command, state) {
+  await page.getByRole("button", { name: command, exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("tried out");
+  await dialog.getByRole("button", { name: command, exact: true }).click();
+  await page.getByTestId("run-state").getByText(state).waitFor();
+}
+
+async function startBySchedule(page) {
+  await page.goto(`${house}/schedules?create=true&process=recordexport`);
+  await page.getByRole("textbox", { name: "Title" }).fill("Flights every night");
+  await page.getByRole("combobox", { name: /^Times/ }).fill("30 2 * * *");
+  await page.keyboard.press("Tab");
+  await page.getByRole("combobox", { name: /^Dataset/ }).click();
+  await page.getByRole("option", { name: "Flights" }).click();
+  await page.getByRole("button", { name: "Create schedule" }).click();
+  await page.getByTestId("next-times").getByRole("listitem").nth(4).waitFor();
+  await picture(page, "schedule");
+  await page.getByRole("button", { name: "Run now" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run now" }).click();
+  await page.getByTestId("run-state").getByText("Completed").waitFor({ timeout: 180_000 });
+  await page.getByRole("button", { name: /^Download flights/ }).waitFor();
+}
+
 async function mail(page, recipient) {
   const address = `${house}/dev/mailbox?format=json&to=${encodeURIComponent(recipient)}`;
   for (let tries = 0; tries < 100; tries++) {
@@ -80,6 +136,11 @@ async function onboard(page) {
   await page.getByTestId("run-state").waitFor();
   const run = page.url();
 
+  // It waits for Grace, who has all the time in the world.
+  await page.getByTestId("run-state").getByText("Waiting").waitFor();
+  await giveCommand(page, "Pause", "Paused");
+  await giveCommand(page, "Resume", /Waiting|Running/);
+
   const grace = await visitor();
   await grace.goto(await mail(page, "grace@example.com"));
   await grace.getByLabel("Password").fill(password);
@@ -87,6 +148,8 @@ async function onboard(page) {
 
   await page.goto(`${house}/inbox`);
   await page.getByText("Grace Hopper").first().click();
+  await page.getByRole("button", { name: "Claim" }).click();
+  await page.getByRole("button", { name: "Release" }).waitFor();
   await picture(page, "inbox");
   await page.getByRole("button", { name: "Approve", exact: true }).click();
   await page.goto(run);
@@ -111,7 +174,9 @@ try {
   const ada = await visitor();
   await firstAdministrator(ada);
   await importFlights(ada);
+  await correctRejects(ada);
   await onboard(ada);
+  await startBySchedule(ada);
   if (complaints.length > 0) throw new Error(`the browser complained:\n${complaints.join("\n")}`);
   console.log("the console works");
 } catch (error) {

@@ -110,6 +110,27 @@ it("registers a client, cancels a run and opens a record under the real policy",
   await close();
 });
 
+it("resets a run to a step that is chosen in the diagram, and commands many runs at once", async () => {
+  const house = busyHouse();
+  const { page, open, close, complaints } = await openConsole(browser, house);
+  await open(`/runs/${idOf(house.runs[0]?.name ?? "")}`);
+  await page.getByRole("button", { name: "More commands" }).click();
+  await page.getByRole("menuitem", { name: "Reset to a step" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Reason" }).fill("the file was cut wrongly");
+  await dialog.getByTestId("run-diagram").getByText("Read and cut the file").click();
+  await page.screenshot(picture("journey-reset"));
+  expect(await dialog.getByRole("radio", { name: "Read and cut the file" }).isChecked()).toBe(true);
+  await dialog.getByRole("button", { name: "Reset to a step" }).click();
+  await expect.poll(() => house.requests("resetRun")).toMatchObject([{ step: "plan" }]);
+  await open("/runs?state=RUNNING");
+  await page.getByRole("button", { name: "Command all of these" }).click();
+  await page.getByRole("dialog").getByRole("textbox", { name: "Reason" }).fill("maintenance");
+  await page.screenshot(picture("journey-bulk"));
+  expect(complaints).toEqual([]);
+  await close();
+});
+
 it("works with the keyboard alone and on a small screen", async () => {
   const { page, open, close, complaints } = await openConsole(browser, busyHouse(), { viewport: { width: 390, height: 780 } });
   await open("/runs");

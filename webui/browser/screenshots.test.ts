@@ -7,15 +7,22 @@ import { launch, openConsole } from "./console";
 
 // One picture of each page, light and dark, into screenshots/. It fails when a page makes the browser complain.
 const house = busyHouse();
-const [importing, waiting, finished, , , broken] = house.runs.map(({ name }) => `/runs/${idOf(name)}`);
+const [importing, waiting, finished, , , broken, parked, queued] = house.runs.map(({ name }) => `/runs/${idOf(name)}`);
 const pages: Record<string, string> = {
   runs: "/runs",
   "run-importing": importing ?? "",
   "run-finished": finished ?? "",
   "run-waiting": waiting ?? "",
   "run-failed": broken ?? "",
+  "run-parked": parked ?? "",
+  "run-queued": queued ?? "",
   inbox: "/inbox",
+  "inbox-votes": `/inbox?task=${idOf(house.tasks[1]?.name ?? "")}`,
   processes: "/processes",
+  load: "/load",
+  schedules: "/schedules",
+  schedule: "/schedules/nightly-import",
+  "schedule-new": "/schedules?create=true&process=recordimport",
   "start-import": "/processes/recordimport",
   "start-onboarding": "/processes/onboarding",
   datasets: "/datasets",
