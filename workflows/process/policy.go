@@ -17,6 +17,8 @@ const (
 	heartbeatTimeout = 10 * time.Second
 	// recordTimeout bounds one attempt of a local activity; they are single transactions.
 	recordTimeout = 10 * time.Second
+	// recordPatience is longer than any run. If it is not said, the SDK takes the time of one attempt for that of all.
+	recordPatience = 10 * 365 * 24 * time.Hour
 )
 
 // stepRetries outlast a restart of a service or a fail-over of its database (about ten minutes), then the step has failed.
@@ -73,8 +75,9 @@ func withActivity(ctx workflow.Context, timeout time.Duration, retries *temporal
 // withRecord prepares a local activity: one short transaction in the runs service, without a task of its own.
 func withRecord(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: recordTimeout,
-		RetryPolicy:         recordRetries,
+		StartToCloseTimeout:    recordTimeout,
+		ScheduleToCloseTimeout: recordPatience,
+		RetryPolicy:            recordRetries,
 	})
 }
 
