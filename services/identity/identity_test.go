@@ -123,6 +123,11 @@ func TestWithdrawingKeepsWhoWasThereBefore(t *testing.T) {
 	if err != nil || olga.GetCreated() {
 		t.Fatalf("got %v, %v", olga, err)
 	}
+	// Until she answers, nothing of that account is seen.
+	seen, err := worker.GetUser(ctx, &identityv1.GetUserRequest{Name: olga.GetInvitation().GetUser()})
+	if err != nil || seen.GetState() != identityv1.User_INVITED || seen.GetDisplayName() != "O" || seen.GetEmailVerified() || seen.GetEmail() != "OLGA@example.com" {
+		t.Errorf("an invited person of another organisation: %v, %v", seen, err)
+	}
 	if _, err := worker.WithdrawInvitation(key(ctx), &identityv1.WithdrawInvitationRequest{Name: olga.GetInvitation().GetName()}); err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,21 @@ import (
 	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
 )
 
-// GetUser shows a member of the active organisation, or somebody it invited.
+// GetUser shows a member of the active organisation, or somebody it invited: until that person answers, only what the
+// invitation says, because an account that is there already is another organisation's knowledge.
 func (s *Service) GetUser(ctx context.Context, req *identityv1.GetUserRequest) (*identityv1.User, error) {
 	var user store.VisibleUserRow
 	err := s.read(ctx, func(tx pgx.Tx) (err error) {
 		user, err = s.visible(ctx, tx, req.GetName())
+		if err != nil || user.Membership != nil {
+			return err
+		}
+		asked, err := s.q.LatestInvitationOf(ctx, tx, user.User.ID)
+		if err == nil && asked.State == statePending && user.User.State != stateDisabled {
+			user.User = store.User{
+				ID: asked.UserID, Email: asked.Email, DisplayName: asked.DisplayName, State: stateInvited, CreatedAt: asked.CreatedAt, UpdatedAt: asked.CreatedAt,
+			}
+		}
 		return err
 	})
 	if err != nil {

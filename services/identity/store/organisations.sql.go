@@ -235,6 +235,29 @@ func (q *Queries) InvitationOfRun(ctx context.Context, db DBTX, run *uuid.UUID) 
 	return id, err
 }
 
+const latestInvitationOf = `-- name: LatestInvitationOf :one
+SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND user_id = $1 AND state <> 'WITHDRAWN' ORDER BY id DESC LIMIT 1
+`
+
+func (q *Queries) LatestInvitationOf(ctx context.Context, db DBTX, userID uuid.UUID) (Invitation, error) {
+	row := db.QueryRow(ctx, latestInvitationOf, userID)
+	var i Invitation
+	err := row.Scan(
+		&i.OrganisationID,
+		&i.ID,
+		&i.UserID,
+		&i.Email,
+		&i.DisplayName,
+		&i.Role,
+		&i.Run,
+		&i.State,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Joins,
+	)
+	return i, err
+}
+
 const listInvitations = `-- name: ListInvitations :many
 SELECT organisation_id, id, user_id, email, display_name, role, run, state, created_at, expires_at, joins FROM identity.invitations WHERE organisation_id = mshub.org() AND id < $1 ORDER BY id DESC LIMIT $2
 `

@@ -115,3 +115,6 @@ SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND user_
 
 -- name: SetInvitationState :exec
 UPDATE identity.invitations SET state = $2 WHERE organisation_id = mshub.org() AND id = $1;
+
+-- name: LatestInvitationOf :one
+SELECT * FROM identity.invitations WHERE organisation_id = mshub.org() AND user_id = $1 AND state <> 'WITHDRAWN' ORDER BY id DESC LIMIT 1;
