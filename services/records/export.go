@@ -296,7 +296,7 @@ func (s *Service) forgetExports(ctx context.Context, before time.Time) error {
 
 // exportPrefix is where an export's blobs lie.
 func exportPrefix(organisation, id uuid.UUID) string {
-	return organisation.String() + "/exports/" + id.String() + "/"
+	return organisation.String() + "/" + id.String() + ".export."
 }
 
 // scratchError says when the scratch space is full: waiting would not empty it while the export keeps what it has.

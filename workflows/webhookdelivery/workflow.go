@@ -59,7 +59,7 @@ func Workflow(ctx workflow.Context, in *webhookdeliveryv1.Input) (*webhookdelive
 		}
 	}
 	if sent.GetState() != notifyv1.Delivery_DELIVERED {
-		return nil, process.FailStep(ctx, "deliver", "NOT_DELIVERED", "given up after %d attempts: %s", sent.GetAttempts(), sent.GetError())
+		return nil, process.FailStep(ctx, "deliver", "NOT_DELIVERED", "given up at attempt %d: %s", sent.GetAttempts(), sent.GetError())
 	}
 	return &webhookdeliveryv1.Result{
 		Event: sent.GetEvent(), Attempts: sent.GetAttempts(), Status: sent.GetLastStatus(), LatencyMs: sent.GetLatencyMs(),

@@ -2,7 +2,7 @@
 
 -- +goose Up
 
--- An export is a run's: it has the run's id. Its parts lie in the scratch bucket under organisation_id/exports/id/ while
+-- An export is a run's: it has the run's id. Its parts lie in the scratch bucket as organisation_id/id.export.PART while
 -- the state is planned.
 CREATE TABLE records.export (
     organisation_id uuid        NOT NULL,
