@@ -5,16 +5,22 @@
 //	datasets.go       datasets
 //	wire.go           rows and documents -> messages
 //	propose.go        ProposeSchema: columns and types from the first bytes of a file
-//	plan.go           PlanImport: source -> scratch blob, cut into chunks
-//	header.go           the file's columns against the dataset's
+//	plan.go           PlanImport: what is asked for, and the plan that is kept
+//	scan.go           source -> scratch blob, cut into chunks
+//	fetch.go            the bytes of a signed link, or of an address outside
+//	sources.go          which addresses outside may be read; transfers that break off
+//	format.go           a file's format: given, found out, checked
+//	layout.go           the file's columns against the dataset's, and how their cells are read
+//	lookup.go           values of other datasets in the place of cells
 //	duplicates.go       keys that stand twice in a file, found in bounded memory
-//	fetch.go            the signed link's bytes
 //	chunk.go          ImportChunk: a range of the scratch blob -> documents and rejects, exactly once
-//	finish.go         FinishImport, AbortImport: the sum, the rejects file, the end of the scratch blob
+//	finish.go         FinishImport: the sum, the rejects file, a replacement's switch, the end of the scratch blob
+//	undo.go           AbortImport: what was written is taken back, or kept
+//	rejects.go        ListRejects, UpdateReject; rejected rows as a source
 //	export.go         PlanExport: what is asked for -> ranges of ids; AbortExport
 //	exportpart.go     ExportPart: a range -> a scratch blob
 //	exportfinish.go   FinishExport: parts -> one file, sent by a signed link
-//	housekeeping.go   deleted datasets, old imports
+//	housekeeping.go   deleted datasets, old imports, shelves put aside
 //	config.go         settings
 //
 //	schema/    what a dataset says about its records; pure

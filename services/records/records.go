@@ -27,10 +27,10 @@ import (
 
 const service = "services.records.v1.RecordsService/"
 
+var _ recordsv1connect.RecordsServiceHandler = (*Service)(nil)
+
 // Service implements RecordsService.
 type Service struct {
-	recordsv1connect.UnimplementedRecordsServiceHandler
-
 	db        *postgres.DB
 	queries   *store.Queries
 	documents store.Documents

@@ -76,7 +76,7 @@ func onBoth(t *testing.T, test func(t *testing.T, r *room)) {
 	}
 }
 
-func setup(t testing.TB, open func(testing.TB, *postgres.DB) store.Documents) *room {
+func setup(t testing.TB, open func(testing.TB, *postgres.DB) store.Documents, settings ...func(*records.Config)) *room {
 	t.Helper()
 	r := &room{t: t, scratch: t.TempDir(), sources: map[string][]byte{}, names: map[string]string{}, clock: time.Now().Truncate(time.Microsecond)}
 	bucket, err := blob.Open(t.Context(), blob.Directory(r.scratch))
@@ -92,7 +92,11 @@ func setup(t testing.TB, open func(testing.TB, *postgres.DB) store.Documents) *r
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	r.Service = records.New(db, open(t, db), bucket, r.files.Client(), records.Config{MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler), func() time.Time { return r.clock })
+	config := records.Config{MaxBytes: 1 << 30}
+	for _, set := range settings {
+		set(&config)
+	}
+	r.Service = records.New(db, open(t, db), bucket, r.files.Client(), config, slog.New(slog.DiscardHandler), func() time.Time { return r.clock })
 	r.ctx = person(t.Context(), uuid.New())
 	return r
 }
