@@ -80,8 +80,8 @@ test-e2e: build ## the built mshub driven by real clients and a browser
 chaos: build ## take parts of a running house away and see whether every promise is kept: make chaos SEED=1 MINUTES=3
 	@go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),3)
 
-bench: build ## measure everything, or one: make bench NAME=import
-	@go run ./bench -name '$(NAME)'
+bench: build ## measure everything, or one: make bench NAME=import (ARGS=-try: whether it works)
+	@go run ./bench -name '$(NAME)' $(ARGS)
 
 ## ---- its keeping
 

@@ -145,7 +145,8 @@ func (r *rig) deepPage(depth int) (token string, err error) {
 			Runs          []struct{}
 			NextPageToken string
 		}
-		if err := r.call(http.MethodGet, "/v1/runs?pageSize=500&pageToken="+url.QueryEscape(token), nil, &page); err != nil {
+		path := fmt.Sprintf("/v1/runs?pageSize=%d&pageToken=%s", min(depth-seen, 1000), url.QueryEscape(token))
+		if err := r.call(http.MethodGet, path, nil, &page); err != nil {
 			return "", err
 		}
 		if page.NextPageToken == "" {
