@@ -5,6 +5,7 @@
 //	person_test.go     a person in a browser: cookie jar, forms, the captured mail
 //	api_test.go        a client of the API: token, REST calls
 //	journey_test.go    points 1 to 7 of the promise, one test each
+//	operator_test.go   an operator's day: schedules, limits, thousands of runs at once, webhooks, exports, votes
 //	badinput_test.go   what must be refused, and how
 //	browser_test.go    the console in Chromium, which also takes the pictures of the README
 package e2e
@@ -37,6 +38,8 @@ type house struct {
 	link     string
 	temporal string
 	ops      string
+	// env is what this house is set to beside the defaults of all.
+	env []string
 
 	mu  sync.Mutex
 	log strings.Builder
@@ -60,16 +63,16 @@ func binary(t testing.TB) string {
 }
 
 // start brings a house up on its data directory and waits for the ready line.
-func start(t *testing.T, data string) *house {
+func start(t *testing.T, data string, env ...string) *house {
 	t.Helper()
-	h := &house{t: t, data: data}
+	h := &house{t: t, data: data, env: env}
 	h.start()
 	t.Cleanup(h.stop)
 	return h
 }
 
 // fresh starts a house on a new directory that an engine running as another user may enter.
-func fresh(t *testing.T) *house {
+func fresh(t *testing.T, env ...string) *house {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mshub-e2e-")
 	if err != nil {
@@ -79,7 +82,7 @@ func fresh(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return start(t, filepath.Join(dir, "data"))
+	return start(t, filepath.Join(dir, "data"), env...)
 }
 
 var printed = map[string]*regexp.Regexp{
@@ -97,6 +100,7 @@ func (h *house) start() {
 	}
 	h.cmd = exec.Command(binary(h.t), "up", "--data", h.data, "--listen", address)
 	h.cmd.Env = append(os.Environ(), "MSHUB_OPS_LISTEN=127.0.0.1:0", "MSHUB_TEMPORAL_UI_LISTEN=127.0.0.1:0", "MSHUB_LOG_LEVEL=info")
+	h.cmd.Env = append(h.cmd.Env, h.env...)
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := h.cmd.StdoutPipe()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,15 @@ func TestOneRunEverywhere(t *testing.T) {
 			t.Errorf("got %v, %v", &got, err)
 		}
 	})
+	t.Run("grpcurl", func(t *testing.T) {
+		if list := grpcurl(t, strings.TrimPrefix(h.url, "http://"), "list"); !strings.Contains(list, "services.runs.v1.RunsService\n") {
+			t.Errorf("reflection lists\n%s", list)
+		}
+		got := decode(t, grpcurl(t, "-H", "Authorization: Bearer "+c.token(), "-d", `{"name":"`+run+`"}`, strings.TrimPrefix(h.url, "http://"), "services.runs.v1.RunsService/GetRun"))
+		if got["name"] != run || got["process"] != "onboarding" {
+			t.Errorf("got %v", got)
+		}
+	})
 	t.Run("GraphQL", func(t *testing.T) {
 		got := c.must(http.MethodPost, "/graphql", map[string]any{"query": "query($name: String!) { run(name: $name) { name process state } }", "variables": map[string]any{"name": run}})
 		if !strings.Contains(fmt.Sprint(got["data"]), run) {
@@ -247,4 +257,17 @@ func TestOneRunEverywhere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// grpcurl is the tool itself, at the version that tools/grpcurl pins; it knows this product by reflection alone.
+func grpcurl(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"-C", "../../../tools/grpcurl", "tool", "grpcurl", "-plaintext"}, args...)...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("grpcurl: %v\n%s", err, errs.String())
+	}
+	return string(out)
 }
