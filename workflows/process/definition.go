@@ -76,6 +76,9 @@ type Step struct {
 	Optional bool
 	// Skippable steps may be left out by an operator when they have failed; optional ones always may.
 	Skippable bool
+	// Once is for a step whose service knows it by the run alone ("the import of this run"): it can't be done a second
+	// time, so no reset goes back before it.
+	Once bool
 	// Rate is the name in Definition.Rates of the system that the step calls: each call first waits for its turn.
 	Rate string
 	// Timeout bounds one attempt; 0 = a minute. A dead worker is noticed much earlier.

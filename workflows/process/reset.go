@@ -18,6 +18,11 @@ func (f *frame) mayReset(c Command) error {
 	if !f.entered[c.Step] {
 		return refuse("NOT_REACHED", "the run has not come to this step yet")
 	}
+	for _, name := range f.stepsFrom(c.Step) {
+		if step, _ := f.definition.step(name); step.Once && f.entered[name] {
+			return refuse("NOT_RESETTABLE", "“"+step.Title+"” can be done once in a run; cancel it and start another, or reset to a later step")
+		}
+	}
 	return nil
 }
 

@@ -225,6 +225,28 @@ func TestResetGoesOnFromEachStep(t *testing.T) {
 	}
 }
 
+func TestResetDoesNotGoBackBeforeWhatIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	d := parking()
+	d.Steps[2].Once = true
+	env := processtest.New(t, d)
+	var undone []string
+	fake(env, nil, &undone)
+	refuseTimes(env, v.Make4, 1, "4")
+	reset := false
+	env.After(time.Hour, func() {
+		if !reset {
+			reset = true
+			env.Refused(process.UpdateReset, about("s2"), expect(t, "NOT_RESETTABLE"))
+			env.Refused(process.UpdateReset, about("s3"), expect(t, "NOT_RESETTABLE"))
+			env.Send(process.UpdateReset, about("s4"))
+		}
+	})
+	if got := env.Run(&text{}); got.Finish.GetState() != runsv1.Run_COMPLETED || len(undone) != 0 {
+		t.Errorf("undone %v, finish %s", undone, got.Finish)
+	}
+}
+
 func TestResetAsksAnewAndKeepsFacts(t *testing.T) {
 	t.Parallel()
 	d := process.Definition{

@@ -39,7 +39,7 @@ var Process = process.Definition{
 	OrganisationConcurrency: 1,
 	Keepable:                true,
 	Steps: []process.Step{
-		{Name: "plan", Title: "Find the people", Kind: process.Activity, Timeout: 5 * time.Minute},
+		{Name: "plan", Title: "Find the people", Kind: process.Activity, Once: true, Timeout: 5 * time.Minute},
 		{Name: "confirm", Title: "Confirm", Kind: process.Human, Optional: true},
 		{Name: "apply", Title: "Change them", Kind: process.Many, Timeout: 5 * time.Minute},
 		{Name: "finish", Title: "Sum up", Kind: process.Activity, Timeout: 5 * time.Minute},
