@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/notify"
 	notifyv1 "github.com/microservicehub/mshub/services/notify/v1"
@@ -414,5 +417,41 @@ func TestSealedSecretsAreBound(t *testing.T) {
 	}
 	if diff := cmp.Diff(int32(1), h.deliveries(made.GetWebhook().GetName())[0].GetAttempts()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What webhooks were told of a person is forgotten with the mails; what is still to be sent says nobody's name.
+func TestErasureReachesDeliveries(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t, webhookConfig())
+	made := h.create("*")
+	for _, email := range []string{"Eve@example.com", "bob@example.com"} {
+		err := h.db.Tx(t.Context(), h.organisation, func(tx pgx.Tx) error {
+			return events.PublishFact(t.Context(), tx, events.FactUserSignedUp, map[string]any{"email": email, "displayName": "x"}, uuid.Nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.tell()
+	mails, err := notify.New(h.db, notify.NewCaptured(h.db, time.Now), notify.Config{From: "a@example.com"}, publicURL, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := auth.With(t.Context(), run(h.organisation))
+	for _, dry := range []bool{true, false} {
+		res, err := mails.EraseMessages(ctx, &notifyv1.EraseMessagesRequest{Email: "eve@EXAMPLE.com", DryRun: dry})
+		if err != nil || res.GetMessages() != 1 {
+			t.Errorf("dry %t: %v, %v", dry, res, err)
+		}
+	}
+	for _, d := range h.deliveries(made.GetWebhook().GetName()) {
+		if _, err := h.deliver(d.GetName()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := fmt.Sprint(h.posts())
+	if strings.Contains(strings.ToLower(sent), "eve@") || !strings.Contains(sent, "bob@example.com") || !strings.Contains(sent, `"data":{"erased":true}`) {
+		t.Error(sent)
 	}
 }

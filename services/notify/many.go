@@ -43,18 +43,28 @@ func (s *Service) SendMails(ctx context.Context, req *notifyv1.SendMailsRequest)
 	return res, nil
 }
 
-// EraseMessages counts the mails to an address, or takes it off the notes of them. What was captured is deleted.
+// EraseMessages counts the mails to an address and the deliveries of webhooks that name it, or takes it off them. What was
+// captured is deleted.
 func (s *Service) EraseMessages(ctx context.Context, req *notifyv1.EraseMessagesRequest) (*notifyv1.EraseMessagesResponse, error) {
 	res := &notifyv1.EraseMessagesResponse{}
 	email := strings.ToLower(strings.TrimSpace(req.GetEmail()))
 	err := s.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) (err error) {
 		if req.GetDryRun() {
-			res.Messages, err = s.q.CountMessagesTo(ctx, tx, email)
+			if res.Messages, err = s.q.CountMessagesTo(ctx, tx, email); err != nil {
+				return err
+			}
+			deliveries, err := s.q.CountDeliveriesAbout(ctx, tx, email)
+			res.Messages += deliveries
 			return err
 		}
 		if res.Messages, err = s.q.EraseMessagesTo(ctx, tx, email); err != nil {
 			return err
 		}
+		deliveries, err := s.q.EraseDeliveriesAbout(ctx, tx, email)
+		if err != nil {
+			return err
+		}
+		res.Messages += deliveries
 		return s.q.EraseCapturedTo(ctx, tx, email)
 	})
 	if err != nil {

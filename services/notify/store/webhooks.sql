@@ -85,3 +85,10 @@ RETURNING organisation_id, id, webhook;
 -- As mshub_system.
 DELETE FROM notify.delivery WHERE (organisation_id, id) IN (
     SELECT d.organisation_id, d.id FROM notify.delivery d WHERE d.created_at < @before AND d.state <> 'PENDING' LIMIT @batch);
+
+-- name: CountDeliveriesAbout :one
+SELECT count(*) FROM notify.delivery WHERE organisation_id = mshub.org() AND @subject::text <> '' AND position(lower(@subject::text) IN lower(data::text)) > 0;
+
+-- name: EraseDeliveriesAbout :execrows
+-- What was not sent yet is sent without saying of whom.
+UPDATE notify.delivery SET data = '{"erased": true}' WHERE organisation_id = mshub.org() AND @subject::text <> '' AND position(lower(@subject::text) IN lower(data::text)) > 0;

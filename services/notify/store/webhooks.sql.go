@@ -45,6 +45,17 @@ func (q *Queries) ClaimDelivery(ctx context.Context, db DBTX, arg ClaimDeliveryP
 	return i, err
 }
 
+const countDeliveriesAbout = `-- name: CountDeliveriesAbout :one
+SELECT count(*) FROM notify.delivery WHERE organisation_id = mshub.org() AND $1::text <> '' AND position(lower($1::text) IN lower(data::text)) > 0
+`
+
+func (q *Queries) CountDeliveriesAbout(ctx context.Context, db DBTX, subject string) (int64, error) {
+	row := db.QueryRow(ctx, countDeliveriesAbout, subject)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countWebhooks = `-- name: CountWebhooks :one
 SELECT count(*) FROM notify.webhook WHERE organisation_id = mshub.org()
 `
@@ -180,6 +191,19 @@ func (q *Queries) EndAttempt(ctx context.Context, db DBTX, arg EndAttemptParams)
 		&i.NextAttemptAt,
 	)
 	return i, err
+}
+
+const eraseDeliveriesAbout = `-- name: EraseDeliveriesAbout :execrows
+UPDATE notify.delivery SET data = '{"erased": true}' WHERE organisation_id = mshub.org() AND $1::text <> '' AND position(lower($1::text) IN lower(data::text)) > 0
+`
+
+// What was not sent yet is sent without saying of whom.
+func (q *Queries) EraseDeliveriesAbout(ctx context.Context, db DBTX, subject string) (int64, error) {
+	result, err := db.Exec(ctx, eraseDeliveriesAbout, subject)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const forgetDeliveries = `-- name: ForgetDeliveries :execrows

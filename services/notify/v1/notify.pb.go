@@ -440,8 +440,9 @@ func (x *EraseMessagesRequest) GetDryRun() bool {
 }
 
 type EraseMessagesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Messages      int64                  `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Mails to the address, and deliveries of webhooks that name it.
+	Messages      int64 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

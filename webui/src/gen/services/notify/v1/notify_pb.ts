@@ -254,6 +254,8 @@ export const EraseMessagesRequestSchema: GenMessage<EraseMessagesRequest> = /*@_
  */
 export type EraseMessagesResponse = Message$1<"services.notify.v1.EraseMessagesResponse"> & {
   /**
+   * Mails to the address, and deliveries of webhooks that name it.
+   *
    * @generated from field: int64 messages = 1;
    */
   messages: bigint;
