@@ -3,7 +3,7 @@ import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { IconFileImport } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Empty, Failure, Loaded } from "@/components/ui/states";
+import { Empty, Failure, Loading } from "@/components/ui/states";
 import { LoadMore } from "@/components/ui/table";
 import { RecordsService, Reject_State } from "@/gen/services/records/v1/records_pb";
 import { type Run, RunsService } from "@/gen/services/runs/v1/runs_pb";
@@ -26,44 +26,36 @@ export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) =>
     onSuccess: () =>
       client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: listRejects, cardinality: "infinite" }) }),
   });
+  const rejects = query.data?.pages.flatMap((page) => page.rejects) ?? [];
+  const left = rejects.some(({ state }) => state !== Reject_State.REPLAYED);
   return (
     <Paper component="section" aria-labelledby="rejects" style={{ overflow: "hidden" }} data-testid="rejects">
-      <Loaded query={query} rows={4}>
-        {({ pages }) => {
-          const rejects = pages.flatMap((page) => page.rejects);
-          const left = rejects.some(({ state }) => state !== Reject_State.REPLAYED);
-          return (
-            <>
-              <Group justify="space-between" p="md" align="flex-start">
-                <Stack gap={2}>
-                  <Title order={2} id="rejects">
-                    Rejected rows
-                  </Title>
-                  <Text size="sm" c="dimmed">
-                    Correct the cells here, then import the rows again. What is still wrong is rejected again.
-                  </Text>
-                </Stack>
-                {can("runs.write") && can("records.write") && <ImportAgain run={run} disabled={!left} onStarted={onStarted} />}
-              </Group>
-              {rejects.length === 0 ? (
-                <Empty title="None is kept any more">The file of rejected rows may still be there for download.</Empty>
-              ) : (
-                <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }}>
-                  {rejects.map((reject) => (
-                    <RejectRow
-                      key={reject.name}
-                      reject={reject}
-                      editable={can("records.write")}
-                      onSave={(cells) => save.mutateAsync({ reject: { name: reject.name, cells } })}
-                    />
-                  ))}
-                </Stack>
-              )}
-              <LoadMore query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <Group justify="space-between" p="md" align="flex-start">
+        <Stack gap={2}>
+          <Title order={2} id="rejects">
+            Rejected rows
+          </Title>
+          <Text size="sm" c="dimmed">
+            Correct the cells here, then import the rows again. What is still wrong is rejected again.
+          </Text>
+        </Stack>
+        {can("runs.write") && can("records.write") && <ImportAgain run={run} disabled={!left} onStarted={onStarted} />}
+      </Group>
+      {!query.data && (query.error ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Loading rows={4} />)}
+      {query.data && rejects.length === 0 && (
+        <Empty title="None is kept any more">The file of rejected rows may still be there for download.</Empty>
+      )}
+      <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }}>
+        {rejects.map((reject) => (
+          <RejectRow
+            key={reject.name}
+            reject={reject}
+            editable={can("records.write")}
+            onSave={(cells) => save.mutateAsync({ reject: { name: reject.name, cells } })}
+          />
+        ))}
+      </Stack>
+      <LoadMore query={query} />
     </Paper>
   );
 }

@@ -147,11 +147,11 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
               error={faults.timeZone}
             />
           </Group>
-          <Text size="sm" role="status" data-testid="cron-words">
-            {draft.cron.trim() === ""
-              ? ""
-              : `${describeCron(draft.cron) ?? "No words for these times here"}. The exact next times are shown once it is saved.`}
-          </Text>
+          {draft.cron.trim() && (
+            <Text size="sm" role="status" data-testid="cron-words">
+              {describeCron(draft.cron) ?? "No words for these times here"}. The exact next times are shown once it is saved.
+            </Text>
+          )}
           <Group gap="md" grow align="flex-start">
             <Select
               label="If the last run is still open"
