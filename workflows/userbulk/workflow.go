@@ -2,6 +2,7 @@ package userbulk
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,8 +125,9 @@ func confirm(ctx workflow.Context, in *userbulkv1.Input, plan *identityv1.PlanUs
 		FourEyes:    true,
 		Due:         process.Setting(ctx, "confirm"),
 		Context: map[string]string{
-			"action": in.GetAction().String(), "role": in.GetRole(), "people": fmt.Sprint(plan.GetPeople()), "failedAlready": fmt.Sprint(plan.GetFailed()),
-			"filter": in.GetFilter(), "reason": in.GetReason(),
+			"action": in.GetAction().String(), "role": in.GetRole(), "people": strconv.FormatInt(plan.GetPeople(), 10),
+			"failedAlready": strconv.FormatInt(plan.GetFailed(), 10),
+			"filter":        in.GetFilter(), "reason": in.GetReason(),
 		},
 		Files: given(in.GetFile()),
 	})
