@@ -112,8 +112,13 @@ func (s *Service) blank(ctx context.Context, tx pgx.Tx, who subject, found trace
 	_, blanked := events.Blank(ctx, tx, found.about)
 	_, replaced := events.Anonymise(ctx, tx, found.by, who.actor, nobody)
 	_, tasks := queries.BlankTasks(ctx, tx, found.about)
+	words := who.names()
+	for _, run := range found.about {
+		words = append(words, events.RunName(run))
+	}
+	_, facts := events.BlankFacts(ctx, tx, words...)
 	return errors.Join(
-		blanked, replaced, tasks,
+		blanked, replaced, tasks, facts,
 		queries.BlankRuns(ctx, tx, found.about),
 		queries.BlankVotes(ctx, tx, found.about),
 		queries.AnonymiseTasks(ctx, tx, store.AnonymiseTasksParams{Actor: who.actor, Nobody: nobody, Runs: append(found.by, found.about...)}),

@@ -56,10 +56,10 @@ func (s *Service) reconcile(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		for i, duty := range duties {
-			if s.now().Sub(last[i]) < duty.every {
+			if time.Since(last[i]) < duty.every {
 				continue
 			}
-			last[i] = s.now()
+			last[i] = time.Now()
 			if err := duty.do(ctx); err != nil && ctx.Err() == nil {
 				s.logger.WarnContext(ctx, "reconciler will try again", "duty", duty.name, "error", err)
 			}

@@ -130,3 +130,31 @@ func TestDecisionsThatAreRefused(t *testing.T) {
 	}
 	until(t, admin, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
 }
+
+func TestEscalationYieldsToADecision(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	run, task, admin := h.asked()
+	worker := h.asRun(run.GetName(), run.GetActor())
+	first := h.user([]string{"approver"}, "tasks.read", "tasks.decide")
+	if _, err := h.as(first).ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	escalate := &runsv1.EscalateTaskRequest{Name: task.GetName(), Assignee: "roles/operator"}
+	for range 2 { // the second time changes nothing
+		given, err := worker.EscalateTask(t.Context(), escalate)
+		if err != nil || !given.GetEscalated() || given.GetAssignee() != "roles/operator" || given.GetClaimedBy() != "" || given.GetVersion() != task.GetVersion()+2 {
+			t.Errorf("escalated: %v, %v", given, err)
+		}
+	}
+	if _, err := h.as(first).DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE}); rpc.ReasonOf(err) != "NOT_YOURS" {
+		t.Errorf("who had it before: %v", err)
+	}
+	if _, err := admin.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE}); err != nil {
+		t.Fatal(err)
+	}
+	late, err := worker.EscalateTask(t.Context(), &runsv1.EscalateTaskRequest{Name: task.GetName(), Assignee: "roles/admin"})
+	if err != nil || late.GetState() != runsv1.Task_DECIDED || late.GetAssignee() != "roles/operator" {
+		t.Errorf("after the decision: %v, %v", late, err)
+	}
+}
