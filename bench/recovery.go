@@ -47,7 +47,6 @@ func measureRecovery(ctx context.Context, s sizes) ([]Figure, error) {
 	}
 	const peer = "Celery 5.7 + Redis"
 	what := number(float64(s.tasks)) + " tasks of 50 ms as "
-	again := fmt.Sprintf("killed work taken up again within (we waited %s)", s.patience)
 	var found []Figure
 	for _, side := range []struct {
 		name string
@@ -58,7 +57,7 @@ func measureRecovery(ctx context.Context, s sizes) ([]Figure, error) {
 			figure("a worker killed among these: lost", "tasks", "max = 0", side.lost, peer, celery.lost),
 			figure("done more than once", "tasks", "max = 0", side.doubled, peer, celery.doubled))
 		if len(side.again) > 0 && len(celery.again) > 0 { // else the killed worker happened to have nothing under way
-			found = append(found, figure(again, "s", "max <= 15", side.again, peer, celery.again))
+			found = append(found, figure("killed work taken up again within", "s", "max <= 15", side.again, peer, celery.again))
 		}
 	}
 	return found, nil
@@ -127,17 +126,21 @@ func (c *crew) round(ctx context.Context, s sizes, name string, count int, victi
 		began, err = c.send(ctx, name, count)
 		sent <- err
 	}()
-	deadline := time.Now().Add(s.patience + time.Duration(count)*nap) // far longer than the work takes
-	for done := 0; done < count && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	done, moved := 0, time.Now()
+	for done < count && time.Since(moved) < s.patience {
+		time.Sleep(20 * time.Millisecond)
+		before := done
 		if err := c.conn.QueryRow(ctx, "SELECT count(DISTINCT item) FROM bench.effect WHERE starts_with(item, $1)", name+"/").Scan(&done); err != nil {
 			return o, errors.Join(err, <-sent)
+		}
+		if done > before {
+			moved = time.Now()
 		}
 		if victim == nil || !killed.IsZero() || done < count/2 {
 			continue
 		}
 		kill(*victim)
 		killed = time.Now()
-		deadline = killed.Add(s.patience)
 		time.Sleep(downtime)
 		if *victim, err = c.start(); err != nil {
 			return o, errors.Join(err, <-sent)
@@ -146,15 +149,14 @@ func (c *crew) round(ctx context.Context, s sizes, name string, count int, victi
 	if err := <-sent; err != nil {
 		return o, err
 	}
-	if victim == nil {
-		return c.judge(ctx, name, count, began, killed, s.patience)
+	if victim != nil {
+		time.Sleep(settling)
 	}
-	time.Sleep(settling)
-	return c.judge(ctx, name, count, began, killed, s.patience)
+	return c.judge(ctx, name, count, began, killed)
 }
 
 // judge reads what became of the tasks.
-func (c *crew) judge(ctx context.Context, name string, count int, began, killed time.Time, patience time.Duration) (o outcome, err error) {
+func (c *crew) judge(ctx context.Context, name string, count int, began, killed time.Time) (o outcome, err error) {
 	rows, err := c.conn.Query(ctx, "SELECT item, time FROM bench.effect WHERE starts_with(item, $1) ORDER BY time", name+"/")
 	if err != nil {
 		return o, err
@@ -183,7 +185,7 @@ func (c *crew) judge(ctx context.Context, name string, count int, began, killed 
 		return o, nil
 	}
 	again, err := c.again(ctx, name, killed, effects)
-	o.again = min(again, patience.Seconds()) // as far as we waited
+	o.again = min(again, time.Since(killed).Seconds()) // for ever is as long as we waited
 	return o, err
 }
 

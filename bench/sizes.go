@@ -27,7 +27,7 @@ type sizes struct {
 	// listed runs, and as many tasks, in PostgreSQL; listCalls of each query in a sample.
 	listed, listCalls int
 
-	// tasks whose worker is killed; patience is how long they may take from then on.
+	// tasks whose worker is killed; patience is how long nothing may happen before the rest counts as lost.
 	tasks    int
 	patience time.Duration
 }
@@ -49,5 +49,5 @@ var tiny = sizes{
 	overheadRuns: 20, overheadAlone: 5,
 	startRate: 5, startFor: 4 * time.Second, pauses: 2,
 	listed: 5_000, listCalls: 5,
-	tasks: 200, patience: 20 * time.Second,
+	tasks: 200, patience: 40 * time.Second,
 }
