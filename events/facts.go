@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -124,6 +125,12 @@ func idsOf(facts []Fact) []uuid.UUID {
 		ids[i] = fact.ID
 	}
 	return ids
+}
+
+// BlankFacts takes the payload off the facts that name one of the words ("users/ID", an address, "runs/ID"), for erasure.
+// Facts that somebody is still to be told of stay.
+func BlankFacts(ctx context.Context, tx pgx.Tx, words ...string) (int64, error) {
+	return queries.BlankFacts(ctx, tx, slices.DeleteFunc(words, func(word string) bool { return word == "" }))
 }
 
 // ForgetFacts deletes at most limit facts that were finished before a moment, and told, and returns how many. In a System

@@ -102,3 +102,59 @@ func in(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Facts that the webhooks were told of are not told again; erasure blanks those that are done and name somebody.
+func TestToldAndBlankedFacts(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := testenv.Postgres(t, events.Schema())
+	organisation := uuid.New()
+	in(t, db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+		for _, email := range []string{"Eve@example.com", "bob@example.com"} {
+			if err := events.PublishFact(ctx, tx, events.FactUserSignedUp, map[string]any{"email": email}, uuid.Nil); err != nil {
+				return err
+			}
+		}
+		return events.PublishInside(ctx, tx, events.FactWebhookDue, map[string]any{"delivery": "x"})
+	}))
+	blank := func(want int64) {
+		t.Helper()
+		in(t, db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+			if n, err := events.BlankFacts(ctx, tx, "", "eve@EXAMPLE.com"); err != nil || n != want {
+				t.Errorf("blanked %d facts, %v", n, err)
+			}
+			return nil
+		}))
+	}
+	blank(0) // nobody was told yet
+	in(t, db.System(ctx, func(tx pgx.Tx) error {
+		untold, err := events.UntoldFacts(ctx, tx, 10)
+		in(t, err)
+		if len(untold) != 2 || untold[0].Organisation != organisation || untold[0].Kind != events.FactUserSignedUp {
+			t.Errorf("untold: %+v", untold)
+		}
+		in(t, db.System(ctx, func(other pgx.Tx) error {
+			if held, err := events.UntoldFacts(ctx, other, 10); err != nil || len(held) != 0 {
+				t.Errorf("held by another node: %+v, %v", held, err)
+			}
+			return nil
+		}))
+		in(t, events.ToldFacts(ctx, tx, untold))
+		claimed := claim(t, ctx, tx, 10)
+		if len(claimed) != 3 {
+			t.Errorf("claimed %+v", claimed)
+		}
+		return events.FinishFacts(ctx, tx, claimed)
+	}))
+	blank(1)
+	in(t, db.System(ctx, func(tx pgx.Tx) error {
+		if again, err := events.UntoldFacts(ctx, tx, 10); err != nil || len(again) != 0 {
+			t.Errorf("told twice: %+v, %v", again, err)
+		}
+		forgotten, err := events.ForgetFacts(ctx, tx, time.Now().Add(time.Hour), 10)
+		if forgotten != 3 {
+			t.Errorf("forgot %d facts", forgotten)
+		}
+		return err
+	}))
+}

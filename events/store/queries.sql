@@ -57,6 +57,12 @@ WHERE fanned_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED;
 -- name: ToldFacts :exec
 UPDATE events.fact SET fanned_at = clock_timestamp() WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
+-- name: BlankFacts :execrows
+-- Erasure: told facts whose payload names one of the words.
+UPDATE events.fact SET payload = '{}'
+WHERE organisation_id = mshub.org() AND processed_at IS NOT NULL AND fanned_at IS NOT NULL
+  AND EXISTS (SELECT FROM unnest(sqlc.arg(words)::text[]) AS w (word) WHERE position(lower(w.word) IN lower(payload::text)) > 0);
+
 -- name: BlankEvents :execrows
 -- Erasure: what happened stays, what people said about it goes.
 UPDATE events.run_event SET payload = payload - 'message' - 'actor'

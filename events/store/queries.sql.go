@@ -90,6 +90,21 @@ func (q *Queries) BlankEvents(ctx context.Context, db DBTX, runs []uuid.UUID) (i
 	return result.RowsAffected(), nil
 }
 
+const blankFacts = `-- name: BlankFacts :execrows
+UPDATE events.fact SET payload = '{}'
+WHERE organisation_id = mshub.org() AND processed_at IS NOT NULL AND fanned_at IS NOT NULL
+  AND EXISTS (SELECT FROM unnest($1::text[]) AS w (word) WHERE position(lower(w.word) IN lower(payload::text)) > 0)
+`
+
+// Erasure: told facts whose payload names one of the words.
+func (q *Queries) BlankFacts(ctx context.Context, db DBTX, words []string) (int64, error) {
+	result, err := db.Exec(ctx, blankFacts, words)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const claimFacts = `-- name: ClaimFacts :many
 UPDATE events.fact f
 SET attempts = attempts + 1,
