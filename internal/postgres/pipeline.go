@@ -57,7 +57,7 @@ func (p *Pipelined) Flush(ctx context.Context) error {
 func (p *Pipelined) send(ctx context.Context) pgx.BatchResults {
 	batch := p.held
 	p.held = &pgx.Batch{}
-	return p.Tx.SendBatch(ctx, batch)
+	return p.SendBatch(ctx, batch)
 }
 
 type failedRow struct{ err error }

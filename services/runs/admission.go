@@ -26,7 +26,7 @@ const admitEvery = 2 * time.Second
 func (s *Service) admit(ctx context.Context, name string) error {
 	e, err := s.catalogue.get(name)
 	if err != nil {
-		return nil // a process of another version of the house: its nodes admit it
+		return nil //nolint:nilerr // a process of another version of the house: its nodes admit it
 	}
 	ctx = context.WithoutCancel(ctx) // whoever asked may leave; the run that got its slot must be launched
 	for {
@@ -148,7 +148,7 @@ func (s *Service) PrioritiseRun(ctx context.Context, req *runsv1.PrioritiseRunRe
 		if err := mayRun(ctx, e); err != nil {
 			return err
 		}
-		changed, err := queries.SetPriority(ctx, tx, store.SetPriorityParams{ID: id, Priority: int16(req.GetPriority())}) //nolint:gosec // 1 to 5
+		changed, err := queries.SetPriority(ctx, tx, store.SetPriorityParams{ID: id, Priority: int16(req.GetPriority())})
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (s *Service) GetLoad(ctx context.Context, _ *runsv1.GetLoadRequest) (*runsv
 		for _, name := range limited {
 			count := byProcess[name]
 			load.Limits = append(load.Limits, &runsv1.Load_Limit{
-				Process: name, Limit: int32(s.catalogue.byName[name].limits.narrowest()), Running: count.Running, Queued: count.Queued, //nolint:gosec // at most maxLimit
+				Process: name, Limit: int32(s.catalogue.byName[name].limits.narrowest()), Running: count.Running, Queued: count.Queued,
 			})
 		}
 		return nil

@@ -65,7 +65,7 @@ func (s *Service) PlanBulk(ctx context.Context, req *runsv1.PlanBulkRequest) (*r
 			if req.GetDryRun() {
 				batches = 0
 			}
-			if err := queries.SetBulkSize(ctx, tx, store.SetBulkSizeParams{Run: run, Runs: n, Batches: int32(batches)}); err != nil { //nolint:gosec // fewer than 2^31 batches
+			if err := queries.SetBulkSize(ctx, tx, store.SetBulkSizeParams{Run: run, Runs: n, Batches: int32(batches)}); err != nil {
 				return err
 			}
 			err = audit.Append(ctx, tx, audit.Entry{

@@ -22,7 +22,7 @@ func limitsOf(d process.Definition) limits {
 func (l limits) any() bool { return l != limits{} }
 
 func (l limits) show(p *runsv1.Process) {
-	p.Concurrency, p.OrganisationConcurrency, p.KeyConcurrency = int32(l.installation), int32(l.organisation), int32(l.key) //nolint:gosec // limit checks it
+	p.Concurrency, p.OrganisationConcurrency, p.KeyConcurrency = int32(l.installation), int32(l.organisation), int32(l.key)
 }
 
 // maxLimit is more than any installation runs at once.

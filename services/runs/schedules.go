@@ -107,7 +107,7 @@ func (s *Service) ListSchedules(ctx context.Context, req *runsv1.ListSchedulesRe
 		if err := s.ensureOwn(ctx, tx); err != nil {
 			return err
 		}
-		rows, err := queries.ListSchedules(ctx, tx, store.ListSchedulesParams{ID: after, Limit: int32(size + 1)}) //nolint:gosec // at most 1,001
+		rows, err := queries.ListSchedules(ctx, tx, store.ListSchedulesParams{ID: after, Limit: int32(size + 1)})
 		if err != nil {
 			return err
 		}

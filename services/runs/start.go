@@ -37,7 +37,7 @@ const (
 func (e entry) priority() int16 {
 	switch {
 	case e.Priority != 0:
-		return int16(e.Priority) //nolint:gosec // 1 to 5
+		return int16(e.Priority)
 	case e.TaskQueue() == process.QueueBatch:
 		return priorityBatch
 	}
@@ -244,7 +244,7 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	hash := sha256.Sum256(binary)
 	row := store.Run{
 		ID: id, OrganisationID: auth.From(ctx).Organisation, Process: a.process.Name, Title: a.title, Actor: a.actor,
-		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom, Priority: int16(a.priority), //nolint:gosec // 0 to 5
+		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom, Priority: int16(a.priority),
 		IdempotencyKey: present(a.key), Schedule: present(a.schedule), Queued: a.process.limits.any(),
 		Permissions: append([]string{}, auth.From(ctx).Permissions...),
 	}
