@@ -373,9 +373,14 @@ func TestAbort(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *room) {
 		r.dataset("cities", citiesSchema)
-		if _, err := r.AbortImport(run(r.ctx), &recordsv1.AbortImportRequest{}); err != nil {
-			t.Errorf("aborting what was never planned: %v", err)
+		late := run(r.ctx)
+		for range 2 {
+			if _, err := r.AbortImport(late, &recordsv1.AbortImportRequest{}); err != nil {
+				t.Errorf("aborting what was never planned: %v", err)
+			}
 		}
+		_, err := r.PlanImport(late, r.cities("country,name,people\nX,late,1\n"))
+		refused(t, "a planning that comes late", err, connect.CodeFailedPrecondition, "start a new run")
 		if _, err := r.importFile(run(r.ctx), r.cities("country,name,people\nX,old,1\nX,a,1\n")); err != nil {
 			t.Fatal(err)
 		}

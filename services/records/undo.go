@@ -26,7 +26,7 @@ func (s *Service) AbortImport(ctx context.Context, in *recordsv1.AbortImportRequ
 	row, err := s.imported(ctx, caller)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return out, s.scratch.RemoveAll(ctx, scratchPrefix(caller.Organisation, caller.Run)) // of a planning that was killed
+		return out, s.forestall(ctx, caller)
 	case err != nil:
 		return nil, err
 	}
@@ -39,6 +39,22 @@ func (s *Service) AbortImport(ctx context.Context, in *recordsv1.AbortImportRequ
 		return nil, err
 	}
 	return out, s.release(ctx, row)
+}
+
+// forestall ends an import before it is planned, so that a planning that was given up, but is still at work, finds it over.
+func (s *Service) forestall(ctx context.Context, caller auth.Caller) error {
+	now := s.now()
+	err := s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		_, err := s.queries.InsertImport(ctx, tx, store.InsertImportParams{
+			ID: caller.Run, Mode: recordsv1.ImportMode_UPSERT.String(), Format: []byte("{}"), Header: []string{}, Now: now,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = s.queries.EndImport(ctx, tx, store.EndImportParams{ID: caller.Run, State: stateAborted, Now: &now})
+		return err
+	})
+	return errors.Join(err, s.scratch.RemoveAll(ctx, scratchPrefix(caller.Organisation, caller.Run)))
 }
 
 func (s *Service) undo(ctx context.Context, caller auth.Caller, row store.Import) error {

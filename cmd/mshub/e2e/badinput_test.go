@@ -68,7 +68,7 @@ func TestBadInput(t *testing.T) {
 			"duplicate header":  "tailnum,tailnum\nN1,2\n",
 			"unknown column":    "tailnum,colour\nN1,red\n",
 			"no key column":     "year\n2001\n",
-			"bad UTF-8":         "tailnum,year\nN\xff\xfe,2001\n",
+			"bad UTF-8":         "tailnum,year\nÄ1,2000\nN\xff,2001\n",
 			"not gzip, says so": "\x1f\x8bnonsense",
 		} {
 			file := ""
