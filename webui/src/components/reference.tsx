@@ -34,5 +34,10 @@ export function Reference({ value }: { value: string }) {
 
 // A Struct as facts, with the resources that it names as links.
 export function ReferenceFacts({ value }: { value: Parameters<typeof StructFacts>[0]["value"] }) {
-  return <StructFacts value={value} render={(_, entry) => (typeof entry === "string" ? <Reference value={entry} /> : undefined)} />;
+  return (
+    <StructFacts
+      value={value}
+      render={(_, entry) => (typeof entry === "string" && entry !== "" ? <Reference value={entry} /> : undefined)}
+    />
+  );
 }

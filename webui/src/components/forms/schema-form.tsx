@@ -5,6 +5,7 @@ import { withTheme } from "@rjsf/core";
 import { generateTheme } from "@rjsf/mantine";
 import type { BaseInputTemplateProps, ErrorSchema } from "@rjsf/utils";
 import { type ComponentType, type ReactNode, useMemo, useState } from "react";
+import { CheckWidget } from "./check-widget";
 import { DatasetWidget } from "./dataset-widget";
 import { FilesWidget, FileWidget } from "./file-widget";
 import { ObjectTemplate } from "./object-template";
@@ -15,7 +16,14 @@ import { WordsWidget } from "./words-widget";
 
 const theme = generateTheme();
 const Form = withTheme(theme);
-const widgets = { file: FileWidget, files: FilesWidget, dataset: DatasetWidget, role: RoleWidget, words: WordsWidget };
+const widgets = {
+  CheckboxWidget: CheckWidget,
+  file: FileWidget,
+  files: FilesWidget,
+  dataset: DatasetWidget,
+  role: RoleWidget,
+  words: WordsWidget,
+};
 const templates = { ObjectFieldTemplate: ObjectTemplate, BaseInputTemplate: BaseInput };
 
 // An empty field is an empty text to React, or it would lose control of the input.

@@ -35,10 +35,11 @@ export function StepDiagram({ steps, planned = false, chosen, onChoose }: Diagra
           focusable: false,
           style: onChoose && { cursor: "pointer", pointerEvents: "all" },
         }))}
-        edges={edges.map(({ id, source, target, passed }) => ({
+        edges={edges.map(({ id, source, target, passed, wrapped }) => ({
           id,
           source,
           target,
+          type: wrapped ? "smoothstep" : "default",
           focusable: false,
           style: { stroke: passed ? "var(--mantine-color-teal-filled)" : "var(--mantine-color-default-border)", strokeWidth: 2 },
         }))}

@@ -35,4 +35,12 @@ describe("graphOf", () => {
   it("draws nothing for a run without steps", () => {
     expect(graphOf([])).toMatchObject({ nodes: [], edges: [] });
   });
+
+  it("goes on in a row below when a process is long", () => {
+    const { nodes, edges, height } = graphOf(Array.from({ length: 8 }, (_, index) => step(`step${index}`)));
+    expect(nodes.map(({ y }) => y > 0)).toEqual([false, false, false, false, false, false, true, true]);
+    expect(nodes[6]?.x).toBe(nodes[0]?.x);
+    expect(edges.map(({ wrapped }) => wrapped)).toEqual([false, false, false, false, false, true, false]);
+    expect(height).toBeGreaterThan(2 * NODE.height);
+  });
 });

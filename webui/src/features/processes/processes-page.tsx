@@ -70,11 +70,14 @@ function ProcessCard({ process }: { process: Process }) {
           <Badge color="gray">
             {process.steps.length} {process.steps.length === 1 ? "step" : "steps"}
           </Badge>
-          {rulesOf(process).map((rule) => (
-            <Badge key={rule} color="gray">
-              {rule}
-            </Badge>
-          ))}
+          {rulesOf(process).map(
+            ({ badge, text }) =>
+              badge && (
+                <Badge key={badge} color="gray" title={text}>
+                  {badge}
+                </Badge>
+              ),
+          )}
           {!startable && <Badge color="gray">You may not start it</Badge>}
         </Group>
       </Stack>

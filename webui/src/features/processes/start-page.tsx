@@ -82,8 +82,8 @@ function Rules({ process }: { process: Process }) {
         Rules
       </Title>
       <List size="sm" spacing={4} listStyleType="disc">
-        {rulesOf(process).map((rule) => (
-          <List.Item key={rule}>{rule}</List.Item>
+        {rulesOf(process).map(({ text }) => (
+          <List.Item key={text}>{text}</List.Item>
         ))}
       </List>
       <Group gap="md" mt="sm">

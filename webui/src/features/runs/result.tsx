@@ -6,15 +6,17 @@ import { humanise } from "@/lib/names";
 import { formatCount } from "@/lib/number";
 
 // Counts that an import ends with, in the order in which people ask for them.
-const counts = ["read", "inserted", "updated", "unchanged", "rejected"];
+const counts = ["read", "inserted", "updated", "unchanged", "deleted", "rejected"];
 
 const colors: Record<string, string> = { inserted: "teal", updated: "blue", rejected: "red" };
 
 // What came of a run. Results that count rows become figures; anything else is shown as facts, files as downloads.
 export function RunResult({ result }: { result: JsonObject }) {
-  const figures = counts.filter((key) => key in result || (key !== "read" && "read" in result));
-  const rest = Object.fromEntries(Object.entries(result).filter(([key]) => !figures.includes(key) && key !== "rejects"));
-  const rejects = typeof result.rejects === "string" ? result.rejects : "";
+  const figures = "read" in result ? counts.filter((key) => key !== "deleted" || countOf(result.deleted) > 0n) : [];
+  const rest = Object.fromEntries(
+    Object.entries(result).filter(([key]) => !(figures.length > 0 && (counts.includes(key) || key === "rejects"))),
+  );
+  const rejects = figures.length > 0 && typeof result.rejects === "string" ? result.rejects : "";
   return (
     <Paper p="md" component="section" aria-labelledby="result" data-testid="run-result">
       <Title order={2} id="result" mb="sm">
@@ -22,7 +24,7 @@ export function RunResult({ result }: { result: JsonObject }) {
       </Title>
       <Stack gap="md">
         {figures.length > 0 && (
-          <SimpleGrid cols={{ base: 2, xs: 3, md: 5 }} spacing="sm">
+          <SimpleGrid cols={{ base: 2, xs: 3, md: figures.length }} spacing="sm">
             {figures.map((key) => {
               const value = countOf(result[key]);
               return (

@@ -9,7 +9,7 @@ import { problemOf } from "@/lib/errors";
 import { idOf } from "@/lib/names";
 import { formatDuration } from "@/lib/time";
 import { useSchedule, useScheduleActions } from "./api";
-import { describeCron } from "./cron";
+import { describeCron } from "@/lib/cron";
 import { SchedulesTrail } from "./schedule-page";
 import { catchups, localZone, overlapOf, overlaps, scheduleIdFrom, timeZones } from "./words";
 

@@ -18,7 +18,7 @@ import { date } from "@/lib/time";
 import { useViewer } from "@/lib/viewer";
 import { useSchedule, useScheduleActions } from "./api";
 import { BackfillDialog } from "./backfill-dialog";
-import { describeCron } from "./cron";
+import { describeCron } from "@/lib/cron";
 import { RecentRuns } from "./recent-runs";
 import { catchupOf, formatIn, isBuiltin, overlapOf } from "./words";
 

@@ -13,7 +13,7 @@ import { useProcessTitle } from "@/lib/catalogue";
 import { idOf } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
 import { useSchedules } from "./api";
-import { describeCron } from "./cron";
+import { describeCron } from "@/lib/cron";
 import { isBuiltin } from "./words";
 
 export function SchedulesPage({ onCreate }: { onCreate: () => void }) {

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
 import { describeCron } from "./cron";
-import { scheduleIdFrom } from "./words";
 
 it.each([
   ["30 6 * * 1-5", "At 06:30 from Monday to Friday"],
@@ -24,8 +23,3 @@ it.each(["", "30 6 * *", "30 6 * * * *", "61 6 * * *", "x 6 * * *", "0 0 1-5,7 *
     expect(describeCron(line)).toBeUndefined();
   },
 );
-
-it("makes a name of a title", () => {
-  expect(scheduleIdFrom("Nightly import (EU)")).toBe("nightly-import-eu");
-  expect(scheduleIdFrom("2. Lauf")).toBe("lauf");
-});
