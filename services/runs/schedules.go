@@ -256,7 +256,7 @@ func (s *Service) changeSchedule(ctx context.Context, method, name, reason strin
 	return out, err
 }
 
-// checkSchedule reads what a schedule is to do: its process, its input as ProtoJSON, its times.
+// checkSchedule reads what a schedule is to do: its process, its input as JSON, its times.
 func (s *Service) checkSchedule(ctx context.Context, wanted *runsv1.Schedule) (e entry, input []byte, p plan, err error) {
 	if err := rpc.Valid("schedule", wanted); err != nil {
 		return e, nil, p, err
@@ -271,11 +271,13 @@ func (s *Service) checkSchedule(ctx context.Context, wanted *runsv1.Schedule) (e
 	if fault != nil {
 		return e, nil, p, rpc.Invalid("schedule."+fault.field, "%s", fault.text)
 	}
-	message, err := decode(e.Input, wanted.GetInput(), "schedule.input")
-	if err != nil {
+	if _, err := decode(e.Input, wanted.GetInput(), "schedule.input"); err != nil {
 		return e, nil, p, err
 	}
-	input, err = protojson.Marshal(message)
+	if wanted.GetInput() == nil {
+		return e, []byte("{}"), p, nil
+	}
+	input, err = protojson.Marshal(wanted.GetInput()) // as it was written: who compares finds no difference
 	return e, input, p, err
 }
 

@@ -84,7 +84,7 @@ CREATE TABLE runs.schedule (
     id              text        NOT NULL,    -- "nightly-import"
     title           text        NOT NULL,
     process         text        NOT NULL,
-    input           jsonb       NOT NULL,    -- as ProtoJSON of the process's Input
+    input           jsonb       NOT NULL,    -- as it was written; fits the process's Input
     cron            text        NOT NULL,
     time_zone       text        NOT NULL,
     overlap         text        NOT NULL,
