@@ -67,6 +67,7 @@ func TestPeople(t *testing.T) {
 		passport := carl.upload("passport.txt", strings.NewReader("P<UTO"))
 		carl.refused(http.StatusForbidden, "permission_denied", http.MethodGet, "/v1/files", nil)
 		carl.refused(http.StatusForbidden, "permission_denied", http.MethodGet, "/v1/runs", nil)
+		carl.task(run)
 		if tasks, _ := carl.must(http.MethodGet, "/v1/tasks", nil)["tasks"].([]any); len(tasks) != 1 {
 			t.Errorf("a newcomer sees %v", tasks)
 		}
