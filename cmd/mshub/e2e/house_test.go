@@ -5,6 +5,7 @@
 //	person_test.go     a person in a browser: cookie jar, forms, the captured mail
 //	api_test.go        a client of the API: token, REST calls
 //	journey_test.go    points 1 to 7 of the promise, one test each
+//	people_test.go     the processes about people: many at once, documents, two approvals, erasure, digest
 //	operator_test.go   an operator's day: schedules, limits, thousands of runs at once, webhooks, exports, votes
 //	badinput_test.go   what must be refused, and how
 //	browser_test.go    the console in Chromium, which also takes the pictures of the README
