@@ -22,6 +22,7 @@ var invariants = []invariant{
 	{"every run ended as its story says", endsFit},
 	{"rows in the target = rows of the file - rejects; of cancelled imports none, or what was kept", rowsArrived},
 	{"the ledger adds up", ledgerAddsUp},
+	{"an export has every record that was imported", exportsWhole},
 	{"each committed step was undone exactly once, and no other", undoneOnce},
 	{"people are members exactly if their onboarding completed", membersFit},
 	{"every task was decided once", decidedOnce},
@@ -185,6 +186,21 @@ func ledgerAddsUp(ctx context.Context, j *judge) (int, []string, error) {
 		}
 		if want := fmt.Sprint(st.rows, " ", st.rows-st.rejects, " ", st.rejects); told != want {
 			faults = append(faults, fmt.Sprintf("%s told read, inserted, rejected as %s, not %s", st.run, told, want))
+		}
+	}
+	return looked, faults, nil
+}
+
+func exportsWhole(_ context.Context, j *judge) (int, []string, error) {
+	var faults []string
+	looked := 0
+	for _, st := range j.stories(importing) {
+		if st.export == "" {
+			continue
+		}
+		looked++
+		if want := fmt.Sprint(st.rows - st.rejects); st.exported != want {
+			faults = append(faults, fmt.Sprintf("%s of %s wrote %q records, want %s", st.export, st.dataset, st.exported, want))
 		}
 	}
 	return looked, faults, nil

@@ -31,7 +31,9 @@ type story struct {
 	// Of an import.
 	dataset       string
 	rows, rejects int
-	keep          bool // of a cancel: what was written stays
+	keep          bool   // of a cancel: what was written stays
+	export        string // "runs/ID" of the export that followed, if one did
+	exported      string // how many records it told
 
 	// Of an onboarding.
 	email    string
@@ -135,6 +137,9 @@ func (s *stage) start(ctx context.Context, st *story, random *rand.Rand, process
 	return nil
 }
 
+// ends are the states in which nothing happens any more.
+var ends = []string{"COMPLETED", "FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT", "LOST"}
+
 // end waits for the run's end.
 func (s *stage) end(ctx context.Context, st *story) error {
 	for {
@@ -143,8 +148,7 @@ func (s *stage) end(ctx context.Context, st *story) error {
 			return err
 		}
 		st.state = text(run["state"])
-		switch st.state {
-		case "COMPLETED", "FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT", "LOST":
+		if slices.Contains(ends, st.state) {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -215,7 +219,34 @@ func (s *stage) tellImport(ctx context.Context, st *story, random *rand.Rand) er
 			return fmt.Errorf("cancel: %w", err)
 		}
 	}
-	return s.end(ctx, st)
+	if err := s.end(ctx, st); err != nil || st.kind != importing || st.state != "COMPLETED" || random.IntN(3) > 0 {
+		return err
+	}
+	return s.tellExport(ctx, st)
+}
+
+// tellExport has what was imported written into a file again.
+func (s *stage) tellExport(ctx context.Context, st *story) error {
+	started, err := s.api.do(ctx, http.MethodPost, "/v1/runs", st.key+"-export", map[string]any{"process": "recordexport", "input": map[string]any{"dataset": st.dataset}})
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	st.export = text(started["name"])
+	for {
+		run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.export, "", nil)
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		switch state := text(run["state"]); {
+		case state == "COMPLETED":
+			result, _ := run["result"].(map[string]any)
+			st.exported = text(result["rows"])
+			return nil
+		case slices.Contains(ends, state):
+			return fmt.Errorf("export %s ended %s: %v", st.export, state, run["error"])
+		}
+		wait(ctx, pollInterval)
+	}
 }
 
 // table is a CSV file with some rows that do not fit: no number, no key, a key that was there before.
