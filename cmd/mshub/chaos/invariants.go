@@ -129,7 +129,7 @@ func endsFit(ctx context.Context, j *judge) (int, []string, error) {
 }
 
 // rowsArrived: all good rows after an import that completed, none after one that was cancelled and undone, and what the
-// ledger has after one that was cancelled and kept.
+// ledger has after one that was cancelled and kept. A replacement that was not finished leaves what was there: nothing.
 func rowsArrived(ctx context.Context, j *judge) (int, []string, error) {
 	var faults []string
 	all := j.stories(importing, importPaused, importCancel)
@@ -138,7 +138,7 @@ func rowsArrived(ctx context.Context, j *judge) (int, []string, error) {
 		switch {
 		case st.state == "COMPLETED":
 			want = st.rows - st.rejects
-		case st.keep:
+		case st.keep && st.mode != "REPLACE":
 			n, err := j.number(ctx, `SELECT coalesce(sum(inserted), 0) FROM records.import_chunk WHERE import_id = $1`, strings.TrimPrefix(st.run, "runs/"))
 			if err != nil {
 				return len(all), nil, err

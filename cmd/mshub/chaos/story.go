@@ -31,6 +31,7 @@ type story struct {
 	// Of an import.
 	dataset       string
 	rows, rejects int
+	mode          string
 	keep          bool   // of a cancel: what was written stays
 	export        string // "runs/ID" of the export that followed, if one did
 	exported      string // how many records it told
@@ -189,8 +190,8 @@ func (s *stage) tellImport(ctx context.Context, st *story, random *rand.Rand) er
 	if err != nil {
 		return err
 	}
-	mode := []string{"INSERT", "UPSERT", "REPLACE"}[random.IntN(3)]
-	if err := s.start(ctx, st, random, "recordimport", map[string]any{"file": file, "dataset": st.dataset, "mode": mode}); err != nil {
+	st.mode = []string{"INSERT", "UPSERT", "REPLACE"}[random.IntN(3)]
+	if err := s.start(ctx, st, random, "recordimport", map[string]any{"file": file, "dataset": st.dataset, "mode": st.mode}); err != nil {
 		return err
 	}
 	switch st.kind {
