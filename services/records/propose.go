@@ -20,6 +20,7 @@ import (
 const (
 	// maxSampleText bounds what a packed sample may inflate to.
 	maxSampleText = 64 << 20
+	maxSampleRead = 8 << 20 // of it is looked at
 	maxSampleRows = 20_000
 	maxExamples   = 5
 	maxExample    = 100 // bytes
@@ -38,7 +39,7 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 		return nil, sampleError(err)
 	}
 	defer source.Close()
-	text, err := io.ReadAll(source)
+	text, err := io.ReadAll(io.LimitReader(source, maxSampleRead))
 	if err != nil {
 		return nil, sampleError(err)
 	}
