@@ -40,6 +40,8 @@ func mountAll(mux *http.ServeMux, options []connect.HandlerOption) {
 	mux.Handle(identityv1connect.NewIdentityServiceHandler(identityv1connect.UnimplementedIdentityServiceHandler{}, options...))
 	mux.Handle(identityv1connect.NewCredentialServiceHandler(identityv1connect.UnimplementedCredentialServiceHandler{}, options...))
 	mux.Handle(notifyv1connect.NewNotifyServiceHandler(notifyv1connect.UnimplementedNotifyServiceHandler{}, options...))
+	mux.Handle(notifyv1connect.NewWebhookServiceHandler(notifyv1connect.UnimplementedWebhookServiceHandler{}, options...))
+	mux.Handle(recordsv1connect.NewExportServiceHandler(recordsv1connect.UnimplementedExportServiceHandler{}, options...))
 	mux.Handle(recordsv1connect.NewRecordsServiceHandler(recordsv1connect.UnimplementedRecordsServiceHandler{}, options...))
 	mux.Handle(runsv1connect.NewRunsServiceHandler(runsv1connect.UnimplementedRunsServiceHandler{}, options...))
 }
