@@ -111,6 +111,9 @@ func describedPath(template string) string {
 			if strings.HasSuffix(plural, "sses") {
 				singular = strings.TrimSuffix(plural, "es")
 			}
+			if stem, ok := strings.CutSuffix(plural, "ies"); ok {
+				singular = stem + "y"
+			}
 			return plural + "/{" + singular + "}"
 		})
 	})
