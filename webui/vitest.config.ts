@@ -10,7 +10,8 @@ export default mergeConfig(
       setupFiles: ["src/test/setup.ts"],
       include: ["src/**/*.test.{ts,tsx}"],
       css: false,
-      testTimeout: 60_000,
+      testTimeout: 90_000,
+      hookTimeout: 60_000,
       // So that the alias above holds inside them.
       server: { deps: { inline: [/@rjsf/] } },
     },

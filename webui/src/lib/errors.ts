@@ -6,6 +6,7 @@ const sentences: Record<string, string> = {
   ALREADY_DECIDED: "Somebody else has already decided this. Here is what they decided.",
   EXPIRED: "The time to decide is over, so this can no longer be decided.",
   CLAIMED: "Somebody else has claimed this task. Ask them to release it.",
+  FOUR_EYES: "You started this run, so somebody else must decide.",
   NOT_YOURS: "This task is for somebody else.",
   CHANGED: "This changed while you were looking at it. Have another look and decide again.",
   ENDED: "The run has already ended.",

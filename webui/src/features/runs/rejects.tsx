@@ -13,8 +13,15 @@ import { RejectRow } from "./reject-row";
 
 const { listRejects, updateReject } = RecordsService.method;
 
+interface RejectsProps {
+  run: Run;
+  // The result counts some. An import without result may have kept some as well.
+  expected: boolean;
+  onStarted: (run: Run) => void;
+}
+
 // The rows that an import refused: look, correct, and import them again.
-export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }) {
+export function Rejects({ run, expected, onStarted }: RejectsProps) {
   const { can } = useViewer();
   const client = useQueryClient();
   const query = useInfiniteQuery(
@@ -28,6 +35,7 @@ export function Rejects({ run, onStarted }: { run: Run; onStarted: (run: Run) =>
   });
   const rejects = query.data?.pages.flatMap((page) => page.rejects) ?? [];
   const left = rejects.some(({ state }) => state !== Reject_State.REPLAYED);
+  if (!expected && rejects.length === 0) return null;
   return (
     <Paper component="section" aria-labelledby="rejects" style={{ overflow: "hidden" }} data-testid="rejects">
       <Group justify="space-between" p="md" align="flex-start">

@@ -53,6 +53,7 @@ function RunView({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }
   const [from, setFrom] = useState(() => (run.seq > TAIL ? run.seq - TAIL : 0n));
   const journal = useJournal(run.name, from);
   const title = run.title || processTitle;
+  const rejected = rejectedOf(run.result) > 0n;
   return (
     <Page
       title={title}
@@ -84,8 +85,8 @@ function RunView({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }
         {run.steps.length > 0 && <StepDiagram steps={run.steps} />}
         <RunProgress run={run} events={journal.data?.events ?? []} />
         {run.result && <RunResult result={run.result} />}
-        {run.process === "recordimport" && rejectedOf(run.result) > 0n && can("records.read") && (
-          <Rejects run={run} onStarted={onStarted} />
+        {run.process === "recordimport" && hasEnded(run.state) && (rejected || !run.result) && can("records.read") && (
+          <Rejects run={run} expected={rejected} onStarted={onStarted} />
         )}
         <Grid gap="md">
           <Grid.Col span={{ base: 12, md: 7 }}>
