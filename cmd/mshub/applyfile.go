@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -124,10 +125,8 @@ func plainYAML(err error) error {
 
 // acyclic refuses a value that contains itself by an alias: `input: &a {again: *a}`. It has no JSON.
 func acyclic(node *yaml.Node, path string, above []*yaml.Node) error {
-	for _, one := range above {
-		if one == node {
-			return fmt.Errorf("line %d: %s contains itself", node.Line, strings.TrimPrefix(path, "."))
-		}
+	if slices.Contains(above, node) {
+		return fmt.Errorf("line %d: %s contains itself", node.Line, strings.TrimPrefix(path, "."))
 	}
 	above = append(above, node)
 	switch node.Kind {

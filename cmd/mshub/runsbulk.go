@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,7 @@ func runsBulkCommand(c *cli) *cobra.Command {
 			}
 			filter := which.text()
 			if filter == "" {
-				return fmt.Errorf("say which runs: --filter, --state, --process or --key")
+				return errors.New("say which runs: --filter, --state, --process or --key")
 			}
 			in, err := structpb.NewStruct(map[string]any{"command": command.String(), "reason": reason, "filter": filter, "dryRun": dryRun})
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,7 @@ func startHouse(ctx context.Context, bin, dir string, e *engines, smtp string) (
 		if r.ops, err = freeAddress(); err != nil {
 			return nil, err
 		}
-		if r.file, err = os.Create(filepath.Join(dir, name+".log")); err != nil { //nolint:gosec // a name of ours
+		if r.file, err = os.Create(filepath.Join(dir, name+".log")); err != nil {
 			return nil, err
 		}
 		r.log = slog.New(slog.NewTextHandler(r.file, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -98,8 +99,8 @@ func startHouse(ctx context.Context, bin, dir string, e *engines, smtp string) (
 }
 
 func (h *house) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, h.bin, args...) //nolint:gosec // the binary under test
-	cmd.Env = append(h.env, "MSHUB_URL="+h.edge)
+	cmd := exec.CommandContext(ctx, h.bin, args...)
+	cmd.Env = slices.Concat(h.env, []string{"MSHUB_URL=" + h.edge})
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -199,7 +200,7 @@ func exportsWhole(_ context.Context, j *judge) (int, []string, error) {
 			continue
 		}
 		looked++
-		if want := fmt.Sprint(st.rows - st.rejects); st.exported != want {
+		if want := strconv.Itoa(st.rows - st.rejects); st.exported != want {
 			faults = append(faults, fmt.Sprintf("%s of %s wrote %q records, want %s", st.export, st.dataset, st.exported, want))
 		}
 	}

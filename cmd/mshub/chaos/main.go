@@ -58,7 +58,7 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "keep the directory with logs and data also when all is well")
 	flag.Parse()
 	if o.seed == 0 {
-		o.seed = uint64(time.Now().UnixNano() % 1_000_000) //nolint:gosec // not negative
+		o.seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, o, os.Stdout)
@@ -82,7 +82,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user must enter it
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user must enter it
 		return err
 	}
 	length := time.Duration(o.minutes * float64(time.Minute))

@@ -58,14 +58,14 @@ func (r *receiver) take(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	id := req.Header.Get("webhook-id")
+	id := req.Header.Get("Webhook-Id")
 	mac := hmac.New(sha256.New, *r.key.Load())
-	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, req.Header.Get("webhook-timestamp"), body)
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, req.Header.Get("Webhook-Timestamp"), body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	var event struct{ Data struct{ Run string } }
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !strings.Contains(req.Header.Get("webhook-signature"), want) || json.Unmarshal(body, &event) != nil {
+	if !strings.Contains(req.Header.Get("Webhook-Signature"), want) || json.Unmarshal(body, &event) != nil {
 		r.forged++
 		w.WriteHeader(http.StatusBadRequest)
 		return

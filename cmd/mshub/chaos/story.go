@@ -90,7 +90,7 @@ func (s *stage) play(ctx context.Context, until time.Time, atOnce int) {
 				st := &story{number: next, key: fmt.Sprintf("chaos-%d-%d", s.seed, next)}
 				s.stories = append(s.stories, st)
 				s.mu.Unlock()
-				random := rand.New(rand.NewPCG(s.seed, uint64(st.number))) //nolint:gosec // the same story for the same seed
+				random := rand.New(rand.NewPCG(s.seed, uint64(st.number))) // the same story for the same seed
 				st.kind = kinds[random.IntN(len(kinds))]
 				st.err = s.tell(ctx, st, random)
 			}

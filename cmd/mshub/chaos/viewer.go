@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -74,7 +75,7 @@ func (s *stage) viewOnce(ctx context.Context, run string, last *int) (done bool,
 			return true, fmt.Errorf("the feed of %s gave event %d after %d", run, seq, *last)
 		}
 		*last = seq
-		if kind, found := strings.CutPrefix(event.Kind, "run."); found && strings.Contains("completed failed cancelled terminated timed_out", kind) {
+		if kind, found := strings.CutPrefix(event.Kind, "run."); found && slices.Contains(ends, strings.ToUpper(kind)) {
 			return true, nil
 		}
 	}

@@ -143,8 +143,8 @@ func (o *operator) webhook(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		mac := hmac.New(sha256.New, key)
-		_, _ = fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), raw)
-		if !strings.Contains(r.Header.Get("webhook-signature"), "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))) {
+		_, _ = fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Timestamp"), raw)
+		if !strings.Contains(r.Header.Get("Webhook-Signature"), "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))) {
 			forged++
 		}
 		var event struct {
@@ -154,7 +154,7 @@ func (o *operator) webhook(t *testing.T) {
 		if _ = json.Unmarshal(raw, &event); event.Type != "runs.run.completed" {
 			return // the ping
 		}
-		told := append(ids[event.Data.Run], r.Header.Get("webhook-id"))
+		told := append(ids[event.Data.Run], r.Header.Get("Webhook-Id"))
 		if ids[event.Data.Run] = told; len(told) == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
