@@ -67,9 +67,9 @@ func (f Figure) verdict() string {
 	}
 	value, known := map[string]float64{"ratio": f.Ratio, "median": f.Ours.Median, "max": f.Ours.Max}[about]
 	met := map[string]bool{"<": value < bound, "<=": value <= bound, "=": value == bound, ">=": value >= bound}
-	held, comparable := met[operator]
+	held, sound := met[operator]
 	switch {
-	case !known || !comparable:
+	case !known || !sound:
 		return "-"
 	case held:
 		return "met"

@@ -120,7 +120,7 @@ func (r *rig) fill(ctx context.Context, n int) (user string, err error) {
 	}
 	// In one transaction, which has one now().
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, statement := range strings.Split(listsSQL, "\n\n") {
+		for statement := range strings.SplitSeq(listsSQL, "\n\n") {
 			arguments := []any{n, organisation, user}
 			if !strings.Contains(statement, "$3") {
 				arguments = arguments[:2]

@@ -30,7 +30,7 @@ func (r *rig) signIn(email string) error {
 		return err
 	}
 	browser := &http.Client{Transport: r.http.Transport, Jar: jar}
-	page, err := read(browser.Get(r.link))
+	page, err := r.open(browser, http.MethodGet, r.link, "", "")
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,11 @@ func (r *rig) signIn(email string) error {
 			target = r.url + target
 		}
 	}
-	if _, err := read(r.post(browser, target, "application/x-www-form-urlencoded", form.Encode())); err != nil {
+	if _, err := r.open(browser, http.MethodPost, target, "application/x-www-form-urlencoded", form.Encode()); err != nil {
 		return err
 	}
 	r.token = func() (string, error) {
-		raw, err := read(r.post(browser, r.url+"/session/token", "application/json", "{}"))
+		raw, err := r.open(browser, http.MethodPost, r.url+"/session/token", "application/json", "{}")
 		if err != nil {
 			return "", err
 		}
@@ -63,25 +63,24 @@ func (r *rig) signIn(email string) error {
 	return nil
 }
 
-// post sends what a page of the house would send.
-func (r *rig) post(browser *http.Client, target, contentType, body string) (*http.Response, error) {
-	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(body))
+// open sends what a page of the house would send, and reads the answer.
+func (r *rig) open(browser *http.Client, method, target, contentType, body string) (string, error) {
+	req, err := r.request(method, target, strings.NewReader(body))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Origin", r.url)
-	return browser.Do(req)
-}
-
-func read(res *http.Response, err error) (string, error) {
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+		req.Header.Set("Origin", r.url)
+	}
+	res, err := browser.Do(req)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", res.Request.URL.Path, res.Status)
+		err = fmt.Errorf("%s: %s", req.URL.Path, res.Status)
 	}
 	return string(raw), err
 }

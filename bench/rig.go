@@ -24,7 +24,6 @@ import (
 // rig is a house under measurement: the built binary on a fresh data directory, beside a PostgreSQL that the measurement
 // can reach too.
 type rig struct {
-	ctx      context.Context // of the whole measurement: an interrupt ends whatever it does
 	dir      string
 	database *cluster.Cluster
 	env      []string
@@ -35,6 +34,8 @@ type rig struct {
 	// link is the first administrator's, printed while there is none.
 	link string
 	http *http.Client
+	// request makes one that ends with the whole measurement, when it is interrupted.
+	request func(method, url string, body io.Reader) (*http.Request, error)
 
 	// token is how calls are signed: a machine client's (client) or a person's (signIn).
 	token func() (string, error)
@@ -54,7 +55,10 @@ func newRig(ctx context.Context, ownDatabase bool, env ...string) (*rig, error) 
 	}
 	// Connections are kept, as a service that calls often keeps them; an upload of gigabytes may take its time.
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, ResponseHeaderTimeout: 10 * time.Minute}
-	r := &rig{ctx: ctx, dir: dir, http: &http.Client{Transport: transport}, env: env}
+	r := &rig{dir: dir, http: &http.Client{Transport: transport}, env: env}
+	r.request = func(method, url string, body io.Reader) (*http.Request, error) {
+		return http.NewRequestWithContext(ctx, method, url, body)
+	}
 	if ownDatabase {
 		r.database, err = cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "postgres"), Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
@@ -127,7 +131,7 @@ func (r *rig) client(scope string) error {
 }
 
 func (r *rig) machineToken(id, secret string) (string, error) {
-	req, err := http.NewRequestWithContext(r.ctx, http.MethodPost, r.url+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
+	req, err := r.request(http.MethodPost, r.url+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
 	if err != nil {
 		return "", err
 	}
@@ -170,7 +174,7 @@ func (r *rig) call(method, path string, in, out any) error {
 		}
 		body = strings.NewReader(string(raw))
 	}
-	req, err := http.NewRequestWithContext(r.ctx, method, r.url+path, body)
+	req, err := r.request(method, r.url+path, body)
 	if err != nil {
 		return err
 	}

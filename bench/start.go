@@ -73,7 +73,7 @@ func atRate(ctx context.Context, rate int, duration time.Duration, f func() erro
 		})
 	}
 	calls.Wait()
-	return durations, errors.Join(append(faults, ctx.Err())...)
+	return durations, errors.Join(errors.Join(faults...), ctx.Err())
 }
 
 // idle waits until no run is open.
