@@ -47,7 +47,13 @@ func TestMetricsCountWhatIsOpen(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// A row that Temporal was never told of, as a crash between the two would leave it.
+	// A row that Temporal was never told of, as a crash between the two would leave it. Launches are noted a moment later.
+	eventually(t, func() (noted bool, state string) {
+		h.system(func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), "SELECT NOT EXISTS (SELECT FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL)").Scan(&noted)
+		})
+		return noted, "the launch is not noted"
+	})
 	h.system(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `UPDATE runs.run SET launched_at = NULL, created_at = clock_timestamp() - interval '5 minutes' WHERE ended_at IS NULL`)
 		return err

@@ -49,15 +49,27 @@ func ListRuns(ctx context.Context, tx pgx.Tx, l Listing) ([]ListedRun, error) {
 // can't know that comparing words leaks nothing.
 func FindRuns(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, search string, l Listing) ([]uuid.UUID, error) {
 	n := len(l.Args) + 3
-	rows, err := tx.Query(ctx, fmt.Sprintf(`
-		SELECT r.id FROM runs.run r JOIN events.run_head h ON h.run = r.id
-		WHERE r.organisation_id = $%d AND r.id < $1 AND runs.words(r.title, r.key, r.process) @@ runs.wanted($%d) AND (%s)
-		ORDER BY r.id DESC LIMIT $2`, n, n+1, l.Where), append(append([]any{planned, l.Before, l.Limit}, l.Args...), organisation, search)...)
-	if err != nil {
-		return nil, err
+	args := append(append([]any{planned, l.Before, l.Limit}, l.Args...), organisation, search)
+	find := func(from string) ([]uuid.UUID, error) {
+		rows, err := tx.Query(ctx, fmt.Sprintf(`
+			SELECT r.id FROM %s r JOIN events.run_head h ON h.run = r.id
+			WHERE r.organisation_id = $%d AND r.id < $1 AND r.words @@ runs.wanted($%d) AND (%s)
+			ORDER BY r.id DESC LIMIT $2`, from, n, n+1, l.Where), args...)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	// Words that are everywhere fill a page from the newest runs; the index of words would bring all that have them.
+	newest := fmt.Sprintf("(SELECT * FROM runs.run WHERE organisation_id = $%d AND id < $1 ORDER BY id DESC LIMIT %d)", n, newestRuns)
+	if found, err := find(newest); err != nil || len(found) >= l.Limit {
+		return found, err
+	}
+	return find("runs.run")
 }
+
+// newestRuns are looked through before the index of words is asked.
+const newestRuns = 2000
 
 const taskColumns = `t.id, t.organisation_id, t.run, t.process, t.step, t.item, t.title, t.description, t.state, t.assignee,
 	t.claimed_by, t.decision, t.decided_by, t.reason, t.form, t.form_schema, t.context, t.created_at, t.due_at, t.decided_at,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type Bulk struct {
@@ -54,6 +55,7 @@ type Run struct {
 	Permissions    []string
 	Queued         bool
 	AdmittedAt     *time.Time
+	Words          pgtype.TSVector
 }
 
 type Schedule struct {

@@ -142,9 +142,10 @@ ORDER BY decided_at LIMIT sqlc.arg(most);
 SELECT h.state, count(*) AS runs FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.ended_at IS NULL GROUP BY h.state;
 
 -- name: OldestUnlaunched :one
--- For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
+-- For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none for more
+-- than the second that noting launches may take. As mshub_system.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
-FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued;
+FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued AND created_at < clock_timestamp() - interval '1 second';
 
 -- name: OpenRuns :many
 -- Runs that have not ended, oldest first: what a new workflow engine would have to go on with. As mshub_system.

@@ -44,7 +44,7 @@ func (q *Queries) ActiveOrganisations(ctx context.Context, db DBTX) ([]uuid.UUID
 }
 
 const admit = `-- name: Admit :many
-UPDATE runs.run SET queued = false, admitted_at = clock_timestamp() WHERE id = $1 AND queued RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at
+UPDATE runs.run SET queued = false, admitted_at = clock_timestamp() WHERE id = $1 AND queued RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words
 `
 
 // Gives a queued run its slot; nothing if it was cancelled meanwhile. As mshub_system.
@@ -81,6 +81,7 @@ func (q *Queries) Admit(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, erro
 			&i.Permissions,
 			&i.Queued,
 			&i.AdmittedAt,
+			&i.Words,
 		); err != nil {
 			return nil, err
 		}
@@ -645,7 +646,7 @@ func (q *Queries) EndBulkItem(ctx context.Context, db DBTX, arg EndBulkItemParam
 const endRun = `-- name: EndRun :one
 UPDATE runs.run SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false
 WHERE id = $1 AND (ended_at IS NULL OR outcome = 'LOST')
-RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at
+RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words
 `
 
 type EndRunParams struct {
@@ -688,6 +689,7 @@ func (q *Queries) EndRun(ctx context.Context, db DBTX, arg EndRunParams) (Run, e
 		&i.Permissions,
 		&i.Queued,
 		&i.AdmittedAt,
+		&i.Words,
 	)
 	return i, err
 }
@@ -742,7 +744,7 @@ func (q *Queries) GetBulk(ctx context.Context, db DBTX, run uuid.UUID) (Bulk, er
 }
 
 const getRun = `-- name: GetRun :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE id = $1
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE id = $1
 `
 
 func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error) {
@@ -772,12 +774,13 @@ func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error
 		&i.Permissions,
 		&i.Queued,
 		&i.AdmittedAt,
+		&i.Words,
 	)
 	return i, err
 }
 
 const getRunWithHead = `-- name: GetRunWithHead :one
-SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, r.key, r.priority, r.schedule, r.permissions, r.queued, r.admitted_at, h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
+SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, r.key, r.priority, r.schedule, r.permissions, r.queued, r.admitted_at, r.words, h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
 FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1
 `
 
@@ -821,6 +824,7 @@ func (q *Queries) GetRunWithHead(ctx context.Context, db DBTX, id uuid.UUID) (Ge
 		&i.Run.Permissions,
 		&i.Run.Queued,
 		&i.Run.AdmittedAt,
+		&i.Run.Words,
 		&i.Seq,
 		&i.State,
 		&i.Step,
@@ -1330,7 +1334,7 @@ func (q *Queries) LockAdmission(ctx context.Context, db DBTX, process string) er
 }
 
 const lockQueued = `-- name: LockQueued :many
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE id = $1 AND queued FOR UPDATE
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE id = $1 AND queued FOR UPDATE
 `
 
 // A run that waits for a slot, held until the transaction ends: admission passes it by.
@@ -1367,6 +1371,7 @@ func (q *Queries) LockQueued(ctx context.Context, db DBTX, id uuid.UUID) ([]Run,
 			&i.Permissions,
 			&i.Queued,
 			&i.AdmittedAt,
+			&i.Words,
 		); err != nil {
 			return nil, err
 		}
@@ -1533,10 +1538,11 @@ func (q *Queries) NextInLine(ctx context.Context, db DBTX, arg NextInLineParams)
 
 const oldestUnlaunched = `-- name: OldestUnlaunched :one
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
-FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued
+FROM runs.run WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued AND created_at < clock_timestamp() - interval '1 second'
 `
 
-// For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none. As mshub_system.
+// For the metrics: how many seconds ago the oldest run was accepted of which Temporal may not have heard; 0 = none for more
+// than the second that noting launches may take. As mshub_system.
 func (q *Queries) OldestUnlaunched(ctx context.Context, db DBTX) (float64, error) {
 	row := db.QueryRow(ctx, oldestUnlaunched)
 	var seconds float64
@@ -1771,7 +1777,7 @@ func (q *Queries) ReserveRate(ctx context.Context, db DBTX, arg ReserveRateParam
 }
 
 const runByKey = `-- name: RunByKey :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
 `
 
 type RunByKeyParams struct {
@@ -1807,6 +1813,7 @@ func (q *Queries) RunByKey(ctx context.Context, db DBTX, arg RunByKeyParams) (Ru
 		&i.Permissions,
 		&i.Queued,
 		&i.AdmittedAt,
+		&i.Words,
 	)
 	return i, err
 }
@@ -2238,7 +2245,7 @@ func (q *Queries) TaskOfStep(ctx context.Context, db DBTX, arg TaskOfStepParams)
 }
 
 const unlaunched = `-- name: Unlaunched :many
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at FROM runs.run
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run
 WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued
   AND created_at < $1::timestamptz AND coalesce(admitted_at, created_at) < $1::timestamptz
 ORDER BY created_at LIMIT $2
@@ -2283,6 +2290,7 @@ func (q *Queries) Unlaunched(ctx context.Context, db DBTX, arg UnlaunchedParams)
 			&i.Permissions,
 			&i.Queued,
 			&i.AdmittedAt,
+			&i.Words,
 		); err != nil {
 			return nil, err
 		}

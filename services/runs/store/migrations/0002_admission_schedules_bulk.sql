@@ -22,9 +22,8 @@ CREATE INDEX run_schedule ON runs.run (organisation_id, schedule, id) WHERE sche
 CREATE INDEX run_head_parked ON events.run_head (organisation_id, run) WHERE parked;
 
 -- The words by which people find a run. Anything that is no letter or digit divides them: "flights.csv" is two.
--- What it costs is said, so that the planner takes the index unless the words are everywhere.
 -- +goose StatementBegin
-CREATE FUNCTION runs.words(title text, key text, process text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 2000 AS $$
+CREATE FUNCTION runs.words(title text, key text, process text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN to_tsvector('simple', regexp_replace(title || ' ' || coalesce(key, '') || ' ' || process, '[^[:alnum:]]+', ' ', 'g'));
 END $$;
@@ -32,7 +31,8 @@ END $$;
 -- Every word wanted, each may be cut short at its end; null if the text has no word.
 CREATE FUNCTION runs.wanted(search text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsquery('simple', (SELECT string_agg(word || ':*', ' & ') FROM regexp_split_to_table(search, '[^[:alnum:]]+') AS word WHERE word <> ''));
-CREATE INDEX run_words ON runs.run USING gin (runs.words(title, key, process)) WITH (gin_pending_list_limit = 256);
+ALTER TABLE runs.run ADD COLUMN words tsvector NOT NULL GENERATED ALWAYS AS (runs.words(title, key, process)) STORED;
+CREATE INDEX run_words ON runs.run USING gin (words) WITH (gin_pending_list_limit = 256);
 
 -- Whom a run concerns: addresses ("ada@example.org", in lower case) and "users/ID" in its input, title and key. Who acted
 -- is in the rows themselves.
@@ -141,6 +141,7 @@ CALL mshub.protect('runs.bulk_item');
 DROP TABLE runs.bulk_item, runs.bulk, runs.rate, runs.schedule, runs.task_vote, runs.run_subject;
 DROP INDEX runs.task_process, runs.run_words, runs.run_schedule, runs.run_key, runs.run_admitted, runs.run_queue, runs.run_slot,
     runs.run_launch, events.run_head_parked;
+ALTER TABLE runs.run DROP COLUMN words;
 DROP FUNCTION runs.words, runs.wanted;
 CREATE INDEX run_launch ON runs.run (created_at) WHERE launched_at IS NULL AND ended_at IS NULL;
 ALTER TABLE runs.task DROP COLUMN call, DROP COLUMN quorum, DROP COLUMN four_eyes, DROP COLUMN excluded,
