@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -64,9 +65,7 @@ func get(ctx context.Context, client *http.Client, link string, header http.Head
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept-Encoding", "identity") // the file as it is, packed or not
 	return client.Do(req)
 }
@@ -149,8 +148,8 @@ func (p *sources) follow(ctx context.Context, link string) (*http.Response, stri
 		if err != nil {
 			return nil, "", unreachable("the source", err)
 		}
-		target, err := res.Location()
-		if res.StatusCode < 300 || res.StatusCode >= 400 || err != nil {
+		target, unknown := res.Location()
+		if res.StatusCode < 300 || res.StatusCode >= 400 || unknown != nil {
 			return res, link, nil
 		}
 		_ = res.Body.Close()

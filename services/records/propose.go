@@ -59,7 +59,7 @@ func (s *Service) ProposeSchema(_ context.Context, in *recordsv1.ProposeSchemaRe
 		}
 		column := g.column()
 		out.Columns = append(out.Columns, column)
-		property := map[string]any{"type": column.GetType(), "x-order": len(out.Columns)}
+		property := map[string]any{"type": column.GetType(), "x-order": len(out.GetColumns())}
 		if column.GetType() == "date" || column.GetType() == "date-time" {
 			property["type"], property["format"] = "string", column.GetType()
 		}

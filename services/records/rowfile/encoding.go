@@ -110,7 +110,7 @@ func (d *decoder) undecided(p []byte) (int, error) {
 		return n, err
 	}
 	window, err := d.in.Peek(decoderWindow)
-	if err != nil && !errors.Is(err, io.EOF) && !(d.partial && errors.Is(err, io.ErrUnexpectedEOF)) && len(window) == 0 {
+	if err != nil && len(window) == 0 {
 		return 0, err
 	}
 	d.encoding = guessEncoding(window, len(window) == decoderWindow || d.partial)

@@ -1,6 +1,9 @@
 package rowfile
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Guess what the beginning of a file's text says: kind, delimiter and quote.
 func Guess(head []byte) Format {
@@ -20,7 +23,7 @@ func Guess(head []byte) Format {
 
 func begins(text []byte, with string) bool {
 	text = bytes.TrimLeft(text, " \t\r\n")
-	return len(text) > 0 && bytes.IndexByte([]byte(with), text[0]) >= 0
+	return len(text) > 0 && strings.IndexByte(with, text[0]) >= 0
 }
 
 // delimiters that are looked for; the first one wins a tie.

@@ -167,9 +167,10 @@ func (s *JSON) extent() (n int, ok bool) {
 			case escaped:
 				escaped = false
 			case quoted:
-				if b == '\\' {
+				switch b {
+				case '\\':
 					escaped = true
-				} else if b == '"' {
+				case '"':
 					quoted = false
 					if depth == 0 {
 						return i + 1, true

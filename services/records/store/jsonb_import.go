@@ -131,7 +131,7 @@ func (s *JSONB) merge(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (ins
 	err = tx.QueryRow(ctx, `WITH changed AS MATERIALIZED (
 			SELECT r.id, r.data, e.revision, e.data AS was, e.create_time, e.update_time
 			FROM (SELECT id, data::jsonb AS data FROM unnest($3::uuid[], $4::text[]) AS t (id, data)) r
-			LEFT JOIN LATERAL (SELECT * FROM records.record e WHERE e.dataset_id = $2 AND e.id = r.id LIMIT 1) e ON true
+			LEFT JOIN LATERAL (SELECT e.revision, e.data, e.create_time, e.update_time FROM records.record e WHERE e.dataset_id = $2 AND e.id = r.id LIMIT 1) e ON true
 			WHERE e.data IS DISTINCT FROM r.data),
 		kept AS (
 			INSERT INTO records.import_undo (organisation_id, import_id, chunk, id, revision, data, create_time, update_time)
