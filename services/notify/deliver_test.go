@@ -40,7 +40,7 @@ func TestDeliverySigned(t *testing.T) {
 	if err := verify(made.GetSecret(), posts[0].header, posts[0].body+" "); err == nil {
 		t.Error("an altered body verifies")
 	}
-	if id := posts[0].header.Get("webhook-id"); !strings.HasSuffix(name, "/"+id) {
+	if id := posts[0].header.Get("Webhook-Id"); !strings.HasSuffix(name, "/"+id) {
 		t.Errorf("id %q of %s", id, name)
 	}
 	if !strings.HasPrefix(posts[0].body, `{"type":"runs.run.failed","timestamp":"`) || !strings.Contains(posts[0].body, "Zoë <3 & ünïcode") && !strings.Contains(posts[0].body, `Zoë \u003c3 \u0026 ünïcode`) {
@@ -78,8 +78,8 @@ func TestDeliveryBackOff(t *testing.T) {
 	}
 	times := map[string]bool{}
 	for _, p := range h.posts() {
-		times[p.header.Get("webhook-timestamp")] = true
-		if p.header.Get("webhook-id") != h.posts()[0].header.Get("webhook-id") {
+		times[p.header.Get("Webhook-Timestamp")] = true
+		if p.header.Get("Webhook-Id") != h.posts()[0].header.Get("Webhook-Id") {
 			t.Error("the id changed")
 		}
 		if err := verify(made.GetSecret(), p.header, p.body); err != nil {
@@ -106,7 +106,7 @@ func TestDeliveryBackOff(t *testing.T) {
 	if res, err := h.deliver(name); err != nil || res.GetDelivery().GetState() != notifyv1.Delivery_DELIVERED || res.GetWebhook().GetFailingSince() != nil {
 		t.Errorf("%v, %v", res, err)
 	}
-	if posts := h.posts(); posts[len(posts)-1].header.Get("webhook-id") != posts[0].header.Get("webhook-id") {
+	if posts := h.posts(); posts[len(posts)-1].header.Get("Webhook-Id") != posts[0].header.Get("Webhook-Id") {
 		t.Error("a replay has another id")
 	}
 }
@@ -138,7 +138,7 @@ func TestDeliveryFaults(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			late(w, r)
 		}, fault: "no whole answer within 1s", status: 200},
-		"redirects to a private address":     {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/?s3cret", 307) }, fault: "redirect to " + inside.URL + "; redirects are not followed", status: 307},
+		"redirects to a private address":     {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/?s3cret", http.StatusTemporaryRedirect) }, fault: "redirect to " + inside.URL + "; redirects are not followed", status: 307},
 		"redirects nowhere":                  {answer: status(http.StatusFound), fault: "redirect to another address", status: 302},
 		"refuses":                            {answer: status(http.StatusUnauthorized), fault: "401 Unauthorized", status: 401},
 		"an unknown status":                  {answer: status(599), fault: "the address answered 599", status: 599},

@@ -134,7 +134,7 @@ func main() {
 		err := cmd.Run()
 		return out.String(), err
 	}
-	at := sent.header.Get("webhook-timestamp")
+	at := sent.header.Get("Webhook-Timestamp")
 	if out, err := verify(sent.body, made.GetSecret(), at); err != nil {
 		t.Errorf("ours: %v %s", err, out)
 	}

@@ -228,14 +228,14 @@ func verify(secret string, header http.Header, body string) error {
 		return err
 	}
 	mac := hmac.New(sha256.New, key)
-	_, _ = fmt.Fprintf(mac, "%s.%s.%s", header.Get("webhook-id"), header.Get("webhook-timestamp"), body)
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", header.Get("Webhook-Id"), header.Get("Webhook-Timestamp"), body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for one := range strings.FieldsSeq(header.Get("webhook-signature")) {
+	for one := range strings.FieldsSeq(header.Get("Webhook-Signature")) {
 		if hmac.Equal([]byte(one), []byte(want)) {
 			return nil
 		}
 	}
-	return fmt.Errorf("none of %q is ours", header.Get("webhook-signature"))
+	return fmt.Errorf("none of %q is ours", header.Get("Webhook-Signature"))
 }
 
 func TestWebhookLife(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 type ParquetFile struct {
 	format  Format
 	members members
-	out     *parquet.Writer
+	out     *parquet.GenericWriter[any]
 	values  [][]byte
 	row     parquet.Row
 	rows    int
@@ -49,7 +49,7 @@ func NewParquetFile(out io.Writer, f Format) *ParquetFile {
 	codecs := map[Packing]compress.Codec{Plain: &parquet.Uncompressed, Gzip: &parquet.Gzip, Zstd: &parquet.Zstd}
 	return &ParquetFile{
 		format: f, members: newMembers(f.Columns), values: make([][]byte, len(f.Columns)),
-		out: parquet.NewWriter(out, parquet.NewSchema("record", fields), parquet.Compression(codecs[f.Packing]), parquet.CreatedBy("mshub", "", "")),
+		out: parquet.NewGenericWriter[any](out, parquet.NewSchema("record", fields), parquet.Compression(codecs[f.Packing]), parquet.CreatedBy("mshub", "", "")),
 	}
 }
 
@@ -59,7 +59,7 @@ func (p *ParquetFile) Part(packed io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer lines.Close()
+	defer func() { _ = lines.Close() }()
 	scanner := bufio.NewScanner(lines)
 	scanner.Buffer(make([]byte, 0, 256<<10), maxLine)
 	for scanner.Scan() {

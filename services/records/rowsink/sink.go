@@ -49,10 +49,10 @@ type Format struct {
 
 // Extension is how names of such files end: ".csv.gz".
 func (f Format) Extension() string {
-	switch {
-	case f.Kind == Parquet:
+	switch f.Kind {
+	case Parquet:
 		return ".parquet"
-	case f.Kind == NDJSON:
+	case NDJSON:
 		return ".ndjson" + f.Packing.extension()
 	}
 	return ".csv" + f.Packing.extension()
