@@ -138,7 +138,9 @@ func TestDeliveryFaults(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			late(w, r)
 		}, fault: "no whole answer within 1s", status: 200},
-		"redirects to a private address":     {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/?s3cret", http.StatusTemporaryRedirect) }, fault: "redirect to " + inside.URL + "; redirects are not followed", status: 307},
+		"redirects to a private address": {answer: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, inside.URL+"/?s3cret", http.StatusTemporaryRedirect)
+		}, fault: "redirect to " + inside.URL + "; redirects are not followed", status: 307},
 		"redirects nowhere":                  {answer: status(http.StatusFound), fault: "redirect to another address", status: 302},
 		"refuses":                            {answer: status(http.StatusUnauthorized), fault: "401 Unauthorized", status: 401},
 		"an unknown status":                  {answer: status(599), fault: "the address answered 599", status: 599},
