@@ -25,13 +25,14 @@ type ListedRun = GetRunWithHeadRow
 const planned = pgx.QueryExecModeCacheDescribe
 
 // ListRuns reads one page within the transaction's organisation. It joins events.run_head, the one permitted cross-schema
-// read: the list shows the state and progress that the last event left.
+// read: the list shows the state and progress that the last event left. Both sides are told where the page begins: the planner
+// does not see it through the join, and would read the heads from the newest on.
 func ListRuns(ctx context.Context, tx pgx.Tx, l Listing) ([]ListedRun, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(`
 		SELECT r.id, r.process, r.title, r.actor, r.retried_from, r.created_at, r.ended_at, r.error, r.key, r.priority, r.schedule, r.queued,
 		       h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
 		FROM runs.run r JOIN events.run_head h ON h.run = r.id
-		WHERE r.organisation_id = mshub.org() AND h.organisation_id = mshub.org() AND r.id < $1 AND (%s)
+		WHERE r.organisation_id = mshub.org() AND h.organisation_id = mshub.org() AND r.id < $1 AND h.run < $1 AND (%s)
 		ORDER BY r.id DESC LIMIT $2`, l.Where), append([]any{planned, l.Before, l.Limit}, l.Args...)...)
 	if err != nil {
 		return nil, err
