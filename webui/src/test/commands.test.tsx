@@ -54,7 +54,7 @@ describe("commands", () => {
     house.faults.terminateRun = refusal(Code.InvalidArgument, "INVALID_FIELD", "reason is too short", { reason: "is too short" });
     const { user } = open(house, house.runs[0]);
     await user.click(await screen.findByRole("button", { name: "More commands" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Terminate" }));
+    await user.click(await screen.findByRole("menuitem", { name: "Terminate", hidden: true }));
     const dialog = within(await screen.findByRole("dialog"));
     expect(dialog.getByText("Nothing will be undone")).toBeDefined();
     const button = dialog.getByRole("button", { name: "Terminate" });
@@ -69,7 +69,7 @@ describe("commands", () => {
     const house = busyHouse();
     const { user } = open(house, house.runs[0]);
     await user.click(await screen.findByRole("button", { name: "More commands" }));
-    await user.click(await screen.findByRole("menuitem", { name: "Reset to a step" }));
+    await user.click(await screen.findByRole("menuitem", { name: "Reset to a step", hidden: true }));
     const dialog = within(await screen.findByRole("dialog"));
     expect(dialog.queryByRole("radio", { name: "Sum up, write rejects" })).toBeNull();
     await user.type(dialog.getByLabelText(/Reason/), "read it again");
