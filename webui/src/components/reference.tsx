@@ -34,10 +34,17 @@ export function Reference({ value }: { value: string }) {
 
 // A Struct as facts, with the resources that it names as links.
 export function ReferenceFacts({ value }: { value: Parameters<typeof StructFacts>[0]["value"] }) {
-  return (
-    <StructFacts
-      value={value}
-      render={(_, entry) => (typeof entry === "string" && entry !== "" ? <Reference value={entry} /> : undefined)}
-    />
-  );
+  return <StructFacts value={value} render={(_, entry) => referencesIn(entry)} />;
+}
+
+function referencesIn(entry: unknown) {
+  if (typeof entry === "string" && entry !== "") return <Reference value={entry} />;
+  if (!Array.isArray(entry) || entry.length === 0) return undefined;
+  const texts = entry.filter((one) => typeof one === "string");
+  if (texts.length < entry.length) return undefined;
+  return texts.map((text) => (
+    <div key={text}>
+      <Reference value={text} />
+    </div>
+  ));
 }

@@ -68,7 +68,7 @@ export function StructFacts({
 }
 
 export function JsonValue({ value }: { value: Json }) {
-  if (value === null || value === "")
+  if (value === null || value === "" || (Array.isArray(value) && value.length === 0))
     return (
       <Text span inherit c="dimmed">
         –
