@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -145,8 +146,10 @@ func (db *DB) lead(ctx context.Context, name string, every time.Duration, f func
 		return nil
 	}
 	leading, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait() // before the connection closes: it serves one at a time
 	defer stop()
-	go func() {
+	watch.Go(func() {
 		defer stop()
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
@@ -160,6 +163,6 @@ func (db *DB) lead(ctx context.Context, name string, every time.Duration, f func
 				}
 			}
 		}
-	}()
+	})
 	return f(leading)
 }
