@@ -250,6 +250,14 @@ func (s *Service) BackfillSchedule(ctx context.Context, req *runsv1.BackfillSche
 	if len(times) > maxBackfill {
 		return nil, rpc.Invalid("until", "more than %d times lie between; ask for fewer at once", maxBackfill)
 	}
+	e, err := s.catalogue.get(row.Process)
+	switch {
+	case err != nil:
+		return nil, err
+	case e.Singleton && len(times) > 1:
+		return nil, rpc.Precondition("SINGLETON",
+			"%s has one run at a time, and %d times lie between; make up for one of them, or trigger the schedule", row.Process, len(times))
+	}
 	res := &runsv1.BackfillScheduleResponse{Runs: make([]string, len(times))}
 	faults := make([]error, len(times))
 	var group sync.WaitGroup

@@ -280,6 +280,15 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 			t.Errorf("backfill %s: %v", name, err)
 		}
 	}
+	alone := with(func(s *runsv1.Schedule) { s.Process = "single" })
+	alone.ScheduleId = "alone"
+	if _, err := c.CreateSchedule(t.Context(), alone); err != nil {
+		t.Fatal(err)
+	}
+	several := &runsv1.BackfillScheduleRequest{Name: "schedules/alone", From: timestamppb.New(now.AddDate(0, 0, -3)), Until: timestamppb.New(now)}
+	if _, err := c.BackfillSchedule(t.Context(), several); rpc.ReasonOf(err) != "SINGLETON" {
+		t.Errorf("backfill of what runs alone: %v", err)
+	}
 	stranger := h.admin()
 	stranger.Organisation = uuid.Must(uuid.NewV7())
 	if _, err := h.as(stranger).GetSchedule(t.Context(), &runsv1.GetScheduleRequest{Name: "schedules/nightly"}); connect.CodeOf(err) != connect.CodeNotFound {
