@@ -24,7 +24,9 @@ func TestRejectsAreCorrectedAndRetried(t *testing.T) {
 		started := c.must(http.MethodPost, "/v1/runs", map[string]any{"process": "recordimport", "input": input})
 		return c.ends(fmt.Sprint(started["name"]), time.Minute)
 	}
-	count := func() string { return fmt.Sprint(c.must(http.MethodGet, "/v1/datasets/planes/records:count", nil)["count"]) }
+	count := func() string {
+		return fmt.Sprint(c.must(http.MethodGet, "/v1/datasets/planes/records:count", nil)["count"])
+	}
 	first := start(map[string]any{"file": c.upload("old.csv", strings.NewReader("tailnum,year\nOLD,1999\n")), "dataset": "datasets/planes"})
 	if first["state"] != "COMPLETED" || count() != "1" {
 		t.Fatalf("%v", first)
