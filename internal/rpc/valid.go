@@ -97,7 +97,7 @@ func allowed(rule string, v *protovalidate.Violation) []string {
 	if v.RuleValue.IsValid() {
 		if list, ok := v.RuleValue.Interface().(protoreflect.List); ok {
 			for i := range list.Len() {
-				listed[protoreflect.EnumNumber(list.Get(i).Int())] = true //nolint:gosec // the rule holds int32
+				listed[protoreflect.EnumNumber(list.Get(i).Int())] = true
 			}
 		}
 	}

@@ -150,7 +150,7 @@ func (p *sources) follow(ctx context.Context, link string) (*http.Response, stri
 		}
 		target, unknown := res.Location()
 		if res.StatusCode < 300 || res.StatusCode >= 400 || unknown != nil {
-			return res, link, nil
+			return res, link, nil //nolint:nilerr // a redirect that names no address is an answer like others
 		}
 		_ = res.Body.Close()
 		link = target.String()

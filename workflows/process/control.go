@@ -121,6 +121,14 @@ func (f *frame) mayCancel(c Command) error {
 	if c.Keep && !f.definition.Keepable {
 		return refuse("NOT_KEEPABLE", "what this process has done can't be kept; cancel it without")
 	}
+	return f.mayUndo()
+}
+
+// mayUndo refuses what would undo while, or after, something is done for good.
+func (f *frame) mayUndo() error {
+	if f.final {
+		return refuse("ENDING", "the run does what can't be undone any more; it ends by itself")
+	}
 	return f.mayCommand()
 }
 

@@ -79,6 +79,9 @@ type Step struct {
 	// Once is for a step whose service knows it by the run alone ("the import of this run"): it can't be done a second
 	// time, so no reset goes back before it.
 	Once bool
+	// Final is for a step that can't be undone once its service has done it: from its start on the run can't be cancelled or
+	// reset any more, because nobody knows whether it has happened until it has answered.
+	Final bool
 	// Rate is the name in Definition.Rates of the system that the step calls: each call first waits for its turn.
 	Rate string
 	// Timeout bounds one attempt; 0 = a minute. A dead worker is noticed much earlier.

@@ -61,6 +61,8 @@ type frame struct {
 	paused bool
 	// ending is true once the story is over: nothing can be commanded any more.
 	ending bool
+	// final is true once a final step has begun: what is done can't be undone any more.
+	final bool
 	// waiting counts the steps that wait for a person or a fact.
 	waiting int
 	// parked are the steps that wait for an operator; trials the calls under way; entered the steps that the story came to.
@@ -176,7 +178,11 @@ func (f *frame) enter(ctx workflow.Context, name string, kind Kind) (Step, error
 		return Step{}, undeclared(f.definition, name)
 	}
 	f.entered[name] = true
-	return step, f.gate(ctx)
+	if err := f.gate(ctx); err != nil {
+		return step, err
+	}
+	f.final = f.final || step.Final
+	return step, nil
 }
 
 func undeclared(d *Definition, step string) error {

@@ -12,7 +12,7 @@ import (
 )
 
 func (f *frame) mayReset(c Command) error {
-	if err := f.mayCommand(); err != nil {
+	if err := f.mayUndo(); err != nil {
 		return err
 	}
 	if !f.entered[c.Step] {

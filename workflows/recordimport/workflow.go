@@ -34,7 +34,7 @@ var Process = process.Definition{
 		// One pass over the whole file: a gigabyte takes about half a minute.
 		{Name: "plan", Title: "Read and divide it", Kind: process.Activity, Once: true, Timeout: 30 * time.Minute},
 		{Name: "chunks", Title: "Write the rows", Kind: process.Many, Timeout: 10 * time.Minute},
-		{Name: "finish", Title: "Sum up", Kind: process.Activity, Timeout: 30 * time.Minute},
+		{Name: "finish", Title: "Sum up", Kind: process.Activity, Timeout: 30 * time.Minute, Final: true},
 		{Name: "rejects", Title: "Keep the rejected rows", Kind: process.Activity, Optional: true},
 	},
 	Workflow: Workflow,

@@ -171,6 +171,22 @@ func TestImportCancelledAmongChunks(t *testing.T) {
 	}
 }
 
+// From the summing up on nothing can be undone: a cancel is refused, so that a cancelled import never leaves rows behind.
+func TestImportCancelledTooLate(t *testing.T) {
+	t.Parallel()
+	r := &room{chunks: 4, rejected: 1, done: map[int32]int{}}
+	env := processtest.New(t, recordimport.Process)
+	r.fake(env)
+	var reasons []string
+	why := func(reason string) { reasons = append(reasons, reason) }
+	env.WhenCalled("FinishImport", func() { env.Refused(process.UpdateCancel, process.Command{Reason: "wrong file"}, why) })
+	env.WhenCalled("CompleteUpload", func() { env.Refused(process.UpdateReset, process.Command{Step: "finish"}, why) })
+	got := env.Run(input)
+	if !slices.Equal(reasons, []string{"ENDING", "ENDING"}) || got.Finish.GetState() != runsv1.Run_COMPLETED || slices.Contains(got.Calls, "AbortImport") {
+		t.Errorf("refused with %v, finish %s, calls %v", reasons, got.Finish, got.Calls)
+	}
+}
+
 func TestImportThatFailsKeepsWhatItWroteIfToldSo(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{false, true} {
