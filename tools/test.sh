@@ -45,10 +45,11 @@ f=$(grep -oE '[0-9]+ failed' <<<"$summary" | grep -oE '[0-9]+' || echo 0)
 [ -n "$summary" ] || f=1
 passed=$((passed + p)) failed=$((failed + f))
 
-# Parts of a running house are taken away for three minutes (`make chaos` does it with any seed, and longer).
+# Parts of a running house are taken away for three minutes, by one plan, so that a red build can be repeated; `make chaos`
+# does it with any seed, and longer.
 if [ "${CI:-}" = true ]; then
   echo "== chaos"
-  if go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed "${SEED:-0}" -minutes 3; then
+  if go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed "${SEED:-49617}" -minutes 3; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
