@@ -48,7 +48,7 @@ func EachThen[Req, Res proto.Message](
 			}
 			if !f.parks(ctx, err) {
 				if failing {
-					return err // only the first failure is told
+					return nil // the first failure is told, and is the step's
 				}
 				failing = true
 			}

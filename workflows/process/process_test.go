@@ -267,6 +267,29 @@ func TestEachStopsAtTheFirstFailureAndUndoes(t *testing.T) {
 	}
 }
 
+// Whichever of several failing calls comes to its end first: the run names the step.
+func TestEachTellsTheFirstOfManyFailures(t *testing.T) {
+	t.Parallel()
+	const parallel = 8
+	env := processtest.New(t, many(100, parallel))
+	var undone []string
+	fake(env, nil, &undone)
+	var together sync.WaitGroup
+	together.Add(parallel)
+	processtest.On(env, v.Make2, func(*text) (*text, error) {
+		together.Done()
+		together.Wait()
+		return nil, processtest.Refuse("invalid_argument", "BAD_CHUNK", "all chunks are bad")
+	})
+	got := env.Run(&text{})
+	if e := got.Finish.GetError(); e.GetReason() != "BAD_CHUNK" || e.GetStep() != "each" {
+		t.Errorf("finish: %s", got.Finish)
+	}
+	if diff := cmp.Diff([]string{"1"}, undone); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestUndeclaredStepFailsTheRun(t *testing.T) {
 	t.Parallel()
 	d := four
