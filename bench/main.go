@@ -73,6 +73,7 @@ func main() {
 	rows := flag.Int("rows", 0, "rows of the generated file (import-generated; 1,000,000 by default)")
 	width := flag.Int("width", 0, "bytes of its text column (20 by default)")
 	listed := flag.Int("listed", 0, "runs and tasks that are listed (lists; 1,000,000 by default)")
+	samples := flag.Int("samples", 0, "samples of each figure that takes turns with a peer (5 by default, 3 of a generated file)")
 	tasks := flag.Int("tasks", 0, "tasks among which a worker is killed (recovery; 2,000 by default)")
 	show := flag.Bool("table", false, "measure nothing; print what was measured last as a Markdown table")
 	flag.Parse()
@@ -87,6 +88,7 @@ func main() {
 	if *try {
 		s = tiny
 	}
+	s.samples = cmp.Or(*samples, s.samples)
 	s.rows, s.width = cmp.Or(*rows, s.rows), cmp.Or(*width, s.width)
 	s.listed, s.tasks = cmp.Or(*listed, s.listed), cmp.Or(*tasks, s.tasks)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -55,6 +55,10 @@ type Env struct {
 	created func(*runsv1.Task)
 
 	mu sync.Mutex
+	// calling are the verbs' calls under way. The test environment doesn't wait for those that were cancelled; a run does,
+	// so that whoever reads what the fakes noted is alone with it. A call that comes after the end is not made.
+	calling sync.WaitGroup
+	over    bool
 	Outcome
 }
 
@@ -256,7 +260,9 @@ func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.Co
 			e.called[run.Step]()
 		}
 	})
+	e.begin()
 	e.wf.ExecuteWorkflow(e.definition.Name, input)
+	e.end()
 	if !e.wf.IsWorkflowCompleted() {
 		e.t.Fatal("the run never ended")
 	}
@@ -271,6 +277,29 @@ func (e *Env) execute(input proto.Message, header *commonpb.Header) *workflow.Co
 		}
 	}
 	return nil
+}
+
+func (e *Env) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = false
+}
+
+func (e *Env) end() {
+	e.mu.Lock()
+	e.over = true
+	e.mu.Unlock()
+	e.calling.Wait()
+}
+
+// enter is true if a call may be made; then it leaves when it is done.
+func (e *Env) enter() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.over {
+		e.calling.Add(1)
+	}
+	return !e.over
 }
 
 // watcher notes every call of a verb.
@@ -290,6 +319,10 @@ type watched struct {
 
 func (w *watched) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	if info := activity.GetInfo(ctx); !info.IsLocalActivity {
+		if !w.env.enter() {
+			return nil, context.Canceled
+		}
+		defer w.env.calling.Done()
 		w.env.note(ctx, info)
 		if run, _ := runcontext.RunFrom(ctx); run.Call == "" && w.env.refuse[run.Step] != nil {
 			return nil, w.env.refuse[run.Step]
