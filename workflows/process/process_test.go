@@ -260,7 +260,7 @@ func TestEachStopsAtTheFirstFailureAndUndoes(t *testing.T) {
 	})
 	got := env.Run(&text{})
 	if len(got.Calls) > 50 || // those beside it go on until its failure is heard of
-		 got.Finish.GetError().GetReason() != "BAD_CHUNK" || got.Finish.GetError().GetStep() != "each" {
+		got.Finish.GetError().GetReason() != "BAD_CHUNK" || got.Finish.GetError().GetStep() != "each" {
 		t.Errorf("%d calls, %s", len(got.Calls), got.Finish)
 	}
 	if diff := cmp.Diff([]string{"1"}, undone); diff != "" {
