@@ -75,10 +75,15 @@ async function correctRejects(page) {
     await page.getByRole("button", { name: "Create and continue" }).click();
   });
   await page.getByTestId("run-state").getByText("Completed").waitFor();
-  await upload("more.csv", "tailnum,seats\nN619AA,many\nN39463,189\n", async () => {
+  await upload("more.csv", "tail,seats,remark\nN619AA ,many,\nN39463 ,189,new\n", async () => {
     await page.getByRole("radio", { name: "Use an existing dataset" }).check();
     await page.getByRole("combobox", { name: "Dataset" }).click();
     await page.getByRole("option", { name: "Seats" }).click();
+    await page.getByText("The dataset has no column for “tail”, “remark”").waitFor();
+    await page.getByRole("combobox", { name: "Column of the dataset for tail" }).click();
+    await page.getByRole("option", { name: "tailnum" }).click();
+    await page.getByRole("button", { name: "Values of tail:" }).click();
+    await page.getByRole("checkbox", { name: "Leave out spaces around them" }).check();
     await page.getByRole("button", { name: "Continue", exact: true }).click();
   });
   const row = page.getByTestId("reject").first();

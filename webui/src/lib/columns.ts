@@ -3,6 +3,15 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 export const columnTypes = ["string", "integer", "number", "boolean", "date", "date-time"] as const;
 export type ColumnType = (typeof columnTypes)[number];
 
+export const typeNames: Record<ColumnType, string> = {
+  string: "Text",
+  integer: "Whole number",
+  number: "Number",
+  boolean: "Yes or no",
+  date: "Date",
+  "date-time": "Date and time",
+};
+
 const ORDER = "x-order";
 
 // One column of a dataset, as people edit it. In the schema a date is a string with a format.

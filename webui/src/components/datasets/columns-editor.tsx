@@ -1,6 +1,6 @@
 import { ActionIcon, Badge, Button, Checkbox, Select, Table, Text, TextInput } from "@mantine/core";
 import { IconPlus, IconTrash } from "@tabler/icons-react";
-import { type Column, type ColumnType, columnTypes } from "@/lib/columns";
+import { type Column, type ColumnType, columnTypes, typeNames } from "@/lib/columns";
 
 export interface Sampled {
   examples: string[];
@@ -15,15 +15,6 @@ interface ColumnsEditorProps {
   samples?: Record<string, Sampled>;
   onChange: (columns: Column[], keyColumns: string[]) => void;
 }
-
-const typeNames: Record<ColumnType, string> = {
-  string: "Text",
-  integer: "Whole number",
-  number: "Number",
-  boolean: "Yes or no",
-  date: "Date",
-  "date-time": "Date and time",
-};
 
 // Columns of a dataset as a table: name, type, whether it may be empty, and which of them make a record unique.
 export function ColumnsEditor({ columns, keyColumns, samples, onChange }: ColumnsEditorProps) {

@@ -2,7 +2,7 @@ import { Button, Checkbox, Collapse, Fieldset, Group, Select, SimpleGrid, Stack,
 import { useDisclosure } from "@mantine/hooks";
 import { IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 import { Format_Kind, type Format } from "@/gen/services/records/v1/records_pb";
-import { delimiters, describeFormat, encodings, kinds, quotes, type Reading } from "./reading";
+import { decimals, delimiters, describeFormat, encodings, kinds, quotes, type Reading } from "./reading";
 
 interface ReadingFieldsProps {
   reading: Reading;
@@ -129,10 +129,7 @@ export function ReadingFields({ reading, onChange, found, faults, onAgain, busy 
                 label="Before a fraction"
                 placeholder="1.5"
                 clearable
-                data={[
-                  { value: ".", label: "point: 1.5" },
-                  { value: ",", label: "comma: 1,5" },
-                ]}
+                data={decimals}
                 value={reading.decimal || null}
                 onChange={(decimal) => set({ decimal: decimal ?? "" })}
                 error={faults.decimal}

@@ -1,5 +1,5 @@
-import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { type Format, Format_Kind, FormatSchema } from "@/gen/services/records/v1/records_pb";
+import { create, type JsonObject, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { type Format, type Format_ColumnSchema, Format_Kind, FormatSchema } from "@/gen/services/records/v1/records_pb";
 
 // How a file is to be read. What is empty is found out by the house, or left as it is.
 export interface Reading {
@@ -32,11 +32,13 @@ export const nothingSaid: Reading = {
   thousands: "",
 };
 
-export const formatOf = (reading: Reading): Format => create(FormatSchema, reading);
+// What is said about the whole file, and about single columns of it.
+export const formatOf = (reading: Reading, columns: MessageInitShape<typeof Format_ColumnSchema>[] = []): Format =>
+  create(FormatSchema, { ...reading, columns });
 
 // As a run's input holds it; undefined if there is nothing to say.
-export function formatInput(reading: Reading): JsonObject | undefined {
-  const format = toJson(FormatSchema, formatOf(reading)) as JsonObject;
+export function formatInput(said: Format): JsonObject | undefined {
+  const format = toJson(FormatSchema, said) as JsonObject;
   return Object.keys(format).length > 0 ? format : undefined;
 }
 
@@ -56,6 +58,11 @@ export const quotes = [
   { value: '"', label: "double quotes" },
   { value: "'", label: "single quotes" },
   { value: "none", label: "never" },
+];
+
+export const decimals = [
+  { value: ".", label: "point: 1.5" },
+  { value: ",", label: "comma: 1,5" },
 ];
 
 // "CSV, utf-8, semicolon": what the house found out.

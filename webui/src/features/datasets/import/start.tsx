@@ -12,7 +12,7 @@ import { problemOf } from "@/lib/errors";
 import { startKey } from "@/lib/idempotency";
 import { idOf } from "@/lib/names";
 import { formatCount, plural } from "@/lib/number";
-import { formatInput, type Reading } from "./reading";
+import { describeColumns, type Placed } from "./columns";
 import { describeSource, type Source } from "./source";
 
 type Mode = "UPSERT" | "INSERT" | "REPLACE" | "DELETE";
@@ -31,12 +31,17 @@ const modes: { value: Mode; label: string; text: string }[] = [
 interface StartImportProps {
   source: Source;
   dataset: string;
-  reading: Reading;
+  // Empty for a file whose first rows were not read.
+  columns: Placed[];
+  // How the file is read, as an input holds it.
+  format: JsonObject | undefined;
   onStarted: (run: Run) => void;
+  // Told of a refusal that only the earlier steps can mend.
+  onRefused: (error: unknown) => void;
 }
 
 // The last look before an import: what goes where, what happens to rows that are there, and when it should give up.
-export function StartImport({ source, dataset, reading, onStarted }: StartImportProps) {
+export function StartImport({ source, dataset, columns, format, onStarted, onRefused }: StartImportProps) {
   const client = useQueryClient();
   const [mode, setMode] = useState<Mode>("UPSERT");
   const [maxRejects, setMaxRejects] = useState<number | string>("");
@@ -49,9 +54,11 @@ export function StartImport({ source, dataset, reading, onStarted }: StartImport
       });
       onStarted(run);
     },
+    onError: (error) => {
+      if (Object.keys(problemOf(error).fields).some((field) => field.startsWith("input.format"))) onRefused(error);
+    },
   });
   const faults = start.error ? problemOf(start.error).fields : {};
-  const format = formatInput(reading);
   const input: JsonObject = {
     ...(source.kind === "file" ? { file: source.stored.name } : { sourceUrl: source.url }),
     dataset,
@@ -67,6 +74,7 @@ export function StartImport({ source, dataset, reading, onStarted }: StartImport
         facts={[
           [source.kind === "file" ? "File" : "Address", describeSource(source)],
           ["Dataset", idOf(dataset)],
+          ...(columns.length > 0 ? [["Columns", describeColumns(columns)] as [string, string]] : []),
         ]}
       />
       <Radio.Group label="What to do with the rows" value={mode} onChange={(value) => setMode(value)}>
