@@ -45,6 +45,8 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "harbour",
   primaryShade: { light: 7, dark: 5 },
+  // Dark letters on the bright fills of the dark side.
+  autoContrast: true,
   colors: { harbour, amber, dark },
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, monospace",

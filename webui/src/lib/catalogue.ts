@@ -1,6 +1,6 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { IdentityService, type User } from "@/gen/services/identity/v1/identity_pb";
-import { RunsService } from "@/gen/services/runs/v1/runs_pb";
+import { type Process, RunsService } from "@/gen/services/runs/v1/runs_pb";
 import { humanise, idOf, shortName } from "./names";
 import { useViewer } from "./viewer";
 
@@ -9,6 +9,12 @@ const KEEP = 5 * 60_000;
 
 export function useProcesses() {
   return useQuery(RunsService.method.listProcesses, {}, { staleTime: KEEP });
+}
+
+// A process by its bare name; undefined while the catalogue is not here, and for processes that nobody starts by hand.
+export function useProcess(process: string): Process | undefined {
+  const { data } = useProcesses();
+  return data?.processes.find(({ name }) => idOf(name) === process);
 }
 
 // Title of a process by its bare name: "recordimport" -> "Import records".

@@ -148,9 +148,20 @@ describe("one command for many runs", () => {
     ]);
   });
 
-  it("is not offered for a search, which the command would not know", async () => {
-    renderConsole(busyHouse(), "/runs?state=RUNNING&search=flights");
-    await screen.findByText("flights.csv.gz into flights");
+  it("is not given for a search, which the command would not know, and says why", async () => {
+    const { user } = renderConsole(busyHouse(), "/runs?state=RUNNING&search=flights");
+    const button = await screen.findByRole("button", {
+      name: "Command all of these",
+      description: /not only to what the search finds. Clear the search first/,
+    });
+    expect(button.getAttribute("aria-disabled")).toBe("true");
+    await user.click(button);
+    expect(screen.queryByRole("dialog")).toBeNull();
+  });
+
+  it("is not given to runs that nothing names", async () => {
+    renderConsole(busyHouse(), "/runs");
+    await screen.findByText("planes.csv into planes");
     expect(screen.queryByRole("button", { name: "Command all of these" })).toBeNull();
   });
 });

@@ -45,6 +45,16 @@ export function Moment({ time, none = "–", ahead = false }: MomentProps) {
   );
 }
 
+// A moment as a date and a time of day; how long ago that is, is in the tooltip.
+export function Instant({ time }: { time: Date }) {
+  const now = useNow(30_000);
+  return (
+    <Tooltip label={formatRelative(time, now)}>
+      <time dateTime={time.toISOString()}>{formatAbsolute(time)}</time>
+    </Tooltip>
+  );
+}
+
 // How long something took, or has been taking: it ticks while there is no end.
 export function Elapsed({ start, end, running }: { start: Timestamp | undefined; end: Timestamp | undefined; running: boolean }) {
   const now = useNow(running && !end ? 1000 : 0);

@@ -68,7 +68,8 @@ export function StateBadge({ state, size = "md" }: { state: string; size?: "sm" 
       color={color}
       size={size}
       data-state={state}
-      style={{ flexShrink: 0 }}
+      // A word of state is never cut short, however narrow its cell.
+      style={{ flexShrink: 0, minWidth: "max-content" }}
       leftSection={
         <Icon size={size === "lg" ? 14 : 12} stroke={2.2} aria-hidden className={state === "RUNNING" ? "pulse" : undefined} />
       }

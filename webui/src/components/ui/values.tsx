@@ -50,13 +50,7 @@ export function Facts({ facts }: { facts: [label: string, value: ReactNode][] })
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 // A Struct as facts: flat values as text, deeper ones as JSON.
-export function StructFacts({
-  value,
-  render,
-}: {
-  value: { [key: string]: Json } | undefined;
-  render?: (key: string, value: Json) => ReactNode;
-}) {
+export function StructFacts({ value }: { value: { [key: string]: Json } | undefined }) {
   const entries = Object.entries(value ?? {});
   if (entries.length === 0)
     return (
@@ -64,17 +58,26 @@ export function StructFacts({
         Nothing.
       </Text>
     );
-  return <Facts facts={entries.map(([key, entry]) => [humanise(key), render?.(key, entry) ?? <JsonValue value={entry} />])} />;
+  return <Facts facts={entries.map(([key, entry]) => [humanise(key), <JsonValue key={key} value={entry} />])} />;
 }
 
+export function Nothing() {
+  return (
+    <Text span inherit c="dimmed">
+      –
+    </Text>
+  );
+}
+
+export const JsonText = ({ value }: { value: Json }) => (
+  <Code block style={{ whiteSpace: "pre-wrap", wordBreak: "break-word" }}>
+    {JSON.stringify(value, null, 2)}
+  </Code>
+);
+
 export function JsonValue({ value }: { value: Json }) {
-  if (value === null || value === "" || (Array.isArray(value) && value.length === 0))
-    return (
-      <Text span inherit c="dimmed">
-        –
-      </Text>
-    );
-  if (typeof value === "object") return <Code block>{JSON.stringify(value, null, 2)}</Code>;
+  if (value === null || value === "" || (Array.isArray(value) && value.length === 0)) return <Nothing />;
+  if (typeof value === "object") return <JsonText value={value} />;
   if (typeof value === "string" && /^https?:\/\//.test(value))
     return (
       <Anchor href={value} rel="noreferrer" target="_blank" inherit>

@@ -1,22 +1,24 @@
 import { Anchor, Group, Paper, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { DescribedFacts } from "@/components/described-facts";
 import { PriorityLabel } from "@/components/priority";
-import { Reference, ReferenceFacts } from "@/components/reference";
+import { Reference } from "@/components/reference";
 import { Moment } from "@/components/ui/moment";
 import { Copy, Facts } from "@/components/ui/values";
 import type { Run } from "@/gen/services/runs/v1/runs_pb";
-import { useProcessTitle } from "@/lib/catalogue";
+import { useProcess, useProcessTitle } from "@/lib/catalogue";
 import { shortId } from "@/lib/names";
 
 // What the run was started with.
 export function RunInput({ run }: { run: Run }) {
+  const process = useProcess(run.process);
   return (
     <Paper p="md" component="section" aria-labelledby="input">
       <Title order={2} id="input" mb="sm">
         Input
       </Title>
-      <ReferenceFacts value={run.input} />
+      <DescribedFacts value={run.input} schema={process?.inputSchema} />
     </Paper>
   );
 }

@@ -1,7 +1,8 @@
-import { Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Alert, Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { DescribedFacts } from "@/components/described-facts";
 import { FileLink } from "@/components/file-link";
-import { ReferenceFacts } from "@/components/reference";
+import { useProcess } from "@/lib/catalogue";
 import { humanise } from "@/lib/names";
 import { formatCount } from "@/lib/number";
 
@@ -11,12 +12,16 @@ const counts = ["read", "inserted", "updated", "unchanged", "deleted", "rejected
 const colors: Record<string, string> = { inserted: "teal", updated: "blue", rejected: "red" };
 
 // What came of a run. Results that count rows become figures; anything else is shown as facts, files as downloads.
-export function RunResult({ result }: { result: JsonObject }) {
+export function RunResult({ process, result }: { process: string; result: JsonObject }) {
+  const schema = useProcess(process)?.resultSchema;
   const figures = "read" in result ? counts.filter((key) => key !== "deleted" || countOf(result.deleted) > 0n) : [];
   const rest = Object.fromEntries(
-    Object.entries(result).filter(([key]) => !(figures.length > 0 && (counts.includes(key) || key === "rejects"))),
+    Object.entries(result).filter(
+      ([key]) => key !== "warning" && !(figures.length > 0 && (counts.includes(key) || key === "rejects")),
+    ),
   );
   const rejects = figures.length > 0 && typeof result.rejects === "string" ? result.rejects : "";
+  const warning = typeof result.warning === "string" ? result.warning : "";
   return (
     <Paper p="md" component="section" aria-labelledby="result" data-testid="run-result">
       <Title order={2} id="result" mb="sm">
@@ -46,6 +51,11 @@ export function RunResult({ result }: { result: JsonObject }) {
             })}
           </SimpleGrid>
         )}
+        {warning && (
+          <Alert role="note" color="amber" title="With a warning">
+            {warning}
+          </Alert>
+        )}
         {rejects && (
           <Group gap="sm">
             <Text size="sm">
@@ -56,7 +66,7 @@ export function RunResult({ result }: { result: JsonObject }) {
             </Text>
           </Group>
         )}
-        {Object.keys(rest).length > 0 && <ReferenceFacts value={rest} />}
+        {(Object.keys(rest).length > 0 || figures.length === 0) && <DescribedFacts value={rest} schema={schema} />}
       </Stack>
     </Paper>
   );

@@ -84,7 +84,7 @@ function RunView({ run, onStarted }: { run: Run; onStarted: (run: Run) => void }
         <Notice run={run} />
         {run.steps.length > 0 && <StepDiagram steps={run.steps} />}
         <RunProgress run={run} events={journal.data?.events ?? []} />
-        {run.result && <RunResult result={run.result} />}
+        {run.result && <RunResult process={run.process} result={run.result} />}
         {run.process === "recordimport" && hasEnded(run.state) && (rejected || !run.result) && can("records.read") && (
           <Rejects run={run} expected={rejected} onStarted={onStarted} />
         )}

@@ -7,6 +7,9 @@ import { humanise, idOf } from "@/lib/names";
 import { useViewer } from "@/lib/viewer";
 import { type RunFilter, runStates } from "./model/filter";
 
+// Two fields beside each other on a telephone.
+const HALF = "calc(50% - 6px)";
+
 interface RunsFilterProps {
   filter: RunFilter;
   onFilter: (filter: RunFilter) => void;
@@ -29,7 +32,7 @@ export function RunsFilter({ filter, onFilter }: RunsFilterProps) {
           aria-label="State"
           placeholder="Any state"
           clearable
-          w={160}
+          w={{ base: HALF, xs: 160 }}
           data={runStates.map((value) => ({ value, label: humanise(value) }))}
           value={filter.state ?? null}
           onChange={(state) => onFilter({ ...filter, state: state ?? undefined })}
@@ -38,7 +41,7 @@ export function RunsFilter({ filter, onFilter }: RunsFilterProps) {
           aria-label="Process"
           placeholder="Any process"
           clearable
-          w={200}
+          w={{ base: HALF, xs: 200 }}
           data={(processes.data?.processes ?? []).map(({ name, title }) => ({ value: idOf(name), label: title }))}
           value={filter.process ?? null}
           onChange={(process) => onFilter({ ...filter, process: process ?? undefined })}
@@ -46,6 +49,7 @@ export function RunsFilter({ filter, onFilter }: RunsFilterProps) {
         <Who value={filter.actor} onValue={(actor) => onFilter({ ...filter, actor })} />
         <Button
           variant="default"
+          w={{ base: HALF, xs: "auto" }}
           leftSection={<IconAdjustmentsHorizontal size={16} />}
           aria-expanded={more}
           aria-controls="more-filters"
@@ -65,7 +69,7 @@ export function RunsFilter({ filter, onFilter }: RunsFilterProps) {
           <TextInput
             type="date"
             label="Started from"
-            w={170}
+            w={{ base: HALF, xs: 170 }}
             value={filter.from ?? ""}
             max={filter.until}
             onChange={(event) => onFilter({ ...filter, from: event.currentTarget.value || undefined })}
@@ -73,7 +77,7 @@ export function RunsFilter({ filter, onFilter }: RunsFilterProps) {
           <TextInput
             type="date"
             label="until"
-            w={170}
+            w={{ base: HALF, xs: 170 }}
             value={filter.until ?? ""}
             min={filter.from}
             onChange={(event) => onFilter({ ...filter, until: event.currentTarget.value || undefined })}
@@ -111,7 +115,7 @@ function TypedFilter({ label, placeholder, visible, value, onValue }: TypedFilte
   return (
     <TextInput
       type="search"
-      w={visible ? 220 : 240}
+      w={{ base: "100%", xs: visible ? 220 : 240 }}
       label={visible ? label : undefined}
       aria-label={visible ? undefined : label}
       placeholder={placeholder}
@@ -139,7 +143,7 @@ function Who({ value, onValue }: { value: string | undefined; onValue: (actor: s
       placeholder="Anybody"
       clearable
       searchable
-      w={180}
+      w={{ base: HALF, xs: 180 }}
       data={names.filter(Boolean).map((name) => ({ value: name, label: nameOf(name) }))}
       value={value ?? null}
       onChange={(actor) => onValue(actor ?? undefined)}

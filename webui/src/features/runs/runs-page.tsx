@@ -1,7 +1,7 @@
-import { Button } from "@mantine/core";
+import { Button, Tooltip, VisuallyHidden } from "@mantine/core";
 import { IconListCheck, IconPlus, IconStack2 } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useId, useState } from "react";
 import { Page } from "@/components/ui/page";
 import { Empty, Failure, Loaded } from "@/components/ui/states";
 import { DataTable, LoadMore } from "@/components/ui/table";
@@ -37,11 +37,7 @@ export function RunsPage({ filter, onFilter, onBulk }: RunsPageProps) {
       actions={
         can("runs.write") && (
           <>
-            {bulkable && filterText(filter) && !filter.search && (
-              <Button variant="default" leftSection={<IconStack2 size={16} />} onClick={() => setBulk(true)}>
-                Command all of these
-              </Button>
-            )}
+            {bulkable && filtered && <BulkButton filter={filter} onClick={() => setBulk(true)} />}
             <Button renderRoot={(props) => <Link to="/processes" {...props} />} leftSection={<IconPlus size={16} />}>
               Start a process
             </Button>
@@ -84,5 +80,30 @@ export function RunsPage({ filter, onFilter, onBulk }: RunsPageProps) {
       </Loaded>
       {bulk && <BulkDialog filter={filter} onClose={() => setBulk(false)} onStarted={onBulk} />}
     </Page>
+  );
+}
+
+// A command goes to the runs that the filter names. A search only looks for some of them, so with one there is none to give;
+// the button says so to those who see it, hear it and touch it.
+function BulkButton({ filter, onClick }: { filter: RunFilter; onClick: () => void }) {
+  const id = useId();
+  if (!filter.search)
+    return (
+      <Button variant="default" leftSection={<IconStack2 size={16} />} onClick={onClick}>
+        Command all of these
+      </Button>
+    );
+  const why = filterText(filter)
+    ? "A command goes to all that the filter names, not only to what the search finds. Clear the search first."
+    : "A command goes to all that a filter names; a search is none. Choose a state, a process or the like instead.";
+  return (
+    <>
+      <Tooltip label={why} multiline w={260} events={{ hover: true, focus: true, touch: true }}>
+        <Button variant="default" leftSection={<IconStack2 size={16} />} data-disabled aria-disabled aria-describedby={id}>
+          Command all of these
+        </Button>
+      </Tooltip>
+      <VisuallyHidden id={id}>{why}</VisuallyHidden>
+    </>
   );
 }

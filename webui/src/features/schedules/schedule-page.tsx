@@ -3,7 +3,7 @@ import { IconEdit, IconHistory, IconPlayerPause, IconPlayerPlay, IconPlayerTrack
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Actor } from "@/components/actor";
-import { ReferenceFacts } from "@/components/reference";
+import { DescribedFacts } from "@/components/described-facts";
 import { ActionDialog } from "@/components/ui/dialogs";
 import { Moment } from "@/components/ui/moment";
 import { Page } from "@/components/ui/page";
@@ -11,7 +11,7 @@ import { Loaded } from "@/components/ui/states";
 import { done } from "@/components/ui/toast";
 import { Facts } from "@/components/ui/values";
 import type { Run, Schedule } from "@/gen/services/runs/v1/runs_pb";
-import { useProcessTitle } from "@/lib/catalogue";
+import { useProcess, useProcessTitle } from "@/lib/catalogue";
 import { idOf } from "@/lib/names";
 import { formatCount } from "@/lib/number";
 import { date } from "@/lib/time";
@@ -57,6 +57,7 @@ export function SchedulesTrail() {
 
 function View({ schedule }: { schedule: Schedule }) {
   const titleOf = useProcessTitle();
+  const process = useProcess(schedule.process);
   return (
     <Stack gap="md">
       {schedule.paused && (
@@ -94,7 +95,7 @@ function View({ schedule }: { schedule: Schedule }) {
               <Title order={2} id="input" mb="sm">
                 Input of each run
               </Title>
-              <ReferenceFacts value={schedule.input} />
+              <DescribedFacts value={schedule.input} schema={process?.inputSchema} />
             </Paper>
           </Stack>
         </Grid.Col>

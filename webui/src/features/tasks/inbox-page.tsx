@@ -1,5 +1,6 @@
 import { Badge, Box, Grid, Group, Paper, SegmentedControl, Stack, Text, UnstyledButton } from "@mantine/core";
 import { IconInbox, IconMailOpened } from "@tabler/icons-react";
+import { useRef } from "react";
 import { Moment, useNow } from "@/components/ui/moment";
 import { Page } from "@/components/ui/page";
 import { StateBadge } from "@/components/ui/state";
@@ -23,6 +24,12 @@ interface InboxPageProps {
 export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
   const query = useTasks(inbox);
   const open = inbox.view !== "ended";
+  const panel = useRef<HTMLDivElement>(null);
+  const show = (task: Task) => {
+    onTask(idOf(task.name));
+    // Below a long list, or on a telephone, it would open unseen.
+    panel.current?.scrollIntoView({ block: "nearest" });
+  };
   return (
     <Page title="Inbox" subtitle="Decisions that runs wait for.">
       <Group gap="sm">
@@ -74,13 +81,13 @@ export function InboxPage({ inbox, taskId, onInbox, onTask }: InboxPageProps) {
                   )}
                   <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }}>
                     {tasks.map((task) => (
-                      <TaskRow key={task.name} task={task} active={task === listed} onOpen={() => onTask(idOf(task.name))} />
+                      <TaskRow key={task.name} task={task} active={task === listed} onOpen={() => show(task)} />
                     ))}
                   </Stack>
                   <LoadMore query={query} />
                 </Paper>
               </Grid.Col>
-              <Grid.Col span={{ base: 12, md: 7 }}>
+              <Grid.Col span={{ base: 12, md: 7 }} ref={panel} style={{ scrollMarginTop: 60 }}>
                 {listed ? <TaskPanel key={listed.name} task={listed} /> : <NamedTask name={taskName(taskId ?? "")} />}
               </Grid.Col>
             </Grid>
@@ -125,7 +132,7 @@ function TaskRow({ task, active, onOpen }: { task: Task; active: boolean; onOpen
           </Text>
           {!open && <StateBadge state={outcomeOf(task)} size="sm" />}
           {open && (
-            <Group gap={4} wrap="nowrap">
+            <Group gap={4} wrap="nowrap" style={{ flexShrink: 0 }}>
               {task.escalated && (
                 <Badge color="orange" size="sm">
                   Escalated

@@ -2,8 +2,8 @@ import { Alert, Anchor, Badge, Button, Group, Paper, Stack, Text, Title } from "
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { Actor } from "@/components/actor";
+import { DescribedFacts } from "@/components/described-facts";
 import { FileLink } from "@/components/file-link";
-import { ReferenceFacts } from "@/components/reference";
 import { Moment, useNow } from "@/components/ui/moment";
 import { StateBadge } from "@/components/ui/state";
 import { done, failed } from "@/components/ui/toast";
@@ -37,7 +37,7 @@ export function TaskPanel({ task }: { task: Task }) {
   return (
     <Paper p="lg" component="section" aria-labelledby="task" data-testid="task-panel">
       <Stack gap="md">
-        <Group justify="space-between" align="flex-start" wrap="nowrap">
+        <Group justify="space-between" align="flex-start">
           <Title order={2} id="task">
             {task.title}
           </Title>
@@ -47,7 +47,7 @@ export function TaskPanel({ task }: { task: Task }) {
         {task.description && <Text size="sm">{task.description}</Text>}
         {task.context && Object.keys(task.context).length > 0 && (
           <Paper p="sm" bg="var(--mshub-canvas)">
-            <ReferenceFacts value={task.context} />
+            <DescribedFacts value={task.context} />
           </Paper>
         )}
         {task.files.length > 0 && (
@@ -63,7 +63,7 @@ export function TaskPanel({ task }: { task: Task }) {
         <Votes task={task} />
         <Handling task={task} />
         {open && can("tasks.decide") && (task.decidable ? <Decision task={task} /> : <NotNow task={task} />)}
-        {!open && task.form && Object.keys(task.form).length > 0 && <ReferenceFacts value={task.form} />}
+        {!open && task.form && Object.keys(task.form).length > 0 && <DescribedFacts value={task.form} schema={task.formSchema} />}
       </Stack>
     </Paper>
   );
