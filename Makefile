@@ -77,8 +77,8 @@ test-web: webui/node_modules/.dev ## the console's tests alone
 test-e2e: build ## the built mshub driven by real clients and a browser
 	@go test -count=1 -timeout 20m ./cmd/mshub/e2e/...
 
-chaos: build ## take parts of a running house away and see whether every promise is kept: make chaos SEED=1 MINUTES=3
-	@go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),3)
+chaos: build ## take parts of a running house away and see whether every promise is kept: make chaos SEED=1 (or SEEDS=1-20) MINUTES=3 STORE=mongo
+	@go build -o bin/chaos ./cmd/mshub/chaos && bin/chaos -seed $(or $(SEED),0) -seeds '$(SEEDS)' -minutes $(or $(MINUTES),3) -store $(or $(STORE),postgres)
 
 bench: build ## measure everything, or one: make bench NAME=import (ARGS=-try: whether it works)
 	@go run ./bench -name '$(NAME)' $(ARGS)

@@ -21,7 +21,8 @@ import (
 	"github.com/microservicehub/mshub/internal/temporal"
 )
 
-// engines are private ones, of the same make as those of `mshub up`, but with a real redis-server.
+// engines are private ones, of the same make as those of `mshub up`, but with a real redis-server, and a mongod if records
+// are to lie in one.
 type engines struct {
 	dir string
 	log *slog.Logger
@@ -31,9 +32,10 @@ type engines struct {
 	temporal     *temporal.DevServer
 	redis        *lifecycle.Child
 	redisAddress string
+	mongo        *mongod // nil: records lie in PostgreSQL
 }
 
-func startEngines(ctx context.Context, dir string, log *slog.Logger) (*engines, error) {
+func startEngines(ctx context.Context, dir, store string, log *slog.Logger) (*engines, error) {
 	e := &engines{dir: dir, log: log}
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -44,6 +46,11 @@ func startEngines(ctx context.Context, dir string, log *slog.Logger) (*engines, 
 	}
 	if err := errors.Join(e.startPostgres(ctx), e.startRedis(ctx, program)); err != nil {
 		return e, err
+	}
+	if store == storeMongo {
+		if e.mongo, err = startMongod(ctx, dir, log); err != nil {
+			return e, err
+		}
 	}
 	// A file, so that a killed server comes back with what it had promised.
 	e.temporal, err = temporal.StartDevServer(ctx, temporal.DevServerConfig{
@@ -114,6 +121,12 @@ func (e *engines) restartPostgres(ctx context.Context, k kind, lasts time.Durati
 	return e.startPostgres(context.WithoutCancel(ctx))
 }
 
+func (e *engines) restartMongo(ctx context.Context, k kind, lasts time.Duration) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mongo.restart(ctx, k, lasts)
+}
+
 func (e *engines) restartRedis(ctx context.Context, lasts time.Duration) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -140,6 +153,9 @@ func (e *engines) stop(ctx context.Context) {
 	}
 	if e.redis != nil {
 		_ = e.redis.Stop(ctx)
+	}
+	if e.mongo != nil {
+		_ = e.mongo.child.Stop(ctx)
 	}
 	if e.postgres != nil {
 		_ = e.postgres.Stop(ctx)

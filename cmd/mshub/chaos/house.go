@@ -86,6 +86,9 @@ func startHouse(ctx context.Context, bin, dir string, e *engines, smtp string) (
 		"MSHUB_DATABASE_CONNS=12",
 		"MSHUB_NOTIFY_WEBHOOK_ALLOW=127.0.0.0/8", "MSHUB_NOTIFY_WEBHOOK_BACKOFF=1s,1s,2s,2s,5s,5s,10s,10s,10s,10s,10s,10s",
 	}
+	if e.mongo != nil {
+		h.env = append(h.env, "MONGODB_URI="+e.mongo.url())
+	}
 	if out, err := h.command(ctx, "migrate").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, out)
 	}

@@ -1,14 +1,16 @@
 // Command chaos runs mshub as a production does, its roles split into processes on a private PostgreSQL, Temporal and Redis,
-// takes parts of it away while it works, and then asks whether every promise was kept. `make chaos SEED=… MINUTES=…`.
+// and a MongoDB if records are to lie there, takes parts of it away while it works, and then asks whether every promise was
+// kept. `make chaos SEED=… MINUTES=… STORE=mongo`, or `SEEDS=1-20`.
 //
-//	main.go         flags, the course of a run, the verdict
-//	plan.go         what goes wrong when: decided by the seed alone
-//	nemesis.go      carries the plan out
-//	engines.go house.go         what is taken away: engines, and `mshub serve` in four processes
+//	main.go series.go       flags, the course of one seed, several seeds and their table
+//	plan.go nemesis.go      what goes wrong when, decided by the seed alone; carrying it out
+//	engines.go mongod.go house.go       what is taken away: engines, and `mshub serve` in four processes
 //	story.go        the load: runs as their users live them, with everything sent twice
+//	story_*.go      imports and exports; onboardings decided, cancelled, reset; an erasure parked; many runs commanded at once
 //	client.go person.go viewer.go       the users: an API client, a browser, a live feed
 //	mail.go receiver.go         other systems: a mail server, a webhook's address
-//	invariants.go   the promises
+//	judge.go        the list of promises, the verdict
+//	judge_*.go      the promises, by what they are about
 //
 // The same seed gives the same faults at the same times and the same stories in the same order; how the two meet is the
 // machine's. It exits 1 if a promise was broken, and keeps the processes' logs and says where.
@@ -17,31 +19,28 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/internal/lifecycle"
 	"github.com/microservicehub/mshub/internal/redis"
 )
 
-type options struct {
+type settings struct {
 	seed    uint64
 	minutes float64
 	atOnce  int
 	bin     string
+	// store is where records lie.
+	store string
 	// settle is how long the stories under way may take to end when nothing is taken away any more.
 	settle time.Duration
 	keep   bool
@@ -49,11 +48,14 @@ type options struct {
 
 func main() {
 	lifecycle.MaybeGuard()
-	var o options
+	var o settings
+	var seeds string
 	flag.Uint64Var(&o.seed, "seed", 0, "decides what goes wrong when; 0 = by the clock")
+	flag.StringVar(&seeds, "seeds", "", "several, one after the other, with a table at the end: 1-20, or \"1 2 3\"")
 	flag.Float64Var(&o.minutes, "minutes", 3, "how long things go wrong")
 	flag.IntVar(&o.atOnce, "at-once", 8, "stories at once")
 	flag.StringVar(&o.bin, "bin", "bin/mshub", "the mshub to try")
+	flag.StringVar(&o.store, "store", storePostgres, "where records lie: postgres or mongo")
 	flag.DurationVar(&o.settle, "settle", 4*time.Minute, "how long the last runs may take to end")
 	flag.BoolVar(&o.keep, "keep", false, "keep the directory with logs and data also when all is well")
 	flag.Parse()
@@ -61,7 +63,7 @@ func main() {
 		o.seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, o, os.Stdout)
+	err := o.do(ctx, seeds, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
@@ -69,39 +71,77 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options, out io.Writer) error {
+func (o settings) do(ctx context.Context, seeds string, out io.Writer) error {
 	redis.LogTo(slog.New(slog.DiscardHandler))
-	bin, err := filepath.Abs(o.bin)
-	if err != nil {
-		return err
+	if o.store != storePostgres && o.store != storeMongo {
+		return fmt.Errorf("-store: there is no %q; there are %s and %s", o.store, storePostgres, storeMongo)
 	}
-	if _, err := os.Stat(bin); err != nil {
+	if _, err := os.Stat(o.bin); err != nil {
 		return fmt.Errorf("%s is missing: run `make build` first", o.bin)
 	}
-	dir, err := os.MkdirTemp("", "mshub-chaos-")
+	if seeds == "" {
+		_, err := run(ctx, o, out)
+		return err
+	}
+	list, err := seedsOf(seeds)
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user must enter it
-		return err
-	}
-	length := time.Duration(o.minutes * float64(time.Minute))
-	faults := plan(o.seed, length)
-	fmt.Fprintf(out, "seed %d, %s, %d faults, %d stories at once\n", o.seed, length, len(faults), o.atOnce)
-
-	err = try(ctx, o, bin, dir, faults, out)
-	if err != nil || o.keep {
-		fmt.Fprintln(out, "logs:", dir)
-		return err
-	}
-	return os.RemoveAll(dir)
+	return series(ctx, o, list, out)
 }
 
-func try(ctx context.Context, o options, bin, dir string, faults []fault, out io.Writer) error {
+// ending is what a seed came to.
+type ending struct {
+	faults, stories int
+	// broken are the sentences of promises that were not kept.
+	broken []string
+	// dir has logs and data; empty if they are gone.
+	dir  string
+	took time.Duration
+}
+
+// run tries one seed and tells out what happens; without one it tells a log beside the processes' own.
+func run(ctx context.Context, o settings, out io.Writer) (end ending, err error) {
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return end, err
+	}
+	if end.dir, err = os.MkdirTemp("", "mshub-chaos-"); err != nil {
+		return end, err
+	}
+	if err := os.Chmod(end.dir, 0o755); err != nil { // PostgreSQL's user must enter it
+		return end, err
+	}
+	if out == nil {
+		log, err := os.Create(filepath.Join(end.dir, "chaos.log"))
+		if err != nil {
+			return end, err
+		}
+		defer func() { _ = log.Close() }()
+		out = log
+	}
+	began := time.Now()
+	length := time.Duration(o.minutes * float64(time.Minute))
+	faults := plan(o.seed, length, o.store)
+	fmt.Fprintf(out, "seed %d, %s, %d faults, %d stories at once, records in %s\n", o.seed, length, len(faults), o.atOnce, o.store)
+
+	end.faults = len(faults)
+	err = try(ctx, o, bin, faults, out, &end)
+	end.took = time.Since(began)
+	if err != nil || o.keep {
+		fmt.Fprintln(out, "logs:", end.dir)
+		return end, err
+	}
+	dir := end.dir
+	end.dir = ""
+	return end, os.RemoveAll(dir)
+}
+
+func try(ctx context.Context, o settings, bin string, faults []fault, out io.Writer, end *ending) error {
 	starting, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
-	e, err := startEngines(starting, dir, log)
+	e, err := startEngines(starting, end.dir, o.store, log)
 	if e != nil {
 		defer e.stop(context.WithoutCancel(ctx))
 	}
@@ -118,7 +158,7 @@ func try(ctx context.Context, o options, bin, dir string, faults []fault, out io
 		return err
 	}
 	defer hook.close()
-	h, err := startHouse(starting, bin, dir, e, post.address())
+	h, err := startHouse(starting, bin, end.dir, e, post.address())
 	if h != nil {
 		defer h.stop(context.WithoutCancel(ctx))
 	}
@@ -144,17 +184,18 @@ func try(ctx context.Context, o options, bin, dir string, faults []fault, out io
 	if err := <-struck; err != nil {
 		return fmt.Errorf("the nemesis failed: %w", err)
 	}
+	end.stories = len(s.stories)
 	fmt.Fprintf(out, "all stories told after %.0f s\n", time.Since(began).Seconds())
-	db, err := pgx.Connect(ctx, e.postgres.URL())
+	j, err := newJudge(ctx, e, h, s)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
-	j := &judge{db: db, house: h, stage: s}
+	defer j.close(context.WithoutCancel(ctx))
 	if err := j.quiet(playing); err != nil {
 		return err
 	}
-	return j.verdict(ctx, out)
+	end.broken, err = j.verdict(ctx, out)
+	return err
 }
 
 // openStage makes the first administrator, by the link that the machine's operator gets, and a machine client.
@@ -176,77 +217,9 @@ func openStage(ctx context.Context, seed uint64, h *house, post *postbox) (*stag
 	if err := json.Unmarshal(raw, &made); err != nil {
 		return nil, err
 	}
-	odd := &tally{}
+	s := &stage{seed: seed, post: post, origin: h.edge, odd: &tally{}}
 	machine := &token{fetch: clientCredentials(h.edge, made.ClientID, made.ClientSecret, scope)}
-	hands := &http.Client{Timeout: 30 * time.Second}
-	return &stage{
-		seed: seed, post: post, origin: h.edge,
-		api:    &client{h.edge, hands, machine, odd},
-		upload: &client{h.core, hands, machine, odd},
-		admin:  &client{h.edge, hands, &token{fetch: ada.session}, odd},
-	}, nil
-}
-
-var errBroken = errors.New("a promise was broken")
-
-// quiet waits until nothing is under way any more: what stories caused beside their own run, such as webhooks, goes on
-// after them. That it never ends is for the invariants to say.
-func (j *judge) quiet(ctx context.Context) error {
-	for ctx.Err() == nil {
-		n, err := j.number(ctx, `SELECT (SELECT count(*) FROM runs.run WHERE ended_at IS NULL) + (SELECT count(*) FROM events.fact WHERE processed_at IS NULL)`)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return nil
-		}
-		wait(ctx, pollInterval)
-	}
-	return nil
-}
-
-// verdict says which invariants hold.
-func (j *judge) verdict(ctx context.Context, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	s := j.stage
-	told := map[string]int{}
-	for _, st := range s.stories {
-		told[string(st.kind)+" -> "+st.state]++
-	}
-	for _, what := range sorted(told) {
-		fmt.Fprintf(out, "  %4d  %s\n", told[what], what)
-	}
-	for _, what := range sorted(s.api.odd.count) {
-		fmt.Fprintf(out, "  odd answer, %d times: %s\n", s.api.odd.count[what], what)
-	}
-	broken := false
-	for _, i := range invariants {
-		looked, faults, err := i.check(ctx, j)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%s: %w", i.sentence, err)
-		case len(faults) == 0:
-			fmt.Fprintf(out, "ok    %s (%d)\n", i.sentence, looked)
-			continue
-		}
-		broken = true
-		fmt.Fprintf(out, "FAIL  %s (%d of %d)\n", i.sentence, len(faults), looked)
-		for _, f := range faults[:min(len(faults), 10)] {
-			fmt.Fprintln(out, "        "+f)
-		}
-	}
-	if broken {
-		return errBroken
-	}
-	return nil
-}
-
-func sorted(counts map[string]int) []string {
-	keys := make([]string, 0, len(counts))
-	for k := range counts {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	s.api, s.upload = s.client(h.edge, machine), s.client(h.core, machine)
+	s.admin = s.client(h.edge, &token{fetch: ada.session})
+	return s, nil
 }

@@ -41,6 +41,11 @@ func strike(ctx context.Context, f fault, h *house, e *engines) error {
 	switch f.victim {
 	case "postgres":
 		return e.restartPostgres(ctx, f.kind, f.lasts)
+	case "mongod":
+		if f.kind == freeze {
+			return freezeProcess(ctx, e.mongo.child.PID(), f.lasts)
+		}
+		return e.restartMongo(ctx, f.kind, f.lasts)
 	case "redis":
 		if f.kind == flush {
 			return e.flushRedis(ctx)

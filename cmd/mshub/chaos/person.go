@@ -97,3 +97,17 @@ func (p *person) session(ctx context.Context) (string, error) {
 	req.Header.Set("Origin", p.origin)
 	return accessToken(p.http, req, "accessToken")
 }
+
+// signIn signs somebody in who has a password.
+func (p *person) signIn(ctx context.Context, email string) error {
+	for {
+		err := p.submit(ctx, p.origin+"/signin", map[string]string{"email": email, "password": password})
+		if _, refused := p.session(ctx); refused == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("signing %s in: %w; last: %w", email, context.Cause(ctx), err)
+		}
+		wait(ctx, time.Second)
+	}
+}

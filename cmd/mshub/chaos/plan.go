@@ -58,14 +58,31 @@ var deck = []card{
 	{restart, []string{"redis"}, 500 * time.Millisecond, 3 * time.Second, time.Second},
 }
 
+// mongoCards are in the deck too when records lie in MongoDB. Dealt among the others they make another plan of a seed.
+var mongoCards = []card{
+	{kill, []string{"mongod"}, 500 * time.Millisecond, 3 * time.Second, 6 * time.Second},
+	{restart, []string{"mongod"}, 500 * time.Millisecond, 3 * time.Second, 6 * time.Second},
+	{freeze, []string{"mongod"}, 2 * time.Second, 6 * time.Second, 4 * time.Second},
+}
+
+// Where records lie.
+const (
+	storePostgres = "postgres"
+	storeMongo    = "mongo"
+)
+
 const (
 	firstFault = 4 * time.Second // the first runs are under way by then
 	pauseLeast = 2 * time.Second
 	pauseMost  = 7 * time.Second
 )
 
-// plan is what goes wrong when: the seed alone decides. A victim is never hit while it is still down.
-func plan(seed uint64, length time.Duration) []fault {
+// plan is what goes wrong when: the seed decides, and which store there is. A victim is never hit while it is still down.
+func plan(seed uint64, length time.Duration, store string) []fault {
+	cards := deck
+	if store == storeMongo {
+		cards = slices.Concat(deck, mongoCards)
+	}
 	random := rand.New(rand.NewPCG(seed, 0))
 	between := func(least, most time.Duration) time.Duration {
 		return (least + time.Duration(random.Int64N(int64(most-least)+1))).Round(100 * time.Millisecond)
@@ -74,7 +91,7 @@ func plan(seed uint64, length time.Duration) []fault {
 	free := map[string]time.Duration{} // when a victim may be hit again
 	at := firstFault
 	for at < length {
-		dealt := slices.Clone(deck)
+		dealt := slices.Clone(cards)
 		random.Shuffle(len(dealt), func(i, j int) { dealt[i], dealt[j] = dealt[j], dealt[i] })
 		for _, c := range dealt {
 			victim, lasts := c.victims[random.IntN(len(c.victims))], between(c.least, c.most)

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -18,15 +18,21 @@ const (
 	pollInterval = 300 * time.Millisecond
 	// feedPatience ends a feed that is silent, because the other side was killed without a word.
 	feedPatience = 30 * time.Second
+	// reasonGiven comes with every command.
+	reasonGiven = "chaos"
 )
 
 // story is one run as its users live it, and what they were promised: the invariants are checked against it.
 type story struct {
 	number int
 	kind   storyKind
-	key    string // Idempotency-Key of the start
-	run    string // "runs/ID", once accepted
-	state  string // its end, as the API told
+	// by starts it, steer commands it: the machine client, unless somebody else must.
+	by, steer *client
+	method    string // that made the run: StartRun, RetryRun
+	key       string // Idempotency-Key of the start
+	run       string // "runs/ID", once accepted
+	state     string // its end, as the API told
+	result    map[string]any
 
 	// Of an import.
 	dataset       string
@@ -37,17 +43,36 @@ type story struct {
 	exported      string // how many records it told
 
 	// Of an onboarding.
-	email    string
-	task     string
-	decision string // the one that was accepted
-	// accepted counts the decisions that were answered with success.
-	accepted int
+	email, role string
+	ballots     []ballot
 
-	cancelled bool // a cancel was accepted
-	err       error
+	// Of a bulk command: how many runs it must reach, and how many must refuse.
+	command          string
+	reaches, refuses int
+
+	// sent and accepted count commands, by their verb: those given, and those that were answered with success.
+	sent, accepted map[string]int
+	err            error
 
 	viewed  chan struct{} // closed when a viewer of its feed has seen all of it; nil if there is none
 	viewErr error
+}
+
+// ballot is what came of the decisions sent for one task.
+type ballot struct {
+	task     string
+	decision string // the one that was accepted
+	accepted int
+}
+
+// decision is the one that was accepted last.
+func (st *story) decision() string {
+	for _, b := range slices.Backward(st.ballots) {
+		if b.accepted > 0 {
+			return b.decision
+		}
+	}
+	return ""
 }
 
 type storyKind string
@@ -56,13 +81,25 @@ const (
 	importing    storyKind = "import"
 	importPaused storyKind = "import, paused and resumed"
 	importCancel storyKind = "import, cancelled"
+	importOver   storyKind = "import over records, cancelled"
+	importBase   storyKind = "import of those records"
 	hiring       storyKind = "onboarding, decided"
 	hiringCancel storyKind = "onboarding, cancelled"
+	hiringReset  storyKind = "onboarding, reset to a step"
 	oneStep      storyKind = "a run of one step that fails"
+	parkedRetry  storyKind = "erasure, parked and retried"
+	parkedSkip   storyKind = "erasure, parked and skipped"
+	bulk         storyKind = "many runs, commanded at once"
+	// Runs of a bulk story: those that command, and those that are commanded.
+	commanding storyKind = "bulk command"
+	commanded  storyKind = "onboarding, in a bulk"
 )
 
 // kinds is drawn from: what stands twice comes twice as often.
-var kinds = []storyKind{importing, importing, importPaused, importCancel, hiring, hiring, hiring, hiringCancel, oneStep, oneStep}
+var kinds = []storyKind{
+	importing, importing, importPaused, importCancel, importOver, hiring, hiring, hiringCancel, hiringReset, hiringReset, oneStep, oneStep,
+	parkedRetry, parkedSkip, bulk,
+}
 
 // stage is what all stories share.
 type stage struct {
@@ -70,6 +107,7 @@ type stage struct {
 	api    *client // the machine client, at the edge
 	upload *client // the same, at the role that takes files
 	admin  *client // a person
+	odd    *tally  // what all clients met
 	post   *postbox
 	hook   *receiver
 	origin string
@@ -78,20 +116,33 @@ type stage struct {
 	stories []*story
 }
 
+func (s *stage) client(base string, t *token) *client {
+	return &client{base, &http.Client{Timeout: 30 * time.Second}, t, s.odd}
+}
+
+// enlist makes a story that the invariants will look at.
+func (s *stage) enlist(number int, kind storyKind, key string) *story {
+	st := &story{number: number, kind: kind, key: key, by: s.api, steer: s.api, method: "StartRun", role: "member", sent: map[string]int{}, accepted: map[string]int{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stories = append(s.stories, st)
+	return st
+}
+
 // play tells stories, some at once, until the time is over; then it waits for the ends of those under way.
 func (s *stage) play(ctx context.Context, until time.Time, atOnce int) {
 	var players sync.WaitGroup
+	var mu sync.Mutex
 	next := 0
 	for range atOnce {
 		players.Go(func() {
 			for time.Now().Before(until) && ctx.Err() == nil {
-				s.mu.Lock()
+				mu.Lock()
 				next++
-				st := &story{number: next, key: fmt.Sprintf("chaos-%d-%d", s.seed, next)}
-				s.stories = append(s.stories, st)
-				s.mu.Unlock()
-				random := rand.New(rand.NewPCG(s.seed, uint64(st.number))) // the same story for the same seed
-				st.kind = kinds[random.IntN(len(kinds))]
+				number := next
+				mu.Unlock()
+				random := rand.New(rand.NewPCG(s.seed, uint64(number))) // the same story for the same seed
+				st := s.enlist(number, kinds[random.IntN(len(kinds))], fmt.Sprintf("chaos-%d-%d", s.seed, number))
 				st.err = s.tell(ctx, st, random)
 			}
 		})
@@ -103,6 +154,14 @@ func (s *stage) tell(ctx context.Context, st *story, random *rand.Rand) error {
 	switch st.kind {
 	case importing, importPaused, importCancel:
 		return s.tellImport(ctx, st, random)
+	case importOver:
+		return s.tellOver(ctx, st, random)
+	case hiringReset:
+		return s.tellReset(ctx, st, random)
+	case parkedRetry, parkedSkip:
+		return s.tellParked(ctx, st, random)
+	case bulk:
+		return s.tellBulk(ctx, st, random)
 	default:
 		return s.tellOnboarding(ctx, st, random)
 	}
@@ -116,7 +175,7 @@ func (s *stage) start(ctx context.Context, st *story, random *rand.Rand, process
 	for i := range names {
 		sending.Go(func() {
 			var out map[string]any
-			out, errs[i] = s.api.do(ctx, http.MethodPost, "/v1/runs", st.key, map[string]any{"process": process, "input": input})
+			out, errs[i] = st.by.do(ctx, http.MethodPost, "/v1/runs", st.key, map[string]any{"process": process, "input": input})
 			names[i] = text(out["name"])
 		})
 	}
@@ -144,239 +203,66 @@ var ends = []string{"COMPLETED", "FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT
 // end waits for the run's end.
 func (s *stage) end(ctx context.Context, st *story) error {
 	for {
-		run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.run, "", nil)
-		if err != nil {
+		ended, err := s.look(ctx, st)
+		if ended || err != nil {
 			return err
 		}
-		st.state = text(run["state"])
-		if slices.Contains(ends, st.state) {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s is still %s in step %s: %w", st.run, st.state, text(run["step"]), context.Cause(ctx))
-		}
 		wait(ctx, pollInterval)
 	}
 }
 
-// command steers a run; that it was too late is no fault, and an earlier attempt whose answer was lost may be why.
-func (s *stage) command(ctx context.Context, st *story, verb string) (accepted bool, err error) {
-	body := map[string]any{"reason": "chaos"}
-	if st.keep {
-		body["keep"] = true
-	}
-	_, err = s.api.do(ctx, http.MethodPost, "/v1/"+st.run+":"+verb, st.key+"-"+verb, body)
-	if refused(err, "failed_precondition") {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (s *stage) tellImport(ctx context.Context, st *story, random *rand.Rand) error {
-	st.rows = 500 + random.IntN(30_000)
-	content, rejects := table(random, st.rows)
-	st.rejects = rejects
-	id := fmt.Sprintf("chaos-%d", st.number)
-	st.dataset = "datasets/" + id
-	if _, err := s.api.do(ctx, http.MethodPost, "/v1/datasets?datasetId="+id, st.key+"-dataset", map[string]any{
-		"title": id, "key": []string{"id"},
-		"schema": map[string]any{"type": "object", "required": []string{"id"}, "properties": map[string]any{
-			"id": map[string]any{"type": "integer"}, "name": map[string]any{"type": "string"}, "amount": map[string]any{"type": "number"},
-		}},
-	}); err != nil {
-		return fmt.Errorf("dataset: %w", err)
-	}
-	file, err := s.upload.upload(ctx, id+".csv", content)
+// look asks whether the run has ended, and keeps how. It is an error if it has not and the time is up.
+func (s *stage) look(ctx context.Context, st *story) (ended bool, err error) {
+	run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.run, "", nil)
 	if err != nil {
-		return err
+		return false, err
 	}
-	st.mode = []string{"INSERT", "UPSERT", "REPLACE"}[random.IntN(3)]
-	if err := s.start(ctx, st, random, "recordimport", map[string]any{"file": file, "dataset": st.dataset, "mode": st.mode}); err != nil {
-		return err
+	st.state = text(run["state"])
+	if slices.Contains(ends, st.state) {
+		st.result, _ = run["result"].(map[string]any)
+		return true, nil
 	}
-	switch st.kind {
-	case importPaused:
-		paused, err := s.command(ctx, st, "pause")
-		if err != nil {
-			return fmt.Errorf("pause: %w", err)
-		}
-		wait(ctx, time.Duration(random.IntN(3000))*time.Millisecond)
-		if !paused {
-			run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.run, "", nil)
-			if err != nil {
-				return err
-			}
-			paused = text(run["state"]) == "PAUSED"
-		}
-		if paused {
-			if _, err := s.command(ctx, st, "resume"); err != nil {
-				return fmt.Errorf("resume: %w", err)
-			}
-		}
-	case importCancel:
-		st.keep = random.IntN(2) == 0
-		wait(ctx, time.Duration(random.IntN(2000))*time.Millisecond)
-		if st.cancelled, err = s.command(ctx, st, "cancel"); err != nil {
-			return fmt.Errorf("cancel: %w", err)
-		}
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("%s is still %s in step %s: %w", st.run, st.state, text(run["step"]), context.Cause(ctx))
 	}
-	if err := s.end(ctx, st); err != nil || st.kind != importing || st.state != "COMPLETED" || random.IntN(3) > 0 {
-		return err
-	}
-	return s.tellExport(ctx, st)
+	return false, nil
 }
 
-// tellExport has what was imported written into a file again.
-func (s *stage) tellExport(ctx context.Context, st *story) error {
-	started, err := s.api.do(ctx, http.MethodPost, "/v1/runs", st.key+"-export", map[string]any{"process": "recordexport", "input": map[string]any{"dataset": st.dataset}})
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	st.export = text(started["name"])
-	for {
-		run, err := s.api.do(ctx, http.MethodGet, "/v1/"+st.export, "", nil)
-		if err != nil {
-			return fmt.Errorf("export: %w", err)
-		}
-		switch state := text(run["state"]); {
-		case state == "COMPLETED":
-			result, _ := run["result"].(map[string]any)
-			st.exported = text(result["rows"])
-			return nil
-		case slices.Contains(ends, state):
-			return fmt.Errorf("export %s ended %s: %v", st.export, state, run["error"])
-		}
-		wait(ctx, pollInterval)
-	}
+// methods are those that a command's audit row names.
+var methods = map[string]string{
+	"pause": "PauseRun", "resume": "ResumeRun", "cancel": "CancelRun", "reset": "ResetRun", "retryStep": "RetryStep", "skipStep": "SkipStep",
 }
 
-// table is a CSV file with some rows that do not fit: no number, no key, a key that was there before.
-func table(random *rand.Rand, rows int) (content []byte, rejects int) {
-	var b bytes.Buffer
-	b.WriteString("id,name,amount\n")
-	for row := 1; row <= rows; row++ {
-		switch random.IntN(500) {
-		case 0:
-			fmt.Fprintf(&b, "%d,no number,much\n", row)
-			rejects++
-		case 1:
-			fmt.Fprintf(&b, ",no key,%d\n", row)
-			rejects++
-		case 2:
-			fmt.Fprintf(&b, "%d,\"a quoted\nnewline, and a comma\",0.5\n", row)
-		default:
-			fmt.Fprintf(&b, "%d,name %d,%d.25\n", row, row, row%1000)
-		}
-	}
-	return b.Bytes(), rejects
+// command steers a run; see commandAtOnce.
+func (s *stage) command(ctx context.Context, st *story, verb string, more map[string]any) (accepted bool, err error) {
+	return s.commandAtOnce(ctx, st, 1, verb, more)
 }
 
-func (s *stage) tellOnboarding(ctx context.Context, st *story, random *rand.Rand) error {
-	st.email = fmt.Sprintf("person-%d@example.com", st.number)
-	input := map[string]any{"email": st.email, "displayName": fmt.Sprintf("Person %d", st.number), "role": "member", "approver": ""}
-	if st.kind == oneStep {
-		input["approver"] = "nobody@example.com"
-	}
-	if err := s.start(ctx, st, random, "onboarding", input); err != nil {
-		return err
-	}
-	if st.kind == oneStep {
-		return s.end(ctx, st)
-	}
-	link, err := s.post.link(ctx, st.email)
-	if err != nil {
-		return err
-	}
-	if st.kind == hiringCancel && random.IntN(2) == 0 {
-		return s.cancel(ctx, st)
-	}
-	if err := s.accept(ctx, st, link); err != nil {
-		return err
-	}
-	if st.task, err = s.task(ctx, st); err != nil {
-		return err
-	}
-	if st.kind == hiringCancel {
-		return s.cancel(ctx, st)
-	}
-	if err := s.decide(ctx, st, random); err != nil {
-		return err
-	}
-	return s.end(ctx, st)
-}
-
-// cancel sends the same cancel twice at once.
-func (s *stage) cancel(ctx context.Context, st *story) error {
+// commandAtOnce sends the same command n times at once, under one key: it may take effect once. That it was too late is no
+// fault; one that was refused is sent under the same key if the story sends it again.
+func (s *stage) commandAtOnce(ctx context.Context, st *story, n int, verb string, more map[string]any) (accepted bool, err error) {
+	body := map[string]any{"reason": reasonGiven}
+	maps.Copy(body, more)
+	key := fmt.Sprintf("%s-%s-%d", st.key, verb, st.accepted[verb])
+	st.sent[verb] = st.accepted[verb] + 1
 	var sending sync.WaitGroup
-	var errs [2]error
-	var accepted [2]bool
-	for i := range errs {
-		sending.Go(func() { accepted[i], errs[i] = s.command(ctx, st, "cancel") })
-	}
-	sending.Wait()
-	st.cancelled = accepted[0] || accepted[1]
-	if err := errors.Join(errs[:]...); err != nil {
-		return fmt.Errorf("cancel: %w", err)
-	}
-	return s.end(ctx, st)
-}
-
-// accept follows the invitation; a link that was used is one that worked.
-func (s *stage) accept(ctx context.Context, st *story, link string) error {
-	p := newPerson(s.origin)
-	for tried := false; ; tried = true {
-		err := p.submit(ctx, link, map[string]string{"password": password})
-		if err == nil || (tried && errors.Is(err, errNoForm)) {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("accepting the invitation of %s: %w; last: %w", st.email, context.Cause(ctx), err)
-		}
-		wait(ctx, time.Second)
-	}
-}
-
-// task waits for the run's open task.
-func (s *stage) task(ctx context.Context, st *story) (string, error) {
-	path := "/v1/tasks?filter=" + strings.ReplaceAll(`run="`+st.run+`"`, `"`, "%22")
-	for {
-		list, err := s.admin.do(ctx, http.MethodGet, path, "", nil)
-		if err != nil {
-			return "", err
-		}
-		if tasks, _ := list["tasks"].([]any); len(tasks) > 0 {
-			first, _ := tasks[0].(map[string]any)
-			return text(first["name"]), nil
-		}
-		if ctx.Err() != nil {
-			return "", fmt.Errorf("no task of %s: %w", st.run, context.Cause(ctx))
-		}
-		wait(ctx, pollInterval)
-	}
-}
-
-// decide sends up to three decisions at once, not all the same: exactly one may win.
-func (s *stage) decide(ctx context.Context, st *story, random *rand.Rand) error {
-	decisions := make([]string, 1+random.IntN(3))
-	for i := range decisions {
-		decisions[i] = []string{"APPROVE", "APPROVE", "REJECT"}[random.IntN(3)]
-	}
-	errs := make([]error, len(decisions))
-	var sending sync.WaitGroup
-	for i, decision := range decisions {
+	errs := make([]error, n)
+	for i := range n {
 		sending.Go(func() {
-			_, errs[i] = s.admin.do(ctx, http.MethodPost, "/v1/"+st.task+":decide", fmt.Sprintf("%s-decide-%d", st.key, i), map[string]any{"decision": decision, "reason": "chaos"})
+			_, errs[i] = st.steer.do(ctx, http.MethodPost, "/v1/"+st.run+":"+verb, key, body)
 		})
 	}
 	sending.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		switch {
 		case err == nil:
-			st.accepted++
-			st.decision = decisions[i]
+			accepted = true
 		case !refused(err, "failed_precondition"):
-			return fmt.Errorf("decide: %w", err)
+			return false, fmt.Errorf("%s: %w", verb, err)
 		}
 	}
-	return nil
+	if accepted {
+		st.accepted[verb]++
+	}
+	return accepted, nil
 }
