@@ -68,7 +68,8 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 	case errors.Is(err, pgx.ErrNoRows):
 		return build(connect.CodeNotFound, "NOT_FOUND", "not found")
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "22021" {
+	// In a text column and in a JSON one, which PostgreSQL tells apart.
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "22021" || pg.Code == "22P05") {
 		return Invalid("request", "holds a character that is no text (a zero byte); leave it out")
 	}
 	if unavailable(err) {
