@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -26,10 +27,14 @@ import (
 )
 
 const (
-	// bulkBatch runs are one step: at worst, when no worker answers, half a minute.
+	// bulkBatch runs are one step: at worst, when no worker answers, bulkPatience and half a minute.
 	bulkBatch = 50
 	// bulkAtOnce of them are commanded at the same time.
 	bulkAtOnce = 8
+	// bulkPatience is how long a batch asks again where nobody answers: by then a worker that was killed is back.
+	bulkPatience = time.Minute
+	// bulkPause lies between two tries.
+	bulkPause = 500 * time.Millisecond
 	// failuresType is the content type of the list of failures; CreateUpload must name it, since the link covers it.
 	failuresType = "text/csv"
 )
@@ -124,6 +129,8 @@ func (s *Service) ApplyBulk(ctx context.Context, req *runsv1.ApplyBulkRequest) (
 	if err != nil {
 		return nil, err
 	}
+	patient, done := context.WithTimeout(ctx, bulkPatience)
+	defer done()
 	var group sync.WaitGroup
 	slots, faults := make(chan struct{}, bulkAtOnce), make([]error, len(items))
 	for i := range items {
@@ -133,7 +140,7 @@ func (s *Service) ApplyBulk(ctx context.Context, req *runsv1.ApplyBulkRequest) (
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			faults[i] = s.applyOne(auth.With(ctx, caller), bulk, &items[i])
+			faults[i] = s.applyOne(auth.With(ctx, caller), patient, bulk, &items[i])
 		})
 	}
 	group.Wait()
@@ -151,9 +158,18 @@ func (s *Service) ApplyBulk(ctx context.Context, req *runsv1.ApplyBulkRequest) (
 	return res, nil
 }
 
-// applyOne commands one run and keeps what came of it. An error says that nothing is known: the batch will be repeated.
-func (s *Service) applyOne(ctx context.Context, bulk store.Bulk, item *store.BulkItem) error {
+// applyOne commands one run and keeps what came of it. An error says that nothing is known: the batch will be repeated. A run
+// that gives no answer is asked again while the batch is patient; then that is what came of it.
+func (s *Service) applyOne(ctx, patient context.Context, bulk store.Bulk, item *store.BulkItem) error {
 	err := s.bulkCommand(ctx, bulk, item.Target)
+	for connect.CodeOf(err) == connect.CodeUnavailable && patient.Err() == nil {
+		item.State = "BEGUN" // it may have worked
+		select {
+		case <-patient.Done():
+		case <-time.After(bulkPause):
+		}
+		err = s.bulkCommand(ctx, bulk, item.Target)
+	}
 	if err != nil && item.State == "BEGUN" && slices.Contains(workedBefore[bulk.Command], rpc.ReasonOf(err)) {
 		err = nil // an earlier try has done it and could not say so
 	}
