@@ -124,7 +124,7 @@ func newCall(publisher *Publisher, run temporal.RunContext, info activity.Info, 
 		execution = execution[:8] // activity ids start over after continue-as-new
 	}
 	return &call{
-		publisher: publisher, run: run, attempt: info.Attempt, build: build, begun: time.Now(),
+		publisher: publisher, run: run, attempt: run.Tried + info.Attempt, build: build, begun: time.Now(),
 		id: fmt.Sprintf("%s/%d/%s.%s", run.Step, run.Item, execution, info.ActivityID),
 	}
 }

@@ -78,7 +78,7 @@ func runsListCommand(c *cli) *cobra.Command {
 		},
 	}
 	which.flags(cmd)
-	cmd.Flags().StringVar(&req.Search, "search", "", "words of the title, the key or the process; each may be cut short")
+	cmd.Flags().StringVar(&req.Search, "search", "", "words of the title, the key or the process; the last may be cut short")
 	pages(cmd, &req.PageSize, &req.PageToken)
 	return cmd
 }

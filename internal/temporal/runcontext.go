@@ -24,6 +24,8 @@ type RunContext struct {
 	Item int32 `json:"item,omitempty"`
 	// Epoch counts how often a reset had the step done again: what it did before must not be mistaken for what it does now.
 	Epoch int32 `json:"epoch,omitempty"`
+	// Tried counts the attempts of the call that were made before as calls of their own, of a step with a rate.
+	Tried int32 `json:"tried,omitempty"`
 	// Call names a call beside the step itself ("undo", "remind"), so that both have their own idempotency key.
 	Call string `json:"call,omitempty"`
 	// Quiet calls belong to a step but are not it (a reminder, an undo): nobody reports them as the step's start or end.

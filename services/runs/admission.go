@@ -136,6 +136,7 @@ func (s *Service) PrioritiseRun(ctx context.Context, req *runsv1.PrioritiseRunRe
 	if err != nil {
 		return nil, err
 	}
+	run := &runsv1.Run{}
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		row, head, err := runWithHead(ctx, tx, id)
 		if err != nil {
@@ -148,22 +149,28 @@ func (s *Service) PrioritiseRun(ctx context.Context, req *runsv1.PrioritiseRunRe
 		if err := mayRun(ctx, e); err != nil {
 			return err
 		}
-		changed, err := queries.SetPriority(ctx, tx, store.SetPriorityParams{ID: id, Priority: int16(req.GetPriority())})
-		if err != nil {
-			return err
-		}
-		if changed == 0 {
-			return rpc.Precondition("NOT_QUEUED", "only a run that waits for a slot can be moved; this one is %s", strings.ToLower(head.State))
-		}
-		return audit.Append(ctx, tx, audit.Entry{
-			Action: action("PrioritiseRun"), Target: req.GetName(), Reason: req.GetReason(),
-			Before: map[string]any{"priority": row.Priority}, After: map[string]any{"priority": req.GetPriority()},
+		return once(ctx, tx, "PrioritiseRun", req, run, func() (*runsv1.Run, error) {
+			changed, err := queries.SetPriority(ctx, tx, store.SetPriorityParams{ID: id, Priority: int16(req.GetPriority())})
+			if err != nil {
+				return nil, err
+			}
+			if changed == 0 {
+				return nil, rpc.Precondition("NOT_QUEUED", "only a run that waits for a slot can be moved; this one is %s", strings.ToLower(head.State))
+			}
+			err = audit.Append(ctx, tx, audit.Entry{
+				Action: action("PrioritiseRun"), Target: req.GetName(), Reason: req.GetReason(),
+				Before: map[string]any{"priority": row.Priority}, After: map[string]any{"priority": req.GetPriority()},
+			})
+			if err != nil {
+				return nil, err
+			}
+			return s.runIn(ctx, tx, id)
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, id)
+	return run, nil
 }
 
 // GetLoad counts the organisation's open runs by build and process, and how full the limits are.

@@ -19,8 +19,10 @@ func (s *Service) commandsOf(ctx context.Context, run *runsv1.Run) []runsv1.Run_
 		return []runsv1.Run_Command{runsv1.Run_TERMINATE}
 	}
 	switch run.GetState() {
-	case runsv1.Run_STARTING, runsv1.Run_COMPENSATING:
+	case runsv1.Run_STARTING:
 		return []runsv1.Run_Command{runsv1.Run_TERMINATE}
+	case runsv1.Run_COMPENSATING:
+		return append(aboutSteps(run), runsv1.Run_TERMINATE)
 	case runsv1.Run_QUEUED:
 		return []runsv1.Run_Command{runsv1.Run_CANCEL, runsv1.Run_PRIORITISE, runsv1.Run_TERMINATE}
 	case runsv1.Run_RUNNING, runsv1.Run_WAITING:
@@ -36,11 +38,13 @@ func (s *Service) commandsOf(ctx context.Context, run *runsv1.Run) []runsv1.Run_
 
 var always = []runsv1.Run_Command{runsv1.Run_RESET, runsv1.Run_CANCEL, runsv1.Run_TERMINATE}
 
-// aboutSteps are the commands for a step that has failed, or waits for its next attempt.
+// aboutSteps are the commands for a step that has failed, or waits for its next attempt. How often an undo was attempted is
+// not in the journal: while one is under way it may wait.
 func aboutSteps(run *runsv1.Run) []runsv1.Run_Command {
 	var commands []runsv1.Run_Command
 	again := slices.ContainsFunc(run.GetSteps(), func(s *runsv1.Step) bool {
-		return run.GetParked() && stuck(s) || !run.GetParked() && s.GetState() == runsv1.Step_RUNNING && s.GetAttempt() > 1
+		return run.GetParked() && stuck(s) || !run.GetParked() && s.GetState() == runsv1.Step_RUNNING && s.GetAttempt() > 1 ||
+			run.GetState() == runsv1.Run_COMPENSATING && s.GetState() == runsv1.Step_COMPENSATING
 	})
 	if again {
 		commands = append(commands, runsv1.Run_RETRY_STEP)

@@ -7,49 +7,48 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/microservicehub/mshub/events"
-	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
-	"github.com/microservicehub/mshub/services/runs/store"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
 // PauseRun holds the run before its next step; a step that waits for its next attempt does not attempt meanwhile.
 func (s *Service) PauseRun(ctx context.Context, req *runsv1.PauseRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, steering{method: "PauseRun", update: process.UpdatePause, name: req.GetName(), reason: req.GetReason(), backingOff: true})
+	return s.command(ctx, steering{method: "PauseRun", update: process.UpdatePause, req: req, backingOff: true})
 }
 
 // ResumeRun lets a paused run go on.
 func (s *Service) ResumeRun(ctx context.Context, req *runsv1.ResumeRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, steering{method: "ResumeRun", update: process.UpdateResume, name: req.GetName(), reason: req.GetReason()})
+	return s.command(ctx, steering{method: "ResumeRun", update: process.UpdateResume, req: req})
 }
 
 // CancelRun stops the run and has it undo what was done, unless that is to be kept. It returns when the run has understood,
 // not when it has ended; a run that waits for a slot has ended by then.
 func (s *Service) CancelRun(ctx context.Context, req *runsv1.CancelRunRequest) (*runsv1.Run, error) {
-	c := steering{method: "CancelRun", update: process.UpdateCancel, name: req.GetName(), reason: req.GetReason(), keep: req.GetKeep()}
+	c := steering{method: "CancelRun", update: process.UpdateCancel, req: req, keep: req.GetKeep(), ends: runsv1.Run_CANCELLED}
 	c.check = func(e entry) error {
 		if c.keep && !e.Keepable {
 			return rpc.Precondition("NOT_KEEPABLE", "what %s has done can't be kept; cancel the run without keep", e.Name)
 		}
 		return nil
 	}
-	c.queued = runsv1.Run_CANCELLED
 	return s.command(ctx, c)
 }
 
 // steering is an operator's command to a run.
 type steering struct {
-	method, name, reason string
+	method string
+	req    interface {
+		named
+		GetReason() string
+	}
 	// update is the workflow's; "" = the workflow is not asked.
 	update string
 	keep   bool
@@ -59,72 +58,51 @@ type steering struct {
 	backingOff bool
 	// check is what the process has to say, before the run is asked.
 	check func(entry) error
-	// queued is the state in which a run ends that waits for a slot; 0 = it can't be commanded so.
-	queued runsv1.Run_State
+	// ends is the state in which the command ends a run, at once if that waits for a slot; 0 = it ends none.
+	ends runsv1.Run_State
 }
 
 // command gives the command of somebody who might have started the run to its workflow, which accepts or refuses it. The
 // audit has it before the workflow does: a command that may have worked is never without its entry.
 func (s *Service) command(ctx context.Context, c steering) (*runsv1.Run, error) {
-	id, err := runID(c.name)
+	id, err := runID(c.req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	head, err := s.allow(ctx, id, c)
-	if err != nil {
-		return nil, err
+	b, err := s.begin(ctx, id, c)
+	if err != nil || b.answer != nil {
+		return b.answer, err
 	}
-	if head.State == runsv1.Run_QUEUED.String() {
-		if c.queued == 0 {
+	if b.head.State == runsv1.Run_QUEUED.String() {
+		if c.ends == 0 {
 			return nil, rpc.Precondition("QUEUED", "the run waits for a slot and has not begun; it can be cancelled, or moved in the line")
 		}
-		if done, err := s.endQueued(ctx, c.method, id, c.queued, c.reason); err != nil || done {
-			return s.after(ctx, id, err)
+		if done, err := s.endQueued(ctx, c.method, id, c.ends, c.req.GetReason()); err != nil || done {
+			return s.answer(ctx, id, c, err)
 		}
 	}
 	refused := s.update(ctx, id, c.update, process.Command{
-		Actor: auth.From(ctx).Actor, Reason: c.reason, Keep: c.keep, Step: c.step, BackingOff: c.backingOff && !head.Parked && s.backsOff(ctx, id),
+		ID: commandID(ctx, c.method), Actor: auth.From(ctx).Actor, Reason: c.req.GetReason(), Keep: c.keep, Step: c.step,
+		BackingOff: c.backingOff && !b.head.Parked && s.backsOff(ctx, id),
 	})
 	run, err := s.run(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
-	case refused != nil && run.GetEndTime() != nil: // it ended before the command came
+	case refused == nil || b.again && run.GetState() == c.ends: // or the first time it worked, and nobody could say so
+		return s.remember(ctx, c, run)
+	case run.GetEndTime() != nil: // it ended before the command came
 		return nil, ended(run.GetState().String())
-	case refused != nil:
-		return nil, refused
 	}
-	return run, nil
+	return nil, refused
 }
 
-// after is the run as a command left it.
+// after is the run as it is now, unless something failed.
 func (s *Service) after(ctx context.Context, id uuid.UUID, err error) (*runsv1.Run, error) {
 	if err != nil {
 		return nil, err
 	}
 	return s.run(ctx, id)
-}
-
-// allow makes sure that the caller may command this run and that it has not ended, and writes the audit.
-func (s *Service) allow(ctx context.Context, id uuid.UUID, c steering) (head events.RunHead, err error) {
-	err = s.tx(ctx, func(tx pgx.Tx) error {
-		var row store.Run
-		if row, head, err = runWithHead(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := s.permits(ctx, row.Process, c); err != nil {
-			return err
-		}
-		if row.EndedAt != nil {
-			return ended(head.State)
-		}
-		before := map[string]any{"state": head.State}
-		if c.step != "" {
-			before["step"] = c.step
-		}
-		return audit.Append(ctx, tx, audit.Entry{Action: action(c.method), Target: c.name, Before: before, Reason: c.reason})
-	})
-	return head, err
 }
 
 // permits asks the process whether the caller may command its runs, and whether the command makes sense for it. Runs of a
@@ -162,7 +140,7 @@ func (s *Service) update(ctx context.Context, id uuid.UUID, name string, command
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	handle, err := s.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id.String(), UpdateName: name, Args: []any{command}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		UpdateID: command.ID, WorkflowID: id.String(), UpdateName: name, Args: []any{command}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, nil)

@@ -8,11 +8,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/serviceerror"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/microservicehub/mshub/events"
 	"github.com/microservicehub/mshub/internal/auth"
-	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/runs/store"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
@@ -32,16 +30,13 @@ func (s *Service) DecideTask(ctx context.Context, req *runsv1.DecideTaskRequest)
 	task, decided := &runsv1.Task{}, (*store.Task)(nil)
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		decided = nil
-		proto.Reset(task)
-		return postgres.Once(ctx, tx, "runs", "DecideTask", rpc.IdempotencyKey(ctx), req, task, func() error {
+		return once(ctx, tx, "DecideTask", req, task, func() (*runsv1.Task, error) {
 			row, votes, err := s.decide(ctx, tx, id, req)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			decided = &row
-			answer, err := s.wireTask(row, votes, auth.From(ctx))
-			proto.Merge(task, answer)
-			return err
+			return s.wireTask(row, votes, auth.From(ctx))
 		})
 	})
 	if err != nil {

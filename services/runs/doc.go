@@ -8,7 +8,8 @@
 //	start.go      a run: its row first, then Temporal
 //	read.go       one run, the list, the journal
 //	fold.go       the journal folded over the steps that the run was started with
-//	control.go    pause, resume, cancel, retry
+//	control.go    pause, resume, cancel; steer.go the other commands to a run
+//	repeat.go     a command that is repeated gets the first answer
 //	tasks.go      the inbox: list, claim, release
 //	decide.go     exactly one decision
 //	worker.go     what runs themselves write: their end, the frame's events, their tasks

@@ -15,6 +15,7 @@ import (
 
 	"github.com/microservicehub/mshub/events"
 	"github.com/microservicehub/mshub/internal/audit"
+	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	runcontext "github.com/microservicehub/mshub/internal/temporal"
 	"github.com/microservicehub/mshub/services/runs/store"
@@ -117,8 +118,9 @@ func (s *Service) blank(ctx context.Context, tx pgx.Tx, who subject, found trace
 		words = append(words, events.RunName(run))
 	}
 	_, facts := events.BlankFacts(ctx, tx, words...)
+	answers := postgres.ForgetAnswersAbout(ctx, tx, "runs", words...)
 	return errors.Join(
-		blanked, replaced, tasks, facts,
+		blanked, replaced, tasks, facts, answers,
 		queries.BlankRuns(ctx, tx, found.about),
 		queries.BlankVotes(ctx, tx, found.about),
 		queries.AnonymiseTasks(ctx, tx, store.AnonymiseTasksParams{Actor: who.actor, Nobody: nobody, Runs: append(found.by, found.about...)}),

@@ -192,7 +192,7 @@ func (s *Service) TriggerSchedule(ctx context.Context, req *runsv1.TriggerSchedu
 	if err != nil {
 		return nil, err
 	}
-	a.method, a.reason, a.key, a.anyInput = "TriggerSchedule", req.GetReason(), rpc.IdempotencyKey(ctx), false
+	a.method, a.reason, a.key = "TriggerSchedule", req.GetReason(), rpc.IdempotencyKey(ctx)
 	id, err := s.accept(ctx, a)
 	if err != nil {
 		return nil, err

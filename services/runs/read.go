@@ -59,30 +59,36 @@ func (s *Service) GetRun(ctx context.Context, req *runsv1.GetRunRequest) (*runsv
 
 func (s *Service) run(ctx context.Context, id uuid.UUID) (run *runsv1.Run, err error) {
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		row, head, err := runWithHead(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		var journal []*eventsv1.Event
-		for after := int64(0); ; after = journal[len(journal)-1].GetSeq() {
-			page, _, err := events.Read(ctx, tx, id, after, journalPage)
-			if err != nil {
-				return err
-			}
-			journal = append(journal, page...)
-			if len(page) < journalPage {
-				break
-			}
-		}
-		// Lines that came after the row was read belong to the next look at it.
-		journal = slices.DeleteFunc(journal, func(e *eventsv1.Event) bool { return e.GetSeq() > head.Seq })
-		if run, err = wholeRun(row, head, journal); err != nil {
-			return err
-		}
-		run.Commands = s.commandsOf(ctx, run)
-		return placeInLine(ctx, tx, run)
+		run, err = s.runIn(ctx, tx, id)
+		return err
 	})
 	return run, err
+}
+
+func (s *Service) runIn(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*runsv1.Run, error) {
+	row, head, err := runWithHead(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	var journal []*eventsv1.Event
+	for after := int64(0); ; after = journal[len(journal)-1].GetSeq() {
+		page, _, err := events.Read(ctx, tx, id, after, journalPage)
+		if err != nil {
+			return nil, err
+		}
+		journal = append(journal, page...)
+		if len(page) < journalPage {
+			break
+		}
+	}
+	// Lines that came after the row was read belong to the next look at it.
+	journal = slices.DeleteFunc(journal, func(e *eventsv1.Event) bool { return e.GetSeq() > head.Seq })
+	run, err := wholeRun(row, head, journal)
+	if err != nil {
+		return nil, err
+	}
+	run.Commands = s.commandsOf(ctx, run)
+	return run, placeInLine(ctx, tx, run)
 }
 
 func runRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (store.Run, error) {
@@ -170,7 +176,7 @@ func (s *Service) ListRuns(ctx context.Context, req *runsv1.ListRunsRequest) (*r
 // find makes a listing of the runs that have the words.
 func (s *Service) find(ctx context.Context, search string, l store.Listing) (store.Listing, error) {
 	if !utf8.ValidString(search) || strings.ContainsRune(search, 0) || !strings.ContainsFunc(search, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-		return l, rpc.Invalid("search", "has no letter or digit; give words, or their beginnings")
+		return l, rpc.Invalid("search", "has no letter or digit; give words, the last of them perhaps cut short")
 	}
 	organisation := auth.From(ctx).Organisation
 	if organisation == uuid.Nil {

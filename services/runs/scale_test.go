@@ -71,7 +71,8 @@ func TestListsAtScale(t *testing.T) {
 	runs("of a schedule", `schedule="schedules/nightly"`, "")
 	runs("parked", `parked=true`, "")
 	runs("a rare word", "", "rotterdam")
-	runs("a common word", "", "flig three")
+	runs("common words", "", "three flig")
+	runs("a common word and a beginning", "", "flights 12")
 	runs("one file", "", "flights 4711")
 	runs("no such word", "", "zanzibar")
 	inbox := func(name string, as auth.Caller, req *runsv1.ListTasksRequest) {

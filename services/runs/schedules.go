@@ -45,29 +45,27 @@ func (s *Service) CreateSchedule(ctx context.Context, req *runsv1.CreateSchedule
 	next := p.next(now)
 	out := &runsv1.Schedule{}
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		proto.Reset(out)
-		return postgres.Once(ctx, tx, "runs", "CreateSchedule", rpc.IdempotencyKey(ctx), req, out, func() error {
+		return once(ctx, tx, "CreateSchedule", req, out, func() (*runsv1.Schedule, error) {
 			inserted, err := queries.InsertSchedule(ctx, tx, store.InsertScheduleParams{
 				Uid: uid, OrganisationID: caller.Organisation, ID: req.GetScheduleId(), Title: wanted.GetTitle(), Process: e.Name, Input: input,
 				Cron: wanted.GetCron(), TimeZone: wanted.GetTimeZone(), Overlap: overlapOf(wanted), CatchupSeconds: catchupOf(wanted),
 				Actor: caller.Actor, Permissions: append([]string{}, caller.Permissions...), CreatedAt: now, NextAt: &next,
 			})
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if own := s.catalogue.byName[req.GetScheduleId()].Schedule.Cron != ""; inserted == 0 || own {
-				return rpc.AlreadyExists("SCHEDULE_EXISTS", "there is a schedule %q already; choose another id, or change that one", req.GetScheduleId())
+				return nil, rpc.AlreadyExists("SCHEDULE_EXISTS", "there is a schedule %q already; choose another id, or change that one", req.GetScheduleId())
 			}
 			row, err := queries.GetSchedule(ctx, tx, req.GetScheduleId())
 			if err != nil {
-				return err
+				return nil, err
 			}
-			answer, err := s.wireSchedule(ctx, tx, row)
-			proto.Merge(out, answer)
+			err = audit.Append(ctx, tx, audit.Entry{Action: action("CreateSchedule"), Target: scheduleName(row.ID), After: auditable(row)})
 			if err != nil {
-				return err
+				return nil, err
 			}
-			return audit.Append(ctx, tx, audit.Entry{Action: action("CreateSchedule"), Target: scheduleName(row.ID), After: auditable(row)})
+			return s.wireSchedule(ctx, tx, row)
 		})
 	})
 	if err != nil {
@@ -134,7 +132,7 @@ func (s *Service) UpdateSchedule(ctx context.Context, req *runsv1.UpdateSchedule
 	if wanted == nil {
 		return nil, rpc.Invalid("schedule", "is missing")
 	}
-	return s.changeSchedule(ctx, "UpdateSchedule", wanted.GetName(), "", func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
+	return s.changeSchedule(ctx, "UpdateSchedule", wanted.GetName(), "", req, func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
 		merged, err := s.wireSchedule(ctx, tx, row)
 		if err != nil {
 			return row, err
@@ -188,7 +186,7 @@ func mergeSchedule(into, from *runsv1.Schedule, paths []string) error {
 
 // PauseSchedule lets times pass until the schedule is resumed.
 func (s *Service) PauseSchedule(ctx context.Context, req *runsv1.PauseScheduleRequest) (*runsv1.Schedule, error) {
-	return s.changeSchedule(ctx, "PauseSchedule", req.GetName(), req.GetReason(), func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
+	return s.changeSchedule(ctx, "PauseSchedule", req.GetName(), req.GetReason(), req, func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
 		if row.Paused {
 			return row, rpc.Precondition("ALREADY_PAUSED", "the schedule is paused already")
 		}
@@ -198,7 +196,7 @@ func (s *Service) PauseSchedule(ctx context.Context, req *runsv1.PauseScheduleRe
 
 // ResumeSchedule goes on with the next time; those that passed meanwhile are not made up for (BackfillSchedule does that).
 func (s *Service) ResumeSchedule(ctx context.Context, req *runsv1.ResumeScheduleRequest) (*runsv1.Schedule, error) {
-	return s.changeSchedule(ctx, "ResumeSchedule", req.GetName(), req.GetReason(), func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
+	return s.changeSchedule(ctx, "ResumeSchedule", req.GetName(), req.GetReason(), req, func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
 		if !row.Paused {
 			return row, rpc.Precondition("NOT_PAUSED", "the schedule is not paused")
 		}
@@ -213,7 +211,7 @@ func (s *Service) ResumeSchedule(ctx context.Context, req *runsv1.ResumeSchedule
 
 // DeleteSchedule ends a schedule; its open runs go on.
 func (s *Service) DeleteSchedule(ctx context.Context, req *runsv1.DeleteScheduleRequest) (*runsv1.DeleteScheduleResponse, error) {
-	_, err := s.changeSchedule(ctx, "DeleteSchedule", req.GetName(), "", func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
+	_, err := s.changeSchedule(ctx, "DeleteSchedule", req.GetName(), "", req, func(tx pgx.Tx, row store.Schedule) (store.Schedule, error) {
 		if strings.HasPrefix(row.Actor, "processes/") {
 			return row, rpc.Precondition("OWN_SCHEDULE", "this schedule belongs to the process %s; pause it instead", row.Process)
 		}
@@ -226,34 +224,42 @@ func (s *Service) DeleteSchedule(ctx context.Context, req *runsv1.DeleteSchedule
 }
 
 // changeSchedule locks a schedule whose process the caller may start, changes it, and writes the audit.
-func (s *Service) changeSchedule(ctx context.Context, method, name, reason string, change func(pgx.Tx, store.Schedule) (store.Schedule, error)) (out *runsv1.Schedule, err error) {
-	err = s.tx(ctx, func(tx pgx.Tx) error {
-		if err := s.ensureOwn(ctx, tx); err != nil {
-			return err
-		}
-		before, err := scheduleRow(ctx, tx, name, queries.LockSchedule)
-		if err != nil {
-			return err
-		}
-		if e, known := s.catalogue.byName[before.Process]; known {
-			if err := mayRun(ctx, e); err != nil {
-				return err
+func (s *Service) changeSchedule(
+	ctx context.Context, method, name, reason string, req proto.Message, change func(pgx.Tx, store.Schedule) (store.Schedule, error),
+) (*runsv1.Schedule, error) {
+	out := &runsv1.Schedule{}
+	err := s.tx(ctx, func(tx pgx.Tx) error {
+		return once(ctx, tx, method, req, out, func() (*runsv1.Schedule, error) {
+			if err := s.ensureOwn(ctx, tx); err != nil {
+				return nil, err
 			}
-		}
-		after, err := change(tx, before)
-		if err != nil {
-			return err
-		}
-		if out, err = s.wireSchedule(ctx, tx, after); err != nil {
-			return err
-		}
-		entry := audit.Entry{Action: action(method), Target: name, Before: auditable(before), Reason: reason}
-		if method != "DeleteSchedule" {
-			entry.After = auditable(after)
-		}
-		return audit.Append(ctx, tx, entry)
+			before, err := scheduleRow(ctx, tx, name, queries.LockSchedule)
+			if err != nil {
+				return nil, err
+			}
+			if e, known := s.catalogue.byName[before.Process]; known {
+				if err := mayRun(ctx, e); err != nil {
+					return nil, err
+				}
+			}
+			after, err := change(tx, before)
+			if err != nil {
+				return nil, err
+			}
+			entry := audit.Entry{Action: action(method), Target: name, Before: auditable(before), Reason: reason}
+			if method != "DeleteSchedule" {
+				entry.After = auditable(after)
+			}
+			if err := audit.Append(ctx, tx, entry); err != nil {
+				return nil, err
+			}
+			return s.wireSchedule(ctx, tx, after)
+		})
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // checkSchedule reads what a schedule is to do: its process, its input as JSON, its times.

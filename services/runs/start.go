@@ -171,6 +171,11 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 			return 0, row, err
 		}
 	}
+	if a.retriedFrom != nil {
+		if err := queries.LockRetry(ctx, tx, *a.retriedFrom); err != nil {
+			return 0, row, err
+		}
+	}
 	row.CreatedAt, err = queries.InsertRun(ctx, tx, store.InsertRunParams{
 		ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
 		IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
@@ -185,6 +190,11 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 	}
 	if a.process.Singleton {
 		if err := alone(ctx, tx, row); err != nil {
+			return 0, row, err
+		}
+	}
+	if a.retriedFrom != nil {
+		if err := retriedOnce(ctx, tx, row); err != nil {
 			return 0, row, err
 		}
 	}
@@ -224,6 +234,15 @@ func alone(ctx context.Context, tx pgx.Tx, row store.Run) error {
 	return rpc.Precondition("SINGLETON", "%s is open, and %s runs once at a time; wait for its end, or cancel it", events.RunName(open[0]), row.Process)
 }
 
+// retriedOnce refuses a second retry of a run while the first is open.
+func retriedOnce(ctx context.Context, tx pgx.Tx, row store.Run) error {
+	open, err := queries.OpenRetries(ctx, tx, store.OpenRetriesParams{RetriedFrom: row.RetriedFrom, ID: row.ID})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	return rpc.Precondition("BEING_RETRIED", "the run is being retried by %s; wait for its end, or cancel it", events.RunName(open[0]))
+}
+
 func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -258,6 +277,9 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	return row, nil
 }
 
+// equal compares columns that may be null.
+func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // existing is the run that the key was used for before.
 func (a acceptance) existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (store.Run, error) {
 	row, err := queries.RunByKey(ctx, tx, store.RunByKeyParams{
@@ -266,9 +288,13 @@ func (a acceptance) existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (
 	if err != nil {
 		return store.Run{}, err
 	}
-	if !a.anyInput && string(row.InputHash) != string(wanted.InputHash) {
+	switch {
+	case !a.anyInput && string(row.InputHash) != string(wanted.InputHash):
 		return store.Run{}, rpc.AlreadyExists("IDEMPOTENCY_KEY_REUSED",
 			"the idempotency key %q was used to start %s with another input; choose a new one", *wanted.IdempotencyKey, events.RunName(row.ID))
+	case !equal(row.RetriedFrom, wanted.RetriedFrom) || !equal(row.Schedule, wanted.Schedule):
+		return store.Run{}, rpc.AlreadyExists("IDEMPOTENCY_KEY_REUSED",
+			"the idempotency key %q was used to start %s in another way; choose a new one", *wanted.IdempotencyKey, events.RunName(row.ID))
 	}
 	return row, nil
 }

@@ -21,26 +21,22 @@ import (
 	"github.com/microservicehub/mshub/workflows/process"
 )
 
-// RetryStep has a failed step of a parked run tried again, and one that waits for its next attempt tried at once.
+// RetryStep has a failed step of a parked run tried again, and a step or an undo that waits for its next attempt tried at
+// once.
 func (s *Service) RetryStep(ctx context.Context, req *runsv1.RetryStepRequest) (*runsv1.Run, error) {
 	return s.command(ctx, steering{
-		method: "RetryStep", update: process.UpdateRetryStep, name: req.GetName(), reason: req.GetReason(), step: req.GetStep(),
-		check: hasStep(req.GetStep()), backingOff: true,
+		method: "RetryStep", update: process.UpdateRetryStep, req: req, step: req.GetStep(), check: hasStep(req.GetStep()), backingOff: true,
 	})
 }
 
 // SkipStep has a parked run go on without its failed step.
 func (s *Service) SkipStep(ctx context.Context, req *runsv1.SkipStepRequest) (*runsv1.Run, error) {
-	return s.command(ctx, steering{
-		method: "SkipStep", update: process.UpdateSkipStep, name: req.GetName(), reason: req.GetReason(), step: req.GetStep(), check: hasStep(req.GetStep()),
-	})
+	return s.command(ctx, steering{method: "SkipStep", update: process.UpdateSkipStep, req: req, step: req.GetStep(), check: hasStep(req.GetStep())})
 }
 
 // ResetRun has a run undo what it did from a step on, and go on from there.
 func (s *Service) ResetRun(ctx context.Context, req *runsv1.ResetRunRequest) (*runsv1.Run, error) {
-	return s.command(ctx, steering{
-		method: "ResetRun", update: process.UpdateReset, name: req.GetName(), reason: req.GetReason(), step: req.GetStep(), check: hasStep(req.GetStep()),
-	})
+	return s.command(ctx, steering{method: "ResetRun", update: process.UpdateReset, req: req, step: req.GetStep(), check: hasStep(req.GetStep())})
 }
 
 // hasStep refuses a step that the process does not have; "" stands for the one that has failed.
@@ -61,28 +57,34 @@ func (s *Service) TerminateRun(ctx context.Context, req *runsv1.TerminateRunRequ
 	if err != nil {
 		return nil, err
 	}
-	head, err := s.allow(ctx, id, steering{method: "TerminateRun", name: req.GetName(), reason: req.GetReason()})
-	if err != nil {
-		return nil, err
+	c := steering{method: "TerminateRun", req: req, ends: runsv1.Run_TERMINATED}
+	b, err := s.begin(ctx, id, c)
+	if err != nil || b.answer != nil {
+		return b.answer, err
 	}
-	if head.State == runsv1.Run_QUEUED.String() {
-		if done, err := s.endQueued(ctx, "TerminateRun", id, runsv1.Run_TERMINATED, req.GetReason()); err != nil || done {
-			return s.after(ctx, id, err)
+	switch state := runsv1.Run_State(runsv1.Run_State_value[b.head.State]); {
+	case state == c.ends: // a repeat of what has worked
+		return s.answer(ctx, id, c, nil)
+	case state >= runsv1.Run_COMPLETED:
+		return nil, ended(b.head.State)
+	case state == runsv1.Run_QUEUED:
+		if done, err := s.endQueued(ctx, c.method, id, c.ends, req.GetReason()); err != nil || done {
+			return s.answer(ctx, id, c, err)
 		}
 	}
 	if err := s.terminate(ctx, id, req.GetReason()); err != nil {
 		s.logger.WarnContext(ctx, "run can't be terminated now", "run", id, "error", err)
 		return nil, rpc.Unavailable("Temporal does not answer; the run goes on, try again")
 	}
-	if err := s.end(ctx, "TerminateRun", id, unwritten(runsv1.Run_TERMINATED, "TERMINATED", req.GetReason()+" (nothing was undone)")); err != nil {
+	if err := s.end(ctx, c.method, id, unwritten(c.ends, "TERMINATED", req.GetReason()+" (nothing was undone)")); err != nil {
 		return nil, err
 	}
-	if head.State == runsv1.Run_STARTING.String() { // it may have been launched at this very moment
+	if b.head.State == runsv1.Run_STARTING.String() { // it may have been launched at this very moment
 		if err := s.terminate(ctx, id, req.GetReason()); err != nil {
 			s.logger.WarnContext(ctx, "a terminated run may be running in Temporal", "run", id, "error", err)
 		}
 	}
-	return s.run(ctx, id)
+	return s.answer(ctx, id, c, nil)
 }
 
 // terminate ends a run in Temporal; one that is not there needs no end.

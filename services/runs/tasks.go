@@ -149,7 +149,7 @@ func (s *Service) GetTask(ctx context.Context, req *runsv1.GetTaskRequest) (task
 // ClaimTask keeps a task for the caller: nobody else may decide it until it is released.
 func (s *Service) ClaimTask(ctx context.Context, req *runsv1.ClaimTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
-	return s.changeTask(ctx, "ClaimTask", req.GetName(), func(tx pgx.Tx, row store.Task, votes []store.Vote) (store.Task, error) {
+	return s.changeTask(ctx, "ClaimTask", req, func(tx pgx.Tx, row store.Task, votes []store.Vote) (store.Task, error) {
 		if err := claimable(row, votes, caller); err != nil || row.ClaimedBy == caller.Actor {
 			return row, err
 		}
@@ -160,7 +160,7 @@ func (s *Service) ClaimTask(ctx context.Context, req *runsv1.ClaimTaskRequest) (
 // ReleaseTask gives a claimed task back. An administrator may release anyone's.
 func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
-	return s.changeTask(ctx, "ReleaseTask", req.GetName(), func(tx pgx.Tx, row store.Task, _ []store.Vote) (store.Task, error) {
+	return s.changeTask(ctx, "ReleaseTask", req, func(tx pgx.Tx, row store.Task, _ []store.Vote) (store.Task, error) {
 		switch {
 		case row.ClaimedBy == "":
 			return row, nil
@@ -179,44 +179,59 @@ func (s *Service) DelegateTask(ctx context.Context, req *runsv1.DelegateTaskRequ
 	if err != nil {
 		return nil, err
 	}
-	var before, row store.Task
+	task, changed := &runsv1.Task{}, []store.Task(nil)
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		var votes []store.Vote
-		if before, votes, err = lockTask(ctx, tx, id, req.GetName()); err != nil {
-			return err
-		}
-		if err := claimable(before, votes, caller); err != nil {
-			return err
-		}
-		switch {
-		case slices.Contains(before.Excluded, req.GetAssignee()):
-			return rpc.Invalid("assignee", "%s may not decide this task; name somebody else", req.GetAssignee())
-		case before.Assignee == req.GetAssignee():
-			return rpc.Invalid("assignee", "the task is for %s already", req.GetAssignee())
-		}
-		row, err = queries.Assign(ctx, tx, store.AssignParams{ID: id, Assignee: req.GetAssignee(), DelegatedBy: caller.Actor, Escalated: before.Escalated})
-		if err != nil {
-			return err
-		}
-		told := row
-		told.Reason = req.GetReason()
-		if err := s.auditTask(ctx, tx, "DelegateTask", before, told); err != nil {
-			return err
-		}
-		message := "given to " + row.Assignee
-		if req.GetReason() != "" {
-			message += ": " + req.GetReason()
-		}
-		eventID, event := handedOver(row, message, caller.Actor)
-		_, _, err = events.Append(ctx, tx, events.Entry{Organisation: row.OrganisationID, Run: row.Run, ID: eventID, Event: event})
-		return err
+		changed = nil
+		return once(ctx, tx, "DelegateTask", req, task, func() (*runsv1.Task, error) {
+			before, votes, err := lockTask(ctx, tx, id, req.GetName())
+			if err != nil {
+				return nil, err
+			}
+			if err := claimable(before, votes, caller); err != nil {
+				return nil, err
+			}
+			row, err := s.delegate(ctx, tx, before, req)
+			if err != nil {
+				return nil, err
+			}
+			changed = []store.Task{before, row}
+			return s.wireTask(row, votes, caller)
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.hintInbox(ctx, before)
-	s.hintInbox(ctx, row)
-	return s.taskWithVotes(ctx, row)
+	for _, row := range changed {
+		s.hintInbox(ctx, row)
+	}
+	return task, nil
+}
+
+// delegate writes that a task is somebody else's, for the inbox, the audit and the journal.
+func (s *Service) delegate(ctx context.Context, tx pgx.Tx, before store.Task, req *runsv1.DelegateTaskRequest) (store.Task, error) {
+	switch {
+	case slices.Contains(before.Excluded, req.GetAssignee()):
+		return before, rpc.Invalid("assignee", "%s may not decide this task; name somebody else", req.GetAssignee())
+	case before.Assignee == req.GetAssignee():
+		return before, rpc.Invalid("assignee", "the task is for %s already", req.GetAssignee())
+	}
+	actor := auth.From(ctx).Actor
+	row, err := queries.Assign(ctx, tx, store.AssignParams{ID: before.ID, Assignee: req.GetAssignee(), DelegatedBy: actor, Escalated: before.Escalated})
+	if err != nil {
+		return before, err
+	}
+	told := row
+	told.Reason = req.GetReason()
+	if err := s.auditTask(ctx, tx, "DelegateTask", before, told); err != nil {
+		return before, err
+	}
+	message := "given to " + row.Assignee
+	if req.GetReason() != "" {
+		message += ": " + req.GetReason()
+	}
+	eventID, event := handedOver(row, message, actor)
+	_, _, err = events.Append(ctx, tx, events.Entry{Organisation: row.OrganisationID, Run: row.Run, ID: eventID, Event: event})
+	return row, err
 }
 
 // claimable says why a caller may not decide or claim a task; nil means it may.
@@ -268,32 +283,40 @@ func lockTask(ctx context.Context, tx pgx.Tx, id uuid.UUID, name string) (store.
 }
 
 // changeTask locks a task's row, changes it, and writes the audit; viewers of the inbox look again.
-func (s *Service) changeTask(ctx context.Context, method, name string, change func(pgx.Tx, store.Task, []store.Vote) (store.Task, error)) (task *runsv1.Task, err error) {
-	id, err := taskID(name)
+func (s *Service) changeTask(
+	ctx context.Context, method string, req named, change func(pgx.Tx, store.Task, []store.Vote) (store.Task, error),
+) (*runsv1.Task, error) {
+	id, err := taskID(req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	var row store.Task
+	task, changed := &runsv1.Task{}, (*store.Task)(nil)
 	err = s.tx(ctx, func(tx pgx.Tx) error {
-		before, votes, err := lockTask(ctx, tx, id, name)
-		if err != nil {
-			return err
-		}
-		if row, err = change(tx, before, votes); err != nil {
-			return err
-		}
-		if row.Version != before.Version {
-			if err := s.auditTask(ctx, tx, method, before, row); err != nil {
-				return err
+		changed = nil
+		return once(ctx, tx, method, req, task, func() (*runsv1.Task, error) {
+			before, votes, err := lockTask(ctx, tx, id, req.GetName())
+			if err != nil {
+				return nil, err
 			}
-		}
-		task, err = s.wireTask(row, votes, auth.From(ctx))
-		return err
+			row, err := change(tx, before, votes)
+			if err != nil {
+				return nil, err
+			}
+			changed = &row
+			if row.Version != before.Version {
+				if err := s.auditTask(ctx, tx, method, before, row); err != nil {
+					return nil, err
+				}
+			}
+			return s.wireTask(row, votes, auth.From(ctx))
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.hintInbox(ctx, row)
+	if changed != nil {
+		s.hintInbox(ctx, *changed)
+	}
 	return task, nil
 }
 

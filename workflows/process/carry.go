@@ -31,6 +31,8 @@ type carried struct {
 	Epochs map[string]int32 `json:"epochs,omitempty"`
 	// Skipped steps have an empty answer and nothing to undo.
 	Skipped map[string]bool `json:"skipped,omitempty"`
+	// Obeyed are the ids of the commands that were given and may be repeated.
+	Obeyed map[string]bool `json:"obeyed,omitempty"`
 }
 
 func (f *frame) load(ctx workflow.Context) error {
@@ -50,6 +52,9 @@ func (f *frame) load(ctx workflow.Context) error {
 	}
 	if f.carry.Skipped == nil {
 		f.carry.Skipped = map[string]bool{}
+	}
+	if f.carry.Obeyed == nil {
+		f.carry.Obeyed = map[string]bool{}
 	}
 	f.facts, f.paused = f.carry.Facts, f.carry.Paused
 	return nil

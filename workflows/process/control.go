@@ -25,6 +25,8 @@ const (
 
 // Command is an operator's, already checked for permission by the runs service.
 type Command struct {
+	// ID is the same whenever the command is repeated; empty = it is not.
+	ID string `json:"id,omitempty"`
 	// Actor is who commands: "users/ID".
 	Actor string `json:"actor"`
 	// Reason in the person's words.
@@ -52,8 +54,14 @@ func (f *frame) listen(ctx workflow.Context) error {
 		{UpdateReset, f.mayReset, f.resetTo},
 	}
 	for _, command := range commands {
-		err := workflow.SetUpdateHandlerWithOptions(ctx, command.name, command.handle, workflow.UpdateHandlerOptions{
-			Validator: func(_ workflow.Context, c Command) error { return command.check(c) },
+		handle := func(ctx workflow.Context, c Command) error { return f.obey(ctx, c, command.handle) }
+		err := workflow.SetUpdateHandlerWithOptions(ctx, command.name, handle, workflow.UpdateHandlerOptions{
+			Validator: func(_ workflow.Context, c Command) error {
+				if f.carry.Obeyed[c.ID] {
+					return nil
+				}
+				return command.check(c)
+			},
 		})
 		if err != nil {
 			return err
@@ -68,6 +76,18 @@ func (f *frame) listen(ctx workflow.Context) error {
 		}
 	})
 	return nil
+}
+
+// obey does what a command says, once: Temporal knows a repeated one within an execution of the run, and the run itself after it.
+func (f *frame) obey(ctx workflow.Context, c Command, handle func(workflow.Context, Command) error) error {
+	if f.carry.Obeyed[c.ID] {
+		return nil
+	}
+	err := handle(ctx, c)
+	if err == nil && c.ID != "" {
+		f.carry.Obeyed[c.ID] = true
+	}
+	return err
 }
 
 // drain takes every signal that has arrived.

@@ -82,7 +82,8 @@ type Step struct {
 	// Final is for a step that can't be undone once its service has done it: from its start on the run can't be cancelled or
 	// reset any more, because nobody knows whether it has happened until it has answered.
 	Final bool
-	// Rate is the name in Definition.Rates of the system that the step calls: each call first waits for its turn.
+	// Rate is the name in Definition.Rates of the system that the step calls: each attempt of a call first waits for its turn.
+	// On average no more than that come, however often they fail.
 	Rate string
 	// Timeout bounds one attempt; 0 = a minute. A dead worker is noticed much earlier.
 	Timeout time.Duration

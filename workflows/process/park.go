@@ -79,18 +79,23 @@ func (f *frame) holds(ctx workflow.Context, step string) error {
 }
 
 func (f *frame) mayRetryStep(c Command) error {
+	if f.waits(c, true) {
+		return nil // an undo, though the run is ending
+	}
 	if err := f.mayCommand(); err != nil {
 		return err
 	}
-	if p := f.parked[f.meant(c)]; p != nil && p.told {
+	if p := f.parked[f.meant(c)]; p != nil && p.told || f.waits(c, false) {
 		return nil
 	}
-	for _, t := range f.trials {
-		if c.BackingOff && !t.off && (c.Step == "" || t.step == c.Step) {
-			return nil
-		}
-	}
 	return refuse("NOT_FAILED", "this step has not failed; it does not wait to be tried again")
+}
+
+// waits is true if a call, or an undo, that a command may be about waits for its next attempt.
+func (f *frame) waits(c Command, undo bool) bool {
+	return slices.ContainsFunc(f.trials, func(t *trial) bool {
+		return t.undo == undo && !t.off && (c.BackingOff || t.resting) && (c.Step == "" || t.step.Name == c.Step)
+	})
 }
 
 // meant is the step that a command is about: of a command that names none, the first that waits for an operator.

@@ -13,10 +13,12 @@ import (
 
 // trial is a call of a step under way, with its attempts and the pauses between them.
 type trial struct {
-	step   string
+	step   Step
 	cancel workflow.CancelFunc
 	// called off: if it brings no answer, the call is made anew as soon as the run may go on.
 	off bool
+	// undo of the step; resting between two attempts that the kit itself makes.
+	undo, resting bool
 }
 
 // try calls a step's verb with its retries. An operator may call off the wait for the next attempt: to try at once, or
@@ -29,10 +31,10 @@ func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item
 		if err := f.turn(ctx, step, item); err != nil {
 			return empty[Res](), err
 		}
-		attempts, cancel := workflow.WithCancel(ctx)
-		t := &trial{step: step.Name, cancel: cancel}
+		attempts, cancel := workflow.WithCancel(f.inside(ctx, step.Name, item, ""))
+		t := &trial{step: step, cancel: cancel}
 		f.trials = append(f.trials, t)
-		result, err := call(withActivity(f.inside(attempts, step.Name, item, ""), step.Timeout, stepRetries, step.Title), verb, req)
+		result, err := attempt(attempts, f, t, item, verb, req)
 		f.trials = slices.DeleteFunc(f.trials, func(other *trial) bool { return other == t })
 		cancel()
 		if err == nil || !t.off || refused(err) || ctx.Err() != nil {
@@ -44,7 +46,7 @@ func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item
 // callOff ends the waiting of calls for their next attempt, of one step or ("") of all.
 func (f *frame) callOff(step string) {
 	for _, t := range slices.Clone(f.trials) {
-		if step == "" || t.step == step {
+		if step == "" || t.step.Name == step {
 			t.off = true
 			t.cancel()
 		}

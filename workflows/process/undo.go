@@ -16,6 +16,7 @@ type Undo[Res proto.Message] struct {
 	run        func(ctx workflow.Context, answer Res) error
 	has        func(ctx workflow.Context, answer Res) bool
 	evenIfKept bool
+	farewell   bool
 }
 
 // UndoBy undoes a step by a verb. The request is made at the time of undoing, from the step's answer; the answer is nil
@@ -40,6 +41,12 @@ func (u Undo[Res]) EvenIfKept() Undo[Res] {
 	return u
 }
 
+// Farewell has the undo run when the run ends, not when it is reset to go on: for a word to somebody, which takes nothing back.
+func (u Undo[Res]) Farewell() Undo[Res] {
+	u.farewell = true
+	return u
+}
+
 // Kept is true, while things are being undone, if who cancelled keeps what was done.
 func Kept(ctx workflow.Context) bool { return frameOf(ctx).keeps() }
 
@@ -51,6 +58,7 @@ type undoStep struct {
 	has        func(workflow.Context) bool
 	run        func(workflow.Context) error
 	evenIfKept bool
+	farewell   bool
 }
 
 func (u Undo[Res]) step(step Step, answer *answer[Res]) *undoStep {
@@ -59,6 +67,7 @@ func (u Undo[Res]) step(step Step, answer *answer[Res]) *undoStep {
 		has:        func(ctx workflow.Context) bool { return u.has(ctx, answer.value) },
 		run:        func(ctx workflow.Context) error { return u.run(ctx, answer.value) },
 		evenIfKept: u.evenIfKept,
+		farewell:   u.farewell,
 	}
 }
 
@@ -99,7 +108,7 @@ func (f *frame) undoOne(ctx workflow.Context, u *undoStep) *runsv1.RunError {
 	}
 	for {
 		f.must(f.record(ctx, &eventsv1.Event{Kind: stepCompensating, Step: u.step.Name, State: f.stateNow()}))
-		err := u.run(f.inside(ctx, u.step.Name, 0, "undo"))
+		err := f.tryUndo(ctx, u)
 		if err == nil {
 			f.must(f.record(ctx, &eventsv1.Event{Kind: stepCompensated, Step: u.step.Name, State: f.stateNow()}))
 			return nil
@@ -118,6 +127,21 @@ func (f *frame) undoOne(ctx workflow.Context, u *undoStep) *runsv1.RunError {
 		if task.GetDecision() != runsv1.Task_APPROVE {
 			left.Message += fmt.Sprintf("; left so by %s: %s", task.GetDecidedBy(), task.GetReason())
 			return left
+		}
+	}
+}
+
+// tryUndo makes the call with its retries; an operator may call off the wait for the next attempt.
+func (f *frame) tryUndo(ctx workflow.Context, u *undoStep) error {
+	for {
+		attempts, cancel := workflow.WithCancel(f.inside(ctx, u.step.Name, 0, "undo"))
+		t := &trial{step: u.step, cancel: cancel, undo: true}
+		f.trials = append(f.trials, t)
+		err := u.run(attempts)
+		f.trials = slices.DeleteFunc(f.trials, func(other *trial) bool { return other == t })
+		cancel()
+		if err == nil || !t.off || refused(err) {
+			return err
 		}
 	}
 }

@@ -70,9 +70,14 @@ func FindRuns(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, search str
 	if l.Where != "true" {
 		return find("runs.run") // the planner knows which of the conditions is the rarest
 	}
-	// The words are rare, which the planner does not know of beginnings of words: the fence keeps it to their index.
-	//nolint:unqueryvet // as above
-	return find(fmt.Sprintf("(SELECT * FROM runs.run WHERE organisation_id = $%d AND words @@ runs.wanted($%d) OFFSET 0)", n, n+1))
+	// The words are rare, which the planner does not know of a word cut short: the fence keeps it to their index.
+	rows, err := tx.Query(ctx, `
+		SELECT r.id FROM (SELECT id FROM runs.run WHERE organisation_id = $3 AND id < $1 AND words @@ runs.wanted($4) OFFSET 0) r
+		ORDER BY r.id DESC LIMIT $2`, planned, l.Before, l.Limit, organisation, search)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 // newestRuns are looked through before the index of words is asked.

@@ -162,6 +162,14 @@ SELECT pg_advisory_xact_lock(hashtextextended('runs/admission/' || sqlc.arg(proc
 -- name: LockSingleton :exec
 SELECT pg_advisory_xact_lock(hashtextextended('runs/singleton/' || sqlc.arg(process)::text || mshub.org()::text, 0));
 
+-- name: LockRetry :exec
+-- One retry at a time of one run, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('runs/retry/' || sqlc.arg(run)::uuid::text, 0));
+
+-- name: OpenRetries :many
+-- The open run that retries another one.
+SELECT id FROM runs.run WHERE retried_from = $1 AND ended_at IS NULL AND id <> $2 LIMIT 1;
+
 -- name: Held :one
 -- How many slots of a process are taken, in the whole installation. As mshub_system.
 SELECT count(*) FROM runs.run WHERE process = $1 AND ended_at IS NULL AND NOT queued;

@@ -1383,6 +1383,16 @@ func (q *Queries) LockQueued(ctx context.Context, db DBTX, id uuid.UUID) ([]Run,
 	return items, nil
 }
 
+const lockRetry = `-- name: LockRetry :exec
+SELECT pg_advisory_xact_lock(hashtextextended('runs/retry/' || $1::uuid::text, 0))
+`
+
+// One retry at a time of one run, until the transaction ends.
+func (q *Queries) LockRetry(ctx context.Context, db DBTX, run uuid.UUID) error {
+	_, err := db.Exec(ctx, lockRetry, run)
+	return err
+}
+
 const lockSchedule = `-- name: LockSchedule :one
 SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
 `
@@ -1594,6 +1604,36 @@ type OpenOfParams struct {
 // For a singleton: the organisation's open run of the process.
 func (q *Queries) OpenOf(ctx context.Context, db DBTX, arg OpenOfParams) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, openOf, arg.Process, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openRetries = `-- name: OpenRetries :many
+SELECT id FROM runs.run WHERE retried_from = $1 AND ended_at IS NULL AND id <> $2 LIMIT 1
+`
+
+type OpenRetriesParams struct {
+	RetriedFrom *uuid.UUID
+	ID          uuid.UUID
+}
+
+// The open run that retries another one.
+func (q *Queries) OpenRetries(ctx context.Context, db DBTX, arg OpenRetriesParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, openRetries, arg.RetriedFrom, arg.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -1326,7 +1326,7 @@ type ListRunsRequest struct {
 	// `state="RUNNING" AND process="recordimport"`; fields: state, process, actor, startTime, endTime, title, key, build,
 	// parked, schedule.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Words of the title, the key or the process; each may be cut short at its end.
+	// Words of the title, the key or the process; the last may be cut short at its end.
 	Search        string `protobuf:"bytes,4,opt,name=search,proto3" json:"search,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

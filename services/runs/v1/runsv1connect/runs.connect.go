@@ -162,9 +162,10 @@ type RunsServiceClient interface {
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
 	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success, and for
-	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone.
+	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone. While one
+	// retry of a run is open another is `failed_precondition` with reason BEING_RETRIED.
 	RetryRun(context.Context, *v1.RetryRunRequest) (*v1.Run, error)
-	// A parked run tries its failed step again; a step that waits for its next attempt is tried at once.
+	// A parked run tries its failed step again; a step, or an undo, that waits for its next attempt is tried at once.
 	// A step that did not fail is `failed_precondition` with reason NOT_FAILED.
 	RetryStep(context.Context, *v1.RetryStepRequest) (*v1.Run, error)
 	// A parked run goes on without its failed step. Only steps that the definition calls optional or skippable.
@@ -979,9 +980,10 @@ type RunsServiceHandler interface {
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
 	// A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success, and for
-	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone.
+	// completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone. While one
+	// retry of a run is open another is `failed_precondition` with reason BEING_RETRIED.
 	RetryRun(context.Context, *v1.RetryRunRequest) (*v1.Run, error)
-	// A parked run tries its failed step again; a step that waits for its next attempt is tried at once.
+	// A parked run tries its failed step again; a step, or an undo, that waits for its next attempt is tried at once.
 	// A step that did not fail is `failed_precondition` with reason NOT_FAILED.
 	RetryStep(context.Context, *v1.RetryStepRequest) (*v1.Run, error)
 	// A parked run goes on without its failed step. Only steps that the definition calls optional or skippable.

@@ -771,7 +771,7 @@ export type ListRunsRequest = Message<"services.runs.v1.ListRunsRequest"> & {
   filter: string;
 
   /**
-   * Words of the title, the key or the process; each may be cut short at its end.
+   * Words of the title, the key or the process; the last may be cut short at its end.
    *
    * @generated from field: string search = 4;
    */
@@ -2711,6 +2711,10 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
 /**
  * RunsService keeps the truth about runs and tasks in PostgreSQL; Temporal executes them.
  *
+ * Every command takes the header Idempotency-Key: repeated by the same caller it changes nothing and gives the first answer,
+ * for seven days; the same key with another request is `already_exists` with reason IDEMPOTENCY_KEY_REUSED. A refusal is not
+ * kept: the command may be repeated.
+ *
  * @generated from service services.runs.v1.RunsService
  */
 export const RunsService: GenService<{
@@ -2802,7 +2806,8 @@ export const RunsService: GenService<{
   },
   /**
    * A new run with the same input; `retriedFrom` names the old one. Only for runs that ended without success, and for
-   * completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone.
+   * completed ones of a process that says what is left to do: `recordimport` takes up the rejected rows alone. While one
+   * retry of a run is open another is `failed_precondition` with reason BEING_RETRIED.
    *
    * @generated from rpc services.runs.v1.RunsService.RetryRun
    */
@@ -2812,7 +2817,7 @@ export const RunsService: GenService<{
     output: typeof RunSchema;
   },
   /**
-   * A parked run tries its failed step again; a step that waits for its next attempt is tried at once.
+   * A parked run tries its failed step again; a step, or an undo, that waits for its next attempt is tried at once.
    * A step that did not fail is `failed_precondition` with reason NOT_FAILED.
    *
    * @generated from rpc services.runs.v1.RunsService.RetryStep
