@@ -37,7 +37,7 @@ func (p *post) letter(template string) *notifyv1.SendMailRequest {
 	return &notifyv1.SendMailRequest{Template: template, Recipient: p.to, Values: p.values}
 }
 
-// invite sends the link. Who got it learns when it is void, and why.
+// invite sends the link. Who got it learns when it is void, and why; after a reset another one comes in its place.
 func (p *post) invite(ctx workflow.Context) error {
 	reject := func(ctx workflow.Context, _ *notifyv1.SendMailResponse) *notifyv1.SendMailRequest {
 		letter := p.letter("rejection")
@@ -46,7 +46,7 @@ func (p *post) invite(ctx workflow.Context) error {
 		}
 		return letter
 	}
-	_, err := process.Do(ctx, "mail", mail.SendMail, p.letter("invitation"), process.UndoBy(mail.SendMail, reject))
+	_, err := process.Do(ctx, "mail", mail.SendMail, p.letter("invitation"), process.UndoBy(mail.SendMail, reject).Farewell())
 	return err
 }
 

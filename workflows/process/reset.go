@@ -70,7 +70,7 @@ func (f *frame) stepsFrom(step string) []string {
 
 // undoFrom undoes the given steps and says whether there was anything to undo.
 func (f *frame) undoFrom(ctx workflow.Context, steps []string) bool {
-	undos := slices.DeleteFunc(slices.Clone(f.undo), func(u *undoStep) bool { return !slices.Contains(steps, u.step.Name) || !u.has(ctx) })
+	undos := slices.DeleteFunc(slices.Clone(f.undo), func(u *undoStep) bool { return u.farewell || !slices.Contains(steps, u.step.Name) || !u.has(ctx) })
 	if len(undos) > 0 {
 		f.must(f.record(ctx, &eventsv1.Event{Kind: runCompensating, State: f.stateNow(), Actor: f.reset.Actor, Message: f.reset.Reason, Reason: "RESET"}))
 	}
