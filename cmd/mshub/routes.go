@@ -20,10 +20,6 @@ var reserved = []string{
 	"/signin", "/signup", "/verify", "/reset", "/consent", "/device", "/signout", "/live", "/files/", "/dev/", "/healthz", "/readyz",
 }
 
-// maxInFlight bounds the requests that one process works on at once; more are told to come back. Live connections and
-// transfers are long by nature and have bounds of their own.
-const maxInFlight = 512
-
 // routes completes the one route table; the roles have mounted theirs.
 func (h *house) routes() {
 	h.mux.Handle("GET /healthz", h.health.Live())
@@ -74,20 +70,14 @@ func asset(path string) bool {
 
 // public is the handler of the public listener: the table behind its bounds.
 func (h *house) public() http.Handler {
-	slots := make(chan struct{}, maxInFlight)
-	errors := connect.NewErrorWriter()
+	short := bounded(h.mux, maxInFlight, transferPatience)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/live") || strings.HasPrefix(r.URL.Path, "/files/") || r.URL.Path == "/v1/files" {
-			h.mux.ServeHTTP(w, r)
-			return
-		}
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, "/live"), strings.HasPrefix(path, "/files/"), path == "/v1/files",
+			path == "/healthz", path == "/readyz": // a house that is busy must not be taken for a dead one
 			h.mux.ServeHTTP(w, r)
 		default:
-			w.Header().Set("Retry-After", "1")
-			auth.WriteError(errors, w, r, rpc.Unavailable("too many requests at once; try again in a second"))
+			short.ServeHTTP(w, r)
 		}
 	})
 }
