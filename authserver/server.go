@@ -190,6 +190,8 @@ func (s *Server) furnish(d Deps, pages *page.Pages) {
 	for i := range s.mounts {
 		s.mounts[i].handler = textOnly(pages, s.mounts[i].handler)
 	}
+	// Mail programs send the one click as multipart/form-data (RFC 8058); nothing of the body is read.
+	s.mounts = append(s.mounts, mount{"GET /unsubscribe", http.HandlerFunc(in.ShowUnsubscribe)}, mount{"POST /unsubscribe", http.HandlerFunc(in.SubmitUnsubscribe)})
 	s.clients = &clients.Service{DB: s.db, Book: s.book, Now: s.now}
 	s.sessions = session.Service{Sessions: sessions}
 	s.grants = consent.Service{DB: s.db, Book: s.book}

@@ -40,7 +40,7 @@ func rootCommand(c *cli) *cobra.Command {
 		cmd.GroupID = "house"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{loginCommand(c), processesCommand(c), runCommand(c), runsCommand(c), tasksCommand(c), schedulesCommand(c), loadCommand(c), filesCommand(c), datasetsCommand(c), rejectsCommand(c), webhooksCommand(c), applyCommand(c)} {
+	for _, cmd := range []*cobra.Command{loginCommand(c), processesCommand(c), runCommand(c), runsCommand(c), tasksCommand(c), schedulesCommand(c), loadCommand(c), digestCommand(c), filesCommand(c), datasetsCommand(c), rejectsCommand(c), webhooksCommand(c), applyCommand(c)} {
 		cmd.GroupID = "client"
 		root.AddCommand(cmd)
 	}

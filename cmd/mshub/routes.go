@@ -17,7 +17,7 @@ import (
 // reserved prefixes are never the console's: what is not found below them is a JSON 404.
 var reserved = []string{
 	"/services.", "/authserver.", "/grpc.", "/v1/", "/graphql", "/openapi.json", "/docs", "/oauth2/", "/.well-known/", "/session/",
-	"/signin", "/signup", "/verify", "/reset", "/consent", "/device", "/signout", "/live", "/files/", "/dev/", "/healthz", "/readyz",
+	"/signin", "/signup", "/verify", "/reset", "/unsubscribe", "/consent", "/device", "/signout", "/live", "/files/", "/dev/", "/healthz", "/readyz",
 }
 
 // routes completes the one route table; the roles have mounted theirs.

@@ -8,14 +8,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/services/identity/store"
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
 )
 
 // ListAddressees finds the active members who are meant by "users/ID" and "roles/NAME", each once. Names of others
-// (clients, people who left) are passed over.
+// (clients, people who left) are passed over, and for a digest those who want none.
 func (s *Service) ListAddressees(ctx context.Context, req *identityv1.ListAddresseesRequest) (*identityv1.ListAddresseesResponse, error) {
-	p := store.AddresseesParams{Users: []uuid.UUID{}, Roles: []string{}}
+	p := store.AddresseesParams{Users: []uuid.UUID{}, Roles: []string{}, Digest: req.GetDigest()}
 	for _, name := range req.GetConcerns() {
 		if role, ok := strings.CutPrefix(name, "roles/"); ok {
 			p.Roles = append(p.Roles, role)
@@ -27,7 +28,11 @@ func (s *Service) ListAddressees(ctx context.Context, req *identityv1.ListAddres
 	err := s.read(ctx, func(tx pgx.Tx) error {
 		rows, err := s.q.Addressees(ctx, tx, p)
 		for _, row := range rows {
-			res.Addressees = append(res.Addressees, addressee(row, req.GetConcerns()))
+			to := addressee(row, req.GetConcerns())
+			if req.GetDigest() {
+				to.Unsubscribe = s.unsubscribeURL(row.ID, auth.From(ctx).Organisation)
+			}
+			res.Addressees = append(res.Addressees, to)
 		}
 		return err
 	})

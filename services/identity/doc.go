@@ -12,6 +12,7 @@
 //	bulkend.go        its end: the list of failures, or the undoing
 //	bulkfile.go       people as a CSV file names them
 //	addressees.go     who is meant by users and roles, for mail
+//	digest.go         who wants the daily mail, and the address by which to have no more
 //	erasure.go        forgetting a person
 //	rules.go          what must hold: an administrator stays, nobody gives more than they have
 //	access.go         for the authorization server: what a user may do, and whose access changed

@@ -34,7 +34,7 @@ func (s *Service) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*ident
 			if err != nil && !isNotFound(err) {
 				return err
 			}
-			roles = membership.Roles
+			roles, res.Digest = membership.Roles, membership.Digest
 		}
 		if caller.User == uuid.Nil {
 			return nil

@@ -136,7 +136,7 @@ func TestOtherOrganisationsDoNotExist(t *testing.T) {
 		}
 	}
 
-	covered := []string{"GetMe", "CreateUser", "CreateOrganisation", "CreateRole", "InviteUser", "PlanUserBulk", "NoteUserBulkMails"} // name nothing of another
+	covered := []string{"GetMe", "UpdateMe", "CreateUser", "CreateOrganisation", "CreateRole", "InviteUser", "PlanUserBulk", "NoteUserBulkMails"} // name nothing of another
 	methods := identityv1.File_services_identity_v1_identity_proto.Services().ByName("IdentityService").Methods()
 	for i := range methods.Len() {
 		name := string(methods.Get(i).Name())

@@ -21,6 +21,8 @@ type Mail struct {
 	Text      string
 	HTML      string
 	Time      time.Time
+	// Unsubscribe is where a POST ends such mails; "" for mail that can't be ended.
+	Unsubscribe string
 }
 
 // Mailer carries mails away: SMTP or Captured. Send returns an error of internal/rpc: `unavailable` if another attempt may
@@ -40,6 +42,10 @@ func (m Mail) message() (*gomail.Msg, error) {
 	msg.SetMessageIDWithValue(m.MessageID)
 	msg.SetDateWithValue(m.Time)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	if m.Unsubscribe != "" { // mail programs show a button (RFC 8058)
+		msg.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Unsubscribe+">")
+		msg.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	return msg, nil

@@ -1,12 +1,15 @@
 package notify_test
 
 import (
+	"net/mail"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/internal/auth"
 	notifyv1 "github.com/microservicehub/mshub/services/notify/v1"
@@ -94,5 +97,53 @@ func TestMailsOfSomebodyWhoIsErased(t *testing.T) {
 	}
 	if _, err := h.as(auth.Caller{Kind: auth.User, Organisation: here, Permissions: []string{"*"}, Scopes: []string{"admin"}}).EraseMessages(t.Context(), &notifyv1.EraseMessagesRequest{Email: "x@example.com"}); connect.CodeOf(err) != connect.CodePermissionDenied {
 		t.Errorf("a person erased: %v", err)
+	}
+}
+
+// TestMailThatCanBeEnded carries the address for people, in both texts, and for mail programs, in the headers.
+func TestMailThatCanBeEnded(t *testing.T) {
+	t.Parallel()
+	server := startSMTP(t, nil)
+	h := setup(t, server)
+	ended := mailTo("bob@example.com")
+	ended.Unsubscribe = publicURL + "/unsubscribe?link=" + strings.Repeat("AB_-", 40)
+	ended.Values["unsubscribe"] = "https://evil.example/"
+	for _, m := range []*notifyv1.SendMailRequest{mailTo("ada@example.com"), ended} {
+		if _, err := h.as(run(uuid.New())).SendMail(key(t.Context()), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"", ended.GetUnsubscribe()} {
+		parsed, err := mail.ReadMessage(strings.NewReader(server.received()[i].data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, post := "", ""
+		if want != "" {
+			header, post = "<"+want+">", "List-Unsubscribe=One-Click"
+		}
+		if got := parsed.Header.Get("List-Unsubscribe"); got != header || parsed.Header.Get("List-Unsubscribe-Post") != post {
+			t.Errorf("headers: %q, %q", got, parsed.Header.Get("List-Unsubscribe-Post"))
+		}
+	}
+	captured := setup(t, nil)
+	if _, err := captured.as(run(uuid.New())).SendMail(key(t.Context()), ended); err != nil {
+		t.Fatal(err)
+	}
+	var text, html string
+	if err := captured.db.Global(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT text, html FROM notify.captured").Scan(&text, &html)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(text, "\nNo more of these mails: "+ended.GetUnsubscribe()+"\n") || !strings.Contains(html, `<a href="`+ended.GetUnsubscribe()+`"`) || strings.Contains(html, "evil") {
+		t.Errorf("%s\n%s", text, html)
+	}
+	for _, bad := range []string{"https://evil.example/unsubscribe", publicURL + "/x> <mailto:a@evil.example", "javascript:alert(1)"} {
+		m := mailTo("bob@example.com")
+		m.Unsubscribe = bad
+		if _, err := h.as(run(uuid.New())).SendMail(key(t.Context()), m); connect.CodeOf(err) != connect.CodeInvalidArgument {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }

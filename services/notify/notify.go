@@ -155,6 +155,7 @@ func (s *Service) send(ctx context.Context, key string, o order) (store.Message,
 	}
 	failure := s.mailer.Send(ctx, Mail{
 		MessageID: row.MessageID, From: s.from, To: row.Recipient, Subject: content.subject, Text: content.text, HTML: content.html, Time: s.now(),
+		Unsubscribe: unsubscribeOf(o),
 	})
 	// The mail has left or not; the note of it must not depend on a caller who went away meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -191,7 +192,19 @@ func (s *Service) render(o order) (rendered, error) {
 	if link, ok := o.GetValues()["link"]; ok && !strings.HasPrefix(link, s.publicURL+"/") {
 		return rendered{}, rpc.Invalid("values.link", "must begin with %s/", s.publicURL)
 	}
-	return t.render(o.GetValues())
+	unsubscribe := unsubscribeOf(o)
+	if unsubscribe != "" && !strings.HasPrefix(unsubscribe, s.publicURL+"/") {
+		return rendered{}, rpc.Invalid("unsubscribe", "must begin with %s/", s.publicURL)
+	}
+	return t.render(o.GetValues(), unsubscribe)
+}
+
+// unsubscribeOf is where such mails can be ended; account mails can't.
+func unsubscribeOf(o order) string {
+	if mail, ok := o.(*notifyv1.SendMailRequest); ok {
+		return mail.GetUnsubscribe()
+	}
+	return ""
 }
 
 // claim makes the note of the mail, or finds the one from before.

@@ -76,8 +76,9 @@ func loadTemplate(folder string, functions map[string]any) (*mailTemplate, error
 	return t, nil
 }
 
-// render fills in the values. A subject is one line, whatever the values hold.
-func (t *mailTemplate) render(values map[string]string) (rendered, error) {
+// render fills in the values, and says below the text where such mails end, if they can. A subject is one line, whatever
+// the values hold.
+func (t *mailTemplate) render(values map[string]string, unsubscribe string) (rendered, error) {
 	var missing []rpc.Violation
 	for _, name := range t.needs {
 		if _, ok := values[name]; !ok {
@@ -94,8 +95,17 @@ func (t *mailTemplate) render(values map[string]string) (rendered, error) {
 	if err := t.body.Execute(&body, values); err != nil {
 		return rendered{}, err
 	}
-	if err := t.html.Execute(&page, values); err != nil {
+	framed := map[string]string{"unsubscribe": unsubscribe}
+	for name, value := range values {
+		if name != "unsubscribe" {
+			framed[name] = value
+		}
+	}
+	if err := t.html.Execute(&page, framed); err != nil {
 		return rendered{}, err
+	}
+	if unsubscribe != "" {
+		body.WriteString("\nNo more of these mails: " + unsubscribe + "\n")
 	}
 	return rendered{subject: oneLine(subject.String()), text: body.String(), html: page.String()}, nil
 }

@@ -31,7 +31,7 @@ const (
 var Process = process.Definition{
 	Name:        "digest",
 	Title:       "Mail what waits",
-	Description: "Mails each person the decisions that wait and the runs of theirs that failed. Nobody without news gets a mail.",
+	Description: "Mails each person the decisions that wait and the runs of theirs that failed. Nobody without news gets a mail, nor who wants none.",
 	Input:       &digestv1.Input{},
 	Result:      &digestv1.Result{},
 	Permission:  "runs.write",
@@ -64,7 +64,7 @@ func Workflow(ctx workflow.Context, in *digestv1.Input) (*digestv1.Result, error
 	if len(concerns) == 0 {
 		return result, nil
 	}
-	found, err := process.Do(ctx, "people", people.ListAddressees, &identityv1.ListAddresseesRequest{Concerns: concerns})
+	found, err := process.Do(ctx, "people", people.ListAddressees, &identityv1.ListAddresseesRequest{Concerns: concerns, Digest: true})
 	if err != nil || len(found.GetAddressees()) == 0 {
 		return result, err
 	}
@@ -108,7 +108,7 @@ func letter(to *identityv1.ListAddresseesResponse_Addressee, organisation string
 	run := func(l *runsv1.SummariseWorkResponse_Line) string {
 		return strings.TrimSuffix(l.GetProcess()+" "+l.GetTitle()+": "+l.GetMessage(), ": ")
 	}
-	return &notifyv1.SendMailRequest{Template: "digest", Recipient: to.GetEmail(), Values: map[string]string{
+	return &notifyv1.SendMailRequest{Template: "digest", Recipient: to.GetEmail(), Unsubscribe: to.GetUnsubscribe(), Values: map[string]string{
 		"displayName": to.GetDisplayName(), "organisation": organisation,
 		"tasks": lines(work.GetTasks(), to, task), "runs": lines(work.GetFailedRuns(), to, run),
 	}}

@@ -2,6 +2,7 @@ package digest_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,9 @@ func (w *town) fake(env *processtest.Env) {
 	})
 	processtest.On(env, people.ListAddressees, func(in *identityv1.ListAddresseesRequest) (*identityv1.ListAddresseesResponse, error) {
 		res := &identityv1.ListAddresseesResponse{}
+		if !in.GetDigest() {
+			return nil, processtest.Refuse("invalid_argument", "NO_DIGEST", "asked for people whatever mail they want")
+		}
 		for _, m := range w.members {
 			if slices.ContainsFunc(m.GetConcerns(), func(c string) bool { return slices.Contains(in.GetConcerns(), c) }) {
 				res.Addressees = append(res.Addressees, m)
@@ -65,7 +69,8 @@ func (w *town) fake(env *processtest.Env) {
 				res.Refused = append(res.Refused, &notifyv1.SendMailsResponse_Refused{Index: int32(i)})
 				continue
 			}
-			w.mails[m.GetRecipient()] = m.GetValues()
+			w.mails[m.GetRecipient()] = maps.Clone(m.GetValues())
+			w.mails[m.GetRecipient()]["end"] = m.GetUnsubscribe()
 			res.Sent++
 		}
 		return res, w.fails["SendMails"]
@@ -73,7 +78,7 @@ func (w *town) fake(env *processtest.Env) {
 }
 
 func member(email string, concerns ...string) *identityv1.ListAddresseesResponse_Addressee {
-	return &identityv1.ListAddresseesResponse_Addressee{Email: email, DisplayName: strings.ToUpper(email[:1]), Concerns: concerns}
+	return &identityv1.ListAddresseesResponse_Addressee{Email: email, DisplayName: strings.ToUpper(email[:1]), Concerns: concerns, Unsubscribe: "https://hub.example/" + email}
 }
 
 func busy() *town {
@@ -103,8 +108,8 @@ func TestDigest(t *testing.T) {
 		t.Errorf("%v\n%s", got.Err, diff)
 	}
 	want := map[string]map[string]string{
-		"ada@example.org": {"displayName": "A", "organisation": "Acme", "tasks": "- Approve Bob (until 15 January, 08:00 UTC)", "runs": "- recordimport flights.csv: no such column"},
-		"eve@example.org": {"displayName": "E", "organisation": "Acme", "tasks": "- Upload", "runs": ""},
+		"ada@example.org": {"displayName": "A", "organisation": "Acme", "tasks": "- Approve Bob (until 15 January, 08:00 UTC)", "runs": "- recordimport flights.csv: no such column", "end": "https://hub.example/ada@example.org"},
+		"eve@example.org": {"displayName": "E", "organisation": "Acme", "tasks": "- Upload", "runs": "", "end": "https://hub.example/eve@example.org"},
 	}
 	if diff := cmp.Diff(want, w.mails); diff != "" {
 		t.Error(diff)

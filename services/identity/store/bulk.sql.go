@@ -15,12 +15,14 @@ import (
 const addressees = `-- name: Addressees :many
 SELECT u.id, u.email, u.display_name, m.roles FROM identity.memberships m JOIN identity.users u ON u.id = m.user_id
 WHERE m.organisation_id = mshub.org() AND u.state = 'ACTIVE' AND (u.id = ANY ($1::uuid[]) OR m.roles && $2::text[])
+  AND (m.digest OR NOT $3::boolean)
 ORDER BY u.email_norm
 `
 
 type AddresseesParams struct {
-	Users []uuid.UUID
-	Roles []string
+	Users  []uuid.UUID
+	Roles  []string
+	Digest bool
 }
 
 type AddresseesRow struct {
@@ -30,9 +32,9 @@ type AddresseesRow struct {
 	Roles       []string
 }
 
-// Active members who are named or have one of the roles.
+// Active members who are named or have one of the roles; for a digest without those who want none.
 func (q *Queries) Addressees(ctx context.Context, db DBTX, arg AddresseesParams) ([]AddresseesRow, error) {
-	rows, err := db.Query(ctx, addressees, arg.Users, arg.Roles)
+	rows, err := db.Query(ctx, addressees, arg.Users, arg.Roles, arg.Digest)
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,7 @@ type Membership struct {
 	UserID         uuid.UUID
 	Roles          []string
 	CreatedAt      time.Time
+	Digest         bool
 }
 
 type Organisation struct {

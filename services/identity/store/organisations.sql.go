@@ -300,7 +300,7 @@ func (q *Queries) ListInvitations(ctx context.Context, db DBTX, arg ListInvitati
 }
 
 const listMemberships = `-- name: ListMemberships :many
-SELECT organisation_id, id, user_id, roles, created_at FROM identity.memberships WHERE organisation_id = mshub.org() AND id > $1 ORDER BY id LIMIT $2
+SELECT organisation_id, id, user_id, roles, created_at, digest FROM identity.memberships WHERE organisation_id = mshub.org() AND id > $1 ORDER BY id LIMIT $2
 `
 
 type ListMembershipsParams struct {
@@ -323,6 +323,7 @@ func (q *Queries) ListMemberships(ctx context.Context, db DBTX, arg ListMembersh
 			&i.UserID,
 			&i.Roles,
 			&i.CreatedAt,
+			&i.Digest,
 		); err != nil {
 			return nil, err
 		}
@@ -400,7 +401,7 @@ func (q *Queries) LockInvitation(ctx context.Context, db DBTX, id uuid.UUID) (In
 }
 
 const membership = `-- name: Membership :one
-SELECT organisation_id, id, user_id, roles, created_at FROM identity.memberships WHERE organisation_id = mshub.org() AND id = $1
+SELECT organisation_id, id, user_id, roles, created_at, digest FROM identity.memberships WHERE organisation_id = mshub.org() AND id = $1
 `
 
 func (q *Queries) Membership(ctx context.Context, db DBTX, id uuid.UUID) (Membership, error) {
@@ -412,12 +413,13 @@ func (q *Queries) Membership(ctx context.Context, db DBTX, id uuid.UUID) (Member
 		&i.UserID,
 		&i.Roles,
 		&i.CreatedAt,
+		&i.Digest,
 	)
 	return i, err
 }
 
 const membershipOf = `-- name: MembershipOf :one
-SELECT organisation_id, id, user_id, roles, created_at FROM identity.memberships WHERE organisation_id = mshub.org() AND user_id = $1
+SELECT organisation_id, id, user_id, roles, created_at, digest FROM identity.memberships WHERE organisation_id = mshub.org() AND user_id = $1
 `
 
 func (q *Queries) MembershipOf(ctx context.Context, db DBTX, userID uuid.UUID) (Membership, error) {
@@ -429,6 +431,7 @@ func (q *Queries) MembershipOf(ctx context.Context, db DBTX, userID uuid.UUID) (
 		&i.UserID,
 		&i.Roles,
 		&i.CreatedAt,
+		&i.Digest,
 	)
 	return i, err
 }
@@ -623,6 +626,24 @@ func (q *Queries) RolesNamed(ctx context.Context, db DBTX, slugs []string) ([]Ro
 		return nil, err
 	}
 	return items, nil
+}
+
+const setDigest = `-- name: SetDigest :execrows
+UPDATE identity.memberships SET digest = $1 WHERE organisation_id = mshub.org() AND user_id = $2 AND digest <> $1
+`
+
+type SetDigestParams struct {
+	Digest bool
+	UserID uuid.UUID
+}
+
+// 0 rows: it was so already, or there is no such member.
+func (q *Queries) SetDigest(ctx context.Context, db DBTX, arg SetDigestParams) (int64, error) {
+	result, err := db.Exec(ctx, setDigest, arg.Digest, arg.UserID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const setInvitationState = `-- name: SetInvitationState :exec

@@ -193,7 +193,7 @@ func (x UserBulk_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UserBulk_Action.Descriptor instead.
 func (UserBulk_Action) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{40, 0}
 }
 
 type Link_Kind int32
@@ -248,7 +248,7 @@ func (x Link_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Link_Kind.Descriptor instead.
 func (Link_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{61, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{62, 0}
 }
 
 type AccessChange_Kind int32
@@ -303,7 +303,7 @@ func (x AccessChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AccessChange_Kind.Descriptor instead.
 func (AccessChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{69, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{72, 0}
 }
 
 type User struct {
@@ -760,10 +760,12 @@ func (*GetMeRequest) Descriptor() ([]byte, []int) {
 type GetMeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unset for a machine client.
-	User          *User         `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Organisation  *Organisation `protobuf:"bytes,2,opt,name=organisation,proto3" json:"organisation,omitempty"`
-	Permissions   []string      `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	ClientId      string        `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	User         *User         `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Organisation *Organisation `protobuf:"bytes,2,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	Permissions  []string      `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	ClientId     string        `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The digest of the active organisation comes by mail; false for who is no member.
+	Digest        bool `protobuf:"varint,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,6 +828,58 @@ func (x *GetMeResponse) GetClientId() string {
 	return ""
 }
 
+func (x *GetMeResponse) GetDigest() bool {
+	if x != nil {
+		return x.Digest
+	}
+	return false
+}
+
+type UpdateMeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset stays as it is.
+	Digest        *bool `protobuf:"varint,1,opt,name=digest,proto3,oneof" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMeRequest) Reset() {
+	*x = UpdateMeRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMeRequest) ProtoMessage() {}
+
+func (x *UpdateMeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMeRequest.ProtoReflect.Descriptor instead.
+func (*UpdateMeRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UpdateMeRequest) GetDigest() bool {
+	if x != nil && x.Digest != nil {
+		return *x.Digest
+	}
+	return false
+}
+
 type ListUsersRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -840,7 +894,7 @@ type ListUsersRequest struct {
 
 func (x *ListUsersRequest) Reset() {
 	*x = ListUsersRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[7]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +906,7 @@ func (x *ListUsersRequest) String() string {
 func (*ListUsersRequest) ProtoMessage() {}
 
 func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[7]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +919,7 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{7}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListUsersRequest) GetPageSize() int32 {
@@ -906,7 +960,7 @@ type ListUsersResponse struct {
 
 func (x *ListUsersResponse) Reset() {
 	*x = ListUsersResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[8]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +972,7 @@ func (x *ListUsersResponse) String() string {
 func (*ListUsersResponse) ProtoMessage() {}
 
 func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[8]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +985,7 @@ func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListUsersResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{8}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListUsersResponse) GetUsers() []*User {
@@ -957,7 +1011,7 @@ type GetUserRequest struct {
 
 func (x *GetUserRequest) Reset() {
 	*x = GetUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[9]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1023,7 @@ func (x *GetUserRequest) String() string {
 func (*GetUserRequest) ProtoMessage() {}
 
 func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[9]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1036,7 @@ func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
 func (*GetUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{9}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetUserRequest) GetName() string {
@@ -1001,7 +1055,7 @@ type CreateUserRequest struct {
 
 func (x *CreateUserRequest) Reset() {
 	*x = CreateUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[10]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1067,7 @@ func (x *CreateUserRequest) String() string {
 func (*CreateUserRequest) ProtoMessage() {}
 
 func (x *CreateUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[10]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1080,7 @@ func (x *CreateUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUserRequest.ProtoReflect.Descriptor instead.
 func (*CreateUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{10}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateUserRequest) GetUser() *User {
@@ -1047,7 +1101,7 @@ type UpdateUserRequest struct {
 
 func (x *UpdateUserRequest) Reset() {
 	*x = UpdateUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[11]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1113,7 @@ func (x *UpdateUserRequest) String() string {
 func (*UpdateUserRequest) ProtoMessage() {}
 
 func (x *UpdateUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[11]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1126,7 @@ func (x *UpdateUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateUserRequest.ProtoReflect.Descriptor instead.
 func (*UpdateUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{11}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateUserRequest) GetUser() *User {
@@ -1098,7 +1152,7 @@ type DeleteUserRequest struct {
 
 func (x *DeleteUserRequest) Reset() {
 	*x = DeleteUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[12]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1164,7 @@ func (x *DeleteUserRequest) String() string {
 func (*DeleteUserRequest) ProtoMessage() {}
 
 func (x *DeleteUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[12]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1177,7 @@ func (x *DeleteUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUserRequest.ProtoReflect.Descriptor instead.
 func (*DeleteUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{12}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteUserRequest) GetName() string {
@@ -1141,7 +1195,7 @@ type DeleteUserResponse struct {
 
 func (x *DeleteUserResponse) Reset() {
 	*x = DeleteUserResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[13]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1207,7 @@ func (x *DeleteUserResponse) String() string {
 func (*DeleteUserResponse) ProtoMessage() {}
 
 func (x *DeleteUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[13]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1220,7 @@ func (x *DeleteUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUserResponse.ProtoReflect.Descriptor instead.
 func (*DeleteUserResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{13}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{14}
 }
 
 type DisableUserRequest struct {
@@ -1179,7 +1233,7 @@ type DisableUserRequest struct {
 
 func (x *DisableUserRequest) Reset() {
 	*x = DisableUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[14]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1245,7 @@ func (x *DisableUserRequest) String() string {
 func (*DisableUserRequest) ProtoMessage() {}
 
 func (x *DisableUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[14]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1258,7 @@ func (x *DisableUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisableUserRequest.ProtoReflect.Descriptor instead.
 func (*DisableUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{14}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DisableUserRequest) GetName() string {
@@ -1230,7 +1284,7 @@ type EnableUserRequest struct {
 
 func (x *EnableUserRequest) Reset() {
 	*x = EnableUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[15]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1296,7 @@ func (x *EnableUserRequest) String() string {
 func (*EnableUserRequest) ProtoMessage() {}
 
 func (x *EnableUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[15]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1309,7 @@ func (x *EnableUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnableUserRequest.ProtoReflect.Descriptor instead.
 func (*EnableUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{15}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EnableUserRequest) GetName() string {
@@ -1273,7 +1327,7 @@ type ListOrganisationsRequest struct {
 
 func (x *ListOrganisationsRequest) Reset() {
 	*x = ListOrganisationsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[16]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1339,7 @@ func (x *ListOrganisationsRequest) String() string {
 func (*ListOrganisationsRequest) ProtoMessage() {}
 
 func (x *ListOrganisationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[16]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1352,7 @@ func (x *ListOrganisationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganisationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrganisationsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{16}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{17}
 }
 
 type ListOrganisationsResponse struct {
@@ -1310,7 +1364,7 @@ type ListOrganisationsResponse struct {
 
 func (x *ListOrganisationsResponse) Reset() {
 	*x = ListOrganisationsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[17]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1376,7 @@ func (x *ListOrganisationsResponse) String() string {
 func (*ListOrganisationsResponse) ProtoMessage() {}
 
 func (x *ListOrganisationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[17]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1389,7 @@ func (x *ListOrganisationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganisationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOrganisationsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{17}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListOrganisationsResponse) GetOrganisations() []*Organisation {
@@ -1354,7 +1408,7 @@ type GetOrganisationRequest struct {
 
 func (x *GetOrganisationRequest) Reset() {
 	*x = GetOrganisationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[18]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1366,7 +1420,7 @@ func (x *GetOrganisationRequest) String() string {
 func (*GetOrganisationRequest) ProtoMessage() {}
 
 func (x *GetOrganisationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[18]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1379,7 +1433,7 @@ func (x *GetOrganisationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrganisationRequest.ProtoReflect.Descriptor instead.
 func (*GetOrganisationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{18}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetOrganisationRequest) GetName() string {
@@ -1398,7 +1452,7 @@ type CreateOrganisationRequest struct {
 
 func (x *CreateOrganisationRequest) Reset() {
 	*x = CreateOrganisationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[19]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1464,7 @@ func (x *CreateOrganisationRequest) String() string {
 func (*CreateOrganisationRequest) ProtoMessage() {}
 
 func (x *CreateOrganisationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[19]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1477,7 @@ func (x *CreateOrganisationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOrganisationRequest.ProtoReflect.Descriptor instead.
 func (*CreateOrganisationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{19}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateOrganisationRequest) GetOrganisation() *Organisation {
@@ -1443,7 +1497,7 @@ type UpdateOrganisationRequest struct {
 
 func (x *UpdateOrganisationRequest) Reset() {
 	*x = UpdateOrganisationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[20]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1509,7 @@ func (x *UpdateOrganisationRequest) String() string {
 func (*UpdateOrganisationRequest) ProtoMessage() {}
 
 func (x *UpdateOrganisationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[20]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1522,7 @@ func (x *UpdateOrganisationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateOrganisationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateOrganisationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{20}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UpdateOrganisationRequest) GetOrganisation() *Organisation {
@@ -1495,7 +1549,7 @@ type ListMembershipsRequest struct {
 
 func (x *ListMembershipsRequest) Reset() {
 	*x = ListMembershipsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[21]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1561,7 @@ func (x *ListMembershipsRequest) String() string {
 func (*ListMembershipsRequest) ProtoMessage() {}
 
 func (x *ListMembershipsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[21]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1574,7 @@ func (x *ListMembershipsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembershipsRequest.ProtoReflect.Descriptor instead.
 func (*ListMembershipsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{21}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListMembershipsRequest) GetPageSize() int32 {
@@ -1547,7 +1601,7 @@ type ListMembershipsResponse struct {
 
 func (x *ListMembershipsResponse) Reset() {
 	*x = ListMembershipsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[22]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1613,7 @@ func (x *ListMembershipsResponse) String() string {
 func (*ListMembershipsResponse) ProtoMessage() {}
 
 func (x *ListMembershipsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[22]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1626,7 @@ func (x *ListMembershipsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembershipsResponse.ProtoReflect.Descriptor instead.
 func (*ListMembershipsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{22}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListMembershipsResponse) GetMemberships() []*Membership {
@@ -1598,7 +1652,7 @@ type CreateMembershipRequest struct {
 
 func (x *CreateMembershipRequest) Reset() {
 	*x = CreateMembershipRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[23]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1664,7 @@ func (x *CreateMembershipRequest) String() string {
 func (*CreateMembershipRequest) ProtoMessage() {}
 
 func (x *CreateMembershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[23]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1677,7 @@ func (x *CreateMembershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateMembershipRequest.ProtoReflect.Descriptor instead.
 func (*CreateMembershipRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{23}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CreateMembershipRequest) GetMembership() *Membership {
@@ -1643,7 +1697,7 @@ type UpdateMembershipRequest struct {
 
 func (x *UpdateMembershipRequest) Reset() {
 	*x = UpdateMembershipRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[24]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1709,7 @@ func (x *UpdateMembershipRequest) String() string {
 func (*UpdateMembershipRequest) ProtoMessage() {}
 
 func (x *UpdateMembershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[24]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1722,7 @@ func (x *UpdateMembershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMembershipRequest.ProtoReflect.Descriptor instead.
 func (*UpdateMembershipRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{24}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpdateMembershipRequest) GetMembership() *Membership {
@@ -1697,7 +1751,7 @@ type DeleteMembershipRequest struct {
 
 func (x *DeleteMembershipRequest) Reset() {
 	*x = DeleteMembershipRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[25]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1763,7 @@ func (x *DeleteMembershipRequest) String() string {
 func (*DeleteMembershipRequest) ProtoMessage() {}
 
 func (x *DeleteMembershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[25]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1776,7 @@ func (x *DeleteMembershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteMembershipRequest.ProtoReflect.Descriptor instead.
 func (*DeleteMembershipRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{25}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteMembershipRequest) GetName() string {
@@ -1747,7 +1801,7 @@ type DeleteMembershipResponse struct {
 
 func (x *DeleteMembershipResponse) Reset() {
 	*x = DeleteMembershipResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[26]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1813,7 @@ func (x *DeleteMembershipResponse) String() string {
 func (*DeleteMembershipResponse) ProtoMessage() {}
 
 func (x *DeleteMembershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[26]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1826,7 @@ func (x *DeleteMembershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteMembershipResponse.ProtoReflect.Descriptor instead.
 func (*DeleteMembershipResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{26}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{27}
 }
 
 type ListRolesRequest struct {
@@ -1783,7 +1837,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[27]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +1849,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[27]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +1862,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{27}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{28}
 }
 
 type ListRolesResponse struct {
@@ -1820,7 +1874,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[28]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1886,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[28]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1899,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{28}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -1865,7 +1919,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[29]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +1931,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[29]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +1944,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{29}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateRoleRequest) GetRoleId() string {
@@ -1917,7 +1971,7 @@ type UpdateRoleRequest struct {
 
 func (x *UpdateRoleRequest) Reset() {
 	*x = UpdateRoleRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[30]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +1983,7 @@ func (x *UpdateRoleRequest) String() string {
 func (*UpdateRoleRequest) ProtoMessage() {}
 
 func (x *UpdateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[30]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +1996,7 @@ func (x *UpdateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRoleRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{30}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpdateRoleRequest) GetRole() *Role {
@@ -1968,7 +2022,7 @@ type DeleteRoleRequest struct {
 
 func (x *DeleteRoleRequest) Reset() {
 	*x = DeleteRoleRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[31]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2034,7 @@ func (x *DeleteRoleRequest) String() string {
 func (*DeleteRoleRequest) ProtoMessage() {}
 
 func (x *DeleteRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[31]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2047,7 @@ func (x *DeleteRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRoleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRoleRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{31}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteRoleRequest) GetName() string {
@@ -2011,7 +2065,7 @@ type DeleteRoleResponse struct {
 
 func (x *DeleteRoleResponse) Reset() {
 	*x = DeleteRoleResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[32]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2077,7 @@ func (x *DeleteRoleResponse) String() string {
 func (*DeleteRoleResponse) ProtoMessage() {}
 
 func (x *DeleteRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[32]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2090,7 @@ func (x *DeleteRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRoleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRoleResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{32}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{33}
 }
 
 type InviteUserRequest struct {
@@ -2053,7 +2107,7 @@ type InviteUserRequest struct {
 
 func (x *InviteUserRequest) Reset() {
 	*x = InviteUserRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[33]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2119,7 @@ func (x *InviteUserRequest) String() string {
 func (*InviteUserRequest) ProtoMessage() {}
 
 func (x *InviteUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[33]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2132,7 @@ func (x *InviteUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteUserRequest.ProtoReflect.Descriptor instead.
 func (*InviteUserRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{33}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *InviteUserRequest) GetEmail() string {
@@ -2122,7 +2176,7 @@ type InviteUserResponse struct {
 
 func (x *InviteUserResponse) Reset() {
 	*x = InviteUserResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[34]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2188,7 @@ func (x *InviteUserResponse) String() string {
 func (*InviteUserResponse) ProtoMessage() {}
 
 func (x *InviteUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[34]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2201,7 @@ func (x *InviteUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteUserResponse.ProtoReflect.Descriptor instead.
 func (*InviteUserResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{34}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *InviteUserResponse) GetInvitation() *Invitation {
@@ -2181,7 +2235,7 @@ type WithdrawInvitationRequest struct {
 
 func (x *WithdrawInvitationRequest) Reset() {
 	*x = WithdrawInvitationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[35]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2193,7 +2247,7 @@ func (x *WithdrawInvitationRequest) String() string {
 func (*WithdrawInvitationRequest) ProtoMessage() {}
 
 func (x *WithdrawInvitationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[35]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2206,7 +2260,7 @@ func (x *WithdrawInvitationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawInvitationRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawInvitationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{35}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WithdrawInvitationRequest) GetName() string {
@@ -2224,7 +2278,7 @@ type WithdrawInvitationResponse struct {
 
 func (x *WithdrawInvitationResponse) Reset() {
 	*x = WithdrawInvitationResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[36]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2290,7 @@ func (x *WithdrawInvitationResponse) String() string {
 func (*WithdrawInvitationResponse) ProtoMessage() {}
 
 func (x *WithdrawInvitationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[36]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2303,7 @@ func (x *WithdrawInvitationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawInvitationResponse.ProtoReflect.Descriptor instead.
 func (*WithdrawInvitationResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{36}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{37}
 }
 
 type ListInvitationsRequest struct {
@@ -2262,7 +2316,7 @@ type ListInvitationsRequest struct {
 
 func (x *ListInvitationsRequest) Reset() {
 	*x = ListInvitationsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[37]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2328,7 @@ func (x *ListInvitationsRequest) String() string {
 func (*ListInvitationsRequest) ProtoMessage() {}
 
 func (x *ListInvitationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[37]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2341,7 @@ func (x *ListInvitationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInvitationsRequest.ProtoReflect.Descriptor instead.
 func (*ListInvitationsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListInvitationsRequest) GetPageSize() int32 {
@@ -2314,7 +2368,7 @@ type ListInvitationsResponse struct {
 
 func (x *ListInvitationsResponse) Reset() {
 	*x = ListInvitationsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[38]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2380,7 @@ func (x *ListInvitationsResponse) String() string {
 func (*ListInvitationsResponse) ProtoMessage() {}
 
 func (x *ListInvitationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[38]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2393,7 @@ func (x *ListInvitationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInvitationsResponse.ProtoReflect.Descriptor instead.
 func (*ListInvitationsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListInvitationsResponse) GetInvitations() []*Invitation {
@@ -2365,7 +2419,7 @@ type UserBulk struct {
 
 func (x *UserBulk) Reset() {
 	*x = UserBulk{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2431,7 @@ func (x *UserBulk) String() string {
 func (*UserBulk) ProtoMessage() {}
 
 func (x *UserBulk) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[39]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2444,7 @@ func (x *UserBulk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserBulk.ProtoReflect.Descriptor instead.
 func (*UserBulk) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{40}
 }
 
 type PlanUserBulkRequest struct {
@@ -2413,7 +2467,7 @@ type PlanUserBulkRequest struct {
 
 func (x *PlanUserBulkRequest) Reset() {
 	*x = PlanUserBulkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2479,7 @@ func (x *PlanUserBulkRequest) String() string {
 func (*PlanUserBulkRequest) ProtoMessage() {}
 
 func (x *PlanUserBulkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[40]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2492,7 @@ func (x *PlanUserBulkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanUserBulkRequest.ProtoReflect.Descriptor instead.
 func (*PlanUserBulkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PlanUserBulkRequest) GetAction() UserBulk_Action {
@@ -2505,7 +2559,7 @@ type PlanUserBulkResponse struct {
 
 func (x *PlanUserBulkResponse) Reset() {
 	*x = PlanUserBulkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2571,7 @@ func (x *PlanUserBulkResponse) String() string {
 func (*PlanUserBulkResponse) ProtoMessage() {}
 
 func (x *PlanUserBulkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[41]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2584,7 @@ func (x *PlanUserBulkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanUserBulkResponse.ProtoReflect.Descriptor instead.
 func (*PlanUserBulkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PlanUserBulkResponse) GetBatches() int32 {
@@ -2570,7 +2624,7 @@ type ApplyUserBulkRequest struct {
 
 func (x *ApplyUserBulkRequest) Reset() {
 	*x = ApplyUserBulkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2636,7 @@ func (x *ApplyUserBulkRequest) String() string {
 func (*ApplyUserBulkRequest) ProtoMessage() {}
 
 func (x *ApplyUserBulkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[42]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2649,7 @@ func (x *ApplyUserBulkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyUserBulkRequest.ProtoReflect.Descriptor instead.
 func (*ApplyUserBulkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{42}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ApplyUserBulkRequest) GetBatch() int32 {
@@ -2619,7 +2673,7 @@ type ApplyUserBulkResponse struct {
 
 func (x *ApplyUserBulkResponse) Reset() {
 	*x = ApplyUserBulkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2685,7 @@ func (x *ApplyUserBulkResponse) String() string {
 func (*ApplyUserBulkResponse) ProtoMessage() {}
 
 func (x *ApplyUserBulkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[43]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2698,7 @@ func (x *ApplyUserBulkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyUserBulkResponse.ProtoReflect.Descriptor instead.
 func (*ApplyUserBulkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ApplyUserBulkResponse) GetDone() int64 {
@@ -2691,7 +2745,7 @@ type NoteUserBulkMailsRequest struct {
 
 func (x *NoteUserBulkMailsRequest) Reset() {
 	*x = NoteUserBulkMailsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +2757,7 @@ func (x *NoteUserBulkMailsRequest) String() string {
 func (*NoteUserBulkMailsRequest) ProtoMessage() {}
 
 func (x *NoteUserBulkMailsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[44]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +2770,7 @@ func (x *NoteUserBulkMailsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteUserBulkMailsRequest.ProtoReflect.Descriptor instead.
 func (*NoteUserBulkMailsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *NoteUserBulkMailsRequest) GetRefused() []*NoteUserBulkMailsRequest_Refused {
@@ -2734,7 +2788,7 @@ type NoteUserBulkMailsResponse struct {
 
 func (x *NoteUserBulkMailsResponse) Reset() {
 	*x = NoteUserBulkMailsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2746,7 +2800,7 @@ func (x *NoteUserBulkMailsResponse) String() string {
 func (*NoteUserBulkMailsResponse) ProtoMessage() {}
 
 func (x *NoteUserBulkMailsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[45]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2759,7 +2813,7 @@ func (x *NoteUserBulkMailsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteUserBulkMailsResponse.ProtoReflect.Descriptor instead.
 func (*NoteUserBulkMailsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{45}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46}
 }
 
 type FinishUserBulkRequest struct {
@@ -2772,7 +2826,7 @@ type FinishUserBulkRequest struct {
 
 func (x *FinishUserBulkRequest) Reset() {
 	*x = FinishUserBulkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2784,7 +2838,7 @@ func (x *FinishUserBulkRequest) String() string {
 func (*FinishUserBulkRequest) ProtoMessage() {}
 
 func (x *FinishUserBulkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[46]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2797,7 +2851,7 @@ func (x *FinishUserBulkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUserBulkRequest.ProtoReflect.Descriptor instead.
 func (*FinishUserBulkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{46}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *FinishUserBulkRequest) GetListUrl() string {
@@ -2822,7 +2876,7 @@ type FinishUserBulkResponse struct {
 
 func (x *FinishUserBulkResponse) Reset() {
 	*x = FinishUserBulkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2888,7 @@ func (x *FinishUserBulkResponse) String() string {
 func (*FinishUserBulkResponse) ProtoMessage() {}
 
 func (x *FinishUserBulkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[47]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2901,7 @@ func (x *FinishUserBulkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUserBulkResponse.ProtoReflect.Descriptor instead.
 func (*FinishUserBulkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{47}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *FinishUserBulkResponse) GetPeople() int64 {
@@ -2900,7 +2954,7 @@ type UndoUserBulkRequest struct {
 
 func (x *UndoUserBulkRequest) Reset() {
 	*x = UndoUserBulkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +2966,7 @@ func (x *UndoUserBulkRequest) String() string {
 func (*UndoUserBulkRequest) ProtoMessage() {}
 
 func (x *UndoUserBulkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[48]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2925,7 +2979,7 @@ func (x *UndoUserBulkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoUserBulkRequest.ProtoReflect.Descriptor instead.
 func (*UndoUserBulkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{48}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{49}
 }
 
 type UndoUserBulkResponse struct {
@@ -2939,7 +2993,7 @@ type UndoUserBulkResponse struct {
 
 func (x *UndoUserBulkResponse) Reset() {
 	*x = UndoUserBulkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3005,7 @@ func (x *UndoUserBulkResponse) String() string {
 func (*UndoUserBulkResponse) ProtoMessage() {}
 
 func (x *UndoUserBulkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[49]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3018,7 @@ func (x *UndoUserBulkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoUserBulkResponse.ProtoReflect.Descriptor instead.
 func (*UndoUserBulkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{49}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UndoUserBulkResponse) GetUndone() int64 {
@@ -2984,14 +3038,16 @@ func (x *UndoUserBulkResponse) GetKept() int64 {
 type ListAddresseesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "users/ID" and "roles/NAME"; others are passed over.
-	Concerns      []string `protobuf:"bytes,1,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	Concerns []string `protobuf:"bytes,1,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	// For a digest: without who wants none, and each with the address by which to have no more.
+	Digest        bool `protobuf:"varint,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAddresseesRequest) Reset() {
 	*x = ListAddresseesRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3003,7 +3059,7 @@ func (x *ListAddresseesRequest) String() string {
 func (*ListAddresseesRequest) ProtoMessage() {}
 
 func (x *ListAddresseesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[50]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3016,7 +3072,7 @@ func (x *ListAddresseesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAddresseesRequest.ProtoReflect.Descriptor instead.
 func (*ListAddresseesRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{50}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAddresseesRequest) GetConcerns() []string {
@@ -3024,6 +3080,13 @@ func (x *ListAddresseesRequest) GetConcerns() []string {
 		return x.Concerns
 	}
 	return nil
+}
+
+func (x *ListAddresseesRequest) GetDigest() bool {
+	if x != nil {
+		return x.Digest
+	}
+	return false
 }
 
 type ListAddresseesResponse struct {
@@ -3035,7 +3098,7 @@ type ListAddresseesResponse struct {
 
 func (x *ListAddresseesResponse) Reset() {
 	*x = ListAddresseesResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3110,7 @@ func (x *ListAddresseesResponse) String() string {
 func (*ListAddresseesResponse) ProtoMessage() {}
 
 func (x *ListAddresseesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[51]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3123,7 @@ func (x *ListAddresseesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAddresseesResponse.ProtoReflect.Descriptor instead.
 func (*ListAddresseesResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAddresseesResponse) GetAddressees() []*ListAddresseesResponse_Addressee {
@@ -3082,7 +3145,7 @@ type ErasePersonRequest struct {
 
 func (x *ErasePersonRequest) Reset() {
 	*x = ErasePersonRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3094,7 +3157,7 @@ func (x *ErasePersonRequest) String() string {
 func (*ErasePersonRequest) ProtoMessage() {}
 
 func (x *ErasePersonRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[52]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3107,7 +3170,7 @@ func (x *ErasePersonRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasePersonRequest.ProtoReflect.Descriptor instead.
 func (*ErasePersonRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{52}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ErasePersonRequest) GetPerson() string {
@@ -3144,7 +3207,7 @@ type ErasePersonResponse struct {
 
 func (x *ErasePersonResponse) Reset() {
 	*x = ErasePersonResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +3219,7 @@ func (x *ErasePersonResponse) String() string {
 func (*ErasePersonResponse) ProtoMessage() {}
 
 func (x *ErasePersonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[53]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +3232,7 @@ func (x *ErasePersonResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasePersonResponse.ProtoReflect.Descriptor instead.
 func (*ErasePersonResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{53}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ErasePersonResponse) GetUser() string {
@@ -3233,7 +3296,7 @@ type VerifyCredentialsRequest struct {
 
 func (x *VerifyCredentialsRequest) Reset() {
 	*x = VerifyCredentialsRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3308,7 @@ func (x *VerifyCredentialsRequest) String() string {
 func (*VerifyCredentialsRequest) ProtoMessage() {}
 
 func (x *VerifyCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[54]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3321,7 @@ func (x *VerifyCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*VerifyCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{54}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *VerifyCredentialsRequest) GetEmail() string {
@@ -3292,7 +3355,7 @@ type VerifyCredentialsResponse struct {
 
 func (x *VerifyCredentialsResponse) Reset() {
 	*x = VerifyCredentialsResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3304,7 +3367,7 @@ func (x *VerifyCredentialsResponse) String() string {
 func (*VerifyCredentialsResponse) ProtoMessage() {}
 
 func (x *VerifyCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[55]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3317,7 +3380,7 @@ func (x *VerifyCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*VerifyCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{55}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *VerifyCredentialsResponse) GetUser() *User {
@@ -3339,7 +3402,7 @@ type GetAccessRequest struct {
 
 func (x *GetAccessRequest) Reset() {
 	*x = GetAccessRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3351,7 +3414,7 @@ func (x *GetAccessRequest) String() string {
 func (*GetAccessRequest) ProtoMessage() {}
 
 func (x *GetAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[56]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3364,7 +3427,7 @@ func (x *GetAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessRequest.ProtoReflect.Descriptor instead.
 func (*GetAccessRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{56}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GetAccessRequest) GetUser() string {
@@ -3394,7 +3457,7 @@ type GetAccessResponse struct {
 
 func (x *GetAccessResponse) Reset() {
 	*x = GetAccessResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3406,7 +3469,7 @@ func (x *GetAccessResponse) String() string {
 func (*GetAccessResponse) ProtoMessage() {}
 
 func (x *GetAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[57]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3419,7 +3482,7 @@ func (x *GetAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessResponse.ProtoReflect.Descriptor instead.
 func (*GetAccessResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{57}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetAccessResponse) GetUser() *User {
@@ -3453,7 +3516,7 @@ type SignUpRequest struct {
 
 func (x *SignUpRequest) Reset() {
 	*x = SignUpRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +3528,7 @@ func (x *SignUpRequest) String() string {
 func (*SignUpRequest) ProtoMessage() {}
 
 func (x *SignUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[58]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +3541,7 @@ func (x *SignUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignUpRequest.ProtoReflect.Descriptor instead.
 func (*SignUpRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{58}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SignUpRequest) GetEmail() string {
@@ -3505,7 +3568,7 @@ type SignUpResponse struct {
 
 func (x *SignUpResponse) Reset() {
 	*x = SignUpResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3517,7 +3580,7 @@ func (x *SignUpResponse) String() string {
 func (*SignUpResponse) ProtoMessage() {}
 
 func (x *SignUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[59]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3530,7 +3593,7 @@ func (x *SignUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignUpResponse.ProtoReflect.Descriptor instead.
 func (*SignUpResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{59}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SignUpResponse) GetMail() *LinkMail {
@@ -3553,7 +3616,7 @@ type LinkMail struct {
 
 func (x *LinkMail) Reset() {
 	*x = LinkMail{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3565,7 +3628,7 @@ func (x *LinkMail) String() string {
 func (*LinkMail) ProtoMessage() {}
 
 func (x *LinkMail) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[60]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3578,7 +3641,7 @@ func (x *LinkMail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMail.ProtoReflect.Descriptor instead.
 func (*LinkMail) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{60}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *LinkMail) GetTemplate() string {
@@ -3617,7 +3680,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +3692,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[61]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +3705,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{61}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{62}
 }
 
 type CreateLinkRequest struct {
@@ -3658,7 +3721,7 @@ type CreateLinkRequest struct {
 
 func (x *CreateLinkRequest) Reset() {
 	*x = CreateLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3670,7 +3733,7 @@ func (x *CreateLinkRequest) String() string {
 func (*CreateLinkRequest) ProtoMessage() {}
 
 func (x *CreateLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[62]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3683,7 +3746,7 @@ func (x *CreateLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{62}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CreateLinkRequest) GetKind() Link_Kind {
@@ -3717,7 +3780,7 @@ type CreateLinkResponse struct {
 
 func (x *CreateLinkResponse) Reset() {
 	*x = CreateLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3729,7 +3792,7 @@ func (x *CreateLinkResponse) String() string {
 func (*CreateLinkResponse) ProtoMessage() {}
 
 func (x *CreateLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[63]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3742,7 +3805,7 @@ func (x *CreateLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{63}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CreateLinkResponse) GetMail() *LinkMail {
@@ -3761,7 +3824,7 @@ type GetLinkRequest struct {
 
 func (x *GetLinkRequest) Reset() {
 	*x = GetLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +3836,7 @@ func (x *GetLinkRequest) String() string {
 func (*GetLinkRequest) ProtoMessage() {}
 
 func (x *GetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[64]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +3849,7 @@ func (x *GetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLinkRequest.ProtoReflect.Descriptor instead.
 func (*GetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{64}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *GetLinkRequest) GetToken() string {
@@ -3811,7 +3874,7 @@ type GetLinkResponse struct {
 
 func (x *GetLinkResponse) Reset() {
 	*x = GetLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3823,7 +3886,7 @@ func (x *GetLinkResponse) String() string {
 func (*GetLinkResponse) ProtoMessage() {}
 
 func (x *GetLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[65]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3836,7 +3899,7 @@ func (x *GetLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLinkResponse.ProtoReflect.Descriptor instead.
 func (*GetLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{65}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *GetLinkResponse) GetKind() Link_Kind {
@@ -3887,7 +3950,7 @@ type RedeemLinkRequest struct {
 
 func (x *RedeemLinkRequest) Reset() {
 	*x = RedeemLinkRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3899,7 +3962,7 @@ func (x *RedeemLinkRequest) String() string {
 func (*RedeemLinkRequest) ProtoMessage() {}
 
 func (x *RedeemLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[66]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3912,7 +3975,7 @@ func (x *RedeemLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemLinkRequest.ProtoReflect.Descriptor instead.
 func (*RedeemLinkRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{66}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RedeemLinkRequest) GetToken() string {
@@ -3953,7 +4016,7 @@ type RedeemLinkResponse struct {
 
 func (x *RedeemLinkResponse) Reset() {
 	*x = RedeemLinkResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4028,7 @@ func (x *RedeemLinkResponse) String() string {
 func (*RedeemLinkResponse) ProtoMessage() {}
 
 func (x *RedeemLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[67]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4041,7 @@ func (x *RedeemLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemLinkResponse.ProtoReflect.Descriptor instead.
 func (*RedeemLinkResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{67}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RedeemLinkResponse) GetUser() *User {
@@ -3995,6 +4058,104 @@ func (x *RedeemLinkResponse) GetKind() Link_Kind {
 	return Link_KIND_UNSPECIFIED
 }
 
+type UnsubscribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Says what it is about, does nothing: what the page shows.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnsubscribeRequest) Reset() {
+	*x = UnsubscribeRequest{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnsubscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnsubscribeRequest) ProtoMessage() {}
+
+func (x *UnsubscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnsubscribeRequest.ProtoReflect.Descriptor instead.
+func (*UnsubscribeRequest) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *UnsubscribeRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *UnsubscribeRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type UnsubscribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Display name of the organisation whose digest it is.
+	Organisation  string `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnsubscribeResponse) Reset() {
+	*x = UnsubscribeResponse{}
+	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnsubscribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnsubscribeResponse) ProtoMessage() {}
+
+func (x *UnsubscribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnsubscribeResponse.ProtoReflect.Descriptor instead.
+func (*UnsubscribeResponse) Descriptor() ([]byte, []int) {
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *UnsubscribeResponse) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
 type ResolveOrganisationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "organisations/ID"; empty = the first.
@@ -4005,7 +4166,7 @@ type ResolveOrganisationRequest struct {
 
 func (x *ResolveOrganisationRequest) Reset() {
 	*x = ResolveOrganisationRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4017,7 +4178,7 @@ func (x *ResolveOrganisationRequest) String() string {
 func (*ResolveOrganisationRequest) ProtoMessage() {}
 
 func (x *ResolveOrganisationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[68]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4030,7 +4191,7 @@ func (x *ResolveOrganisationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveOrganisationRequest.ProtoReflect.Descriptor instead.
 func (*ResolveOrganisationRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{68}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ResolveOrganisationRequest) GetOrganisation() string {
@@ -4053,7 +4214,7 @@ type AccessChange struct {
 
 func (x *AccessChange) Reset() {
 	*x = AccessChange{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4065,7 +4226,7 @@ func (x *AccessChange) String() string {
 func (*AccessChange) ProtoMessage() {}
 
 func (x *AccessChange) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[69]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4078,7 +4239,7 @@ func (x *AccessChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessChange.ProtoReflect.Descriptor instead.
 func (*AccessChange) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{69}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AccessChange) GetUser() string {
@@ -4112,7 +4273,7 @@ type ListAccessChangesRequest struct {
 
 func (x *ListAccessChangesRequest) Reset() {
 	*x = ListAccessChangesRequest{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4124,7 +4285,7 @@ func (x *ListAccessChangesRequest) String() string {
 func (*ListAccessChangesRequest) ProtoMessage() {}
 
 func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[70]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4137,7 +4298,7 @@ func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesRequest) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{70}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ListAccessChangesRequest) GetSince() *timestamppb.Timestamp {
@@ -4157,7 +4318,7 @@ type ListAccessChangesResponse struct {
 
 func (x *ListAccessChangesResponse) Reset() {
 	*x = ListAccessChangesResponse{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4169,7 +4330,7 @@ func (x *ListAccessChangesResponse) String() string {
 func (*ListAccessChangesResponse) ProtoMessage() {}
 
 func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[71]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4182,7 +4343,7 @@ func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessChangesResponse) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{71}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
@@ -4206,7 +4367,7 @@ type ApplyUserBulkResponse_Mail struct {
 
 func (x *ApplyUserBulkResponse_Mail) Reset() {
 	*x = ApplyUserBulkResponse_Mail{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4218,7 +4379,7 @@ func (x *ApplyUserBulkResponse_Mail) String() string {
 func (*ApplyUserBulkResponse_Mail) ProtoMessage() {}
 
 func (x *ApplyUserBulkResponse_Mail) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[72]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4231,7 +4392,7 @@ func (x *ApplyUserBulkResponse_Mail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyUserBulkResponse_Mail.ProtoReflect.Descriptor instead.
 func (*ApplyUserBulkResponse_Mail) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{43, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44, 0}
 }
 
 func (x *ApplyUserBulkResponse_Mail) GetEmail() string {
@@ -4273,7 +4434,7 @@ type NoteUserBulkMailsRequest_Refused struct {
 
 func (x *NoteUserBulkMailsRequest_Refused) Reset() {
 	*x = NoteUserBulkMailsRequest_Refused{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4285,7 +4446,7 @@ func (x *NoteUserBulkMailsRequest_Refused) String() string {
 func (*NoteUserBulkMailsRequest_Refused) ProtoMessage() {}
 
 func (x *NoteUserBulkMailsRequest_Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[73]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4298,7 +4459,7 @@ func (x *NoteUserBulkMailsRequest_Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteUserBulkMailsRequest_Refused.ProtoReflect.Descriptor instead.
 func (*NoteUserBulkMailsRequest_Refused) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{44, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{45, 0}
 }
 
 func (x *NoteUserBulkMailsRequest_Refused) GetLine() int64 {
@@ -4329,14 +4490,16 @@ type ListAddresseesResponse_Addressee struct {
 	Email       string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Those of the request that mean this person.
-	Concerns      []string `protobuf:"bytes,4,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	Concerns []string `protobuf:"bytes,4,rep,name=concerns,proto3" json:"concerns,omitempty"`
+	// Absolute URL, below MSHUB_PUBLIC_URL: /unsubscribe?link=…; only for a digest.
+	Unsubscribe   string `protobuf:"bytes,5,opt,name=unsubscribe,proto3" json:"unsubscribe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAddresseesResponse_Addressee) Reset() {
 	*x = ListAddresseesResponse_Addressee{}
-	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4348,7 +4511,7 @@ func (x *ListAddresseesResponse_Addressee) String() string {
 func (*ListAddresseesResponse_Addressee) ProtoMessage() {}
 
 func (x *ListAddresseesResponse_Addressee) ProtoReflect() protoreflect.Message {
-	mi := &file_services_identity_v1_identity_proto_msgTypes[74]
+	mi := &file_services_identity_v1_identity_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4361,7 +4524,7 @@ func (x *ListAddresseesResponse_Addressee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAddresseesResponse_Addressee.ProtoReflect.Descriptor instead.
 func (*ListAddresseesResponse_Addressee) Descriptor() ([]byte, []int) {
-	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{51, 0}
+	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{52, 0}
 }
 
 func (x *ListAddresseesResponse_Addressee) GetUser() string {
@@ -4390,6 +4553,13 @@ func (x *ListAddresseesResponse_Addressee) GetConcerns() []string {
 		return x.Concerns
 	}
 	return nil
+}
+
+func (x *ListAddresseesResponse_Addressee) GetUnsubscribe() string {
+	if x != nil {
+		return x.Unsubscribe
+	}
+	return ""
 }
 
 var File_services_identity_v1_identity_proto protoreflect.FileDescriptor
@@ -4456,12 +4626,16 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\bACCEPTED\x10\x02\x12\r\n" +
 	"\tWITHDRAWN\x10\x03\x12\v\n" +
 	"\aEXPIRED\x10\x04\"\x0e\n" +
-	"\fGetMeRequest\"\xc6\x01\n" +
+	"\fGetMeRequest\"\xde\x01\n" +
 	"\rGetMeResponse\x12.\n" +
 	"\x04user\x18\x01 \x01(\v2\x1a.services.identity.v1.UserR\x04user\x12F\n" +
 	"\forganisation\x18\x02 \x01(\v2\".services.identity.v1.OrganisationR\forganisation\x12 \n" +
 	"\vpermissions\x18\x03 \x03(\tR\vpermissions\x12\x1b\n" +
-	"\tclient_id\x18\x04 \x01(\tR\bclientId\"\xa1\x01\n" +
+	"\tclient_id\x18\x04 \x01(\tR\bclientId\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\bR\x06digest\"9\n" +
+	"\x0fUpdateMeRequest\x12\x1b\n" +
+	"\x06digest\x18\x01 \x01(\bH\x00R\x06digest\x88\x01\x01B\t\n" +
+	"\a_digest\"\xa1\x01\n" +
 	"\x10ListUsersRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
@@ -4616,18 +4790,20 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x13UndoUserBulkRequest\"B\n" +
 	"\x14UndoUserBulkResponse\x12\x16\n" +
 	"\x06undone\x18\x01 \x01(\x03R\x06undone\x12\x12\n" +
-	"\x04kept\x18\x02 \x01(\x03R\x04kept\">\n" +
+	"\x04kept\x18\x02 \x01(\x03R\x04kept\"V\n" +
 	"\x15ListAddresseesRequest\x12%\n" +
-	"\bconcerns\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bconcerns\"\xe6\x01\n" +
+	"\bconcerns\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bconcerns\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\bR\x06digest\"\x89\x02\n" +
 	"\x16ListAddresseesResponse\x12V\n" +
 	"\n" +
 	"addressees\x18\x01 \x03(\v26.services.identity.v1.ListAddresseesResponse.AddresseeR\n" +
-	"addressees\x1at\n" +
+	"addressees\x1a\x96\x01\n" +
 	"\tAddressee\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12!\n" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x1a\n" +
-	"\bconcerns\x18\x04 \x03(\tR\bconcerns\"Q\n" +
+	"\bconcerns\x18\x04 \x03(\tR\bconcerns\x12 \n" +
+	"\vunsubscribe\x18\x05 \x01(\tR\vunsubscribe\"Q\n" +
 	"\x12ErasePersonRequest\x12\"\n" +
 	"\x06person\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x06person\x12\x17\n" +
@@ -4700,7 +4876,13 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vdisplayName\"y\n" +
 	"\x12RedeemLinkResponse\x12.\n" +
 	"\x04user\x18\x01 \x01(\v2\x1a.services.identity.v1.UserR\x04user\x123\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind\"I\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1f.services.identity.v1.Link.KindR\x04kind\"O\n" +
+	"\x12UnsubscribeRequest\x12 \n" +
+	"\x05token\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05token\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"9\n" +
+	"\x13UnsubscribeResponse\x12\"\n" +
+	"\forganisation\x18\x01 \x01(\tR\forganisation\"I\n" +
 	"\x1aResolveOrganisationRequest\x12+\n" +
 	"\forganisation\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\forganisation\"\xd3\x01\n" +
 	"\fAccessChange\x12\x12\n" +
@@ -4715,9 +4897,10 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x18ListAccessChangesRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x05since\"Y\n" +
 	"\x19ListAccessChangesResponse\x12<\n" +
-	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xdb$\n" +
+	"\achanges\x18\x01 \x03(\v2\".services.identity.v1.AccessChangeR\achanges2\xcc%\n" +
 	"\x0fIdentityService\x12i\n" +
-	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12\x96\x01\n" +
+	"\x05GetMe\x12\".services.identity.v1.GetMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\b\x12\x06/v1/me\x90\x02\x01\x12o\n" +
+	"\bUpdateMe\x12%.services.identity.v1.UpdateMeRequest\x1a#.services.identity.v1.GetMeResponse\"\x17\xaa\xbb\x18\x02 \x01\x82\xd3\xe4\x93\x02\v:\x01*2\x06/v1/me\x12\x96\x01\n" +
 	"\tListUsers\x12&.services.identity.v1.ListUsersRequest\x1a'.services.identity.v1.ListUsersResponse\"8\xaa\xbb\x18 \n" +
 	"\ridentity.read\x12\ridentity:read(\x01\x82\xd3\xe4\x93\x02\v\x12\t/v1/users\x90\x02\x01\x12\x8e\x01\n" +
 	"\aGetUser\x12$.services.identity.v1.GetUserRequest\x1a\x1a.services.identity.v1.User\"A\xaa\xbb\x18 \n" +
@@ -4776,7 +4959,7 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x0eFinishUserBulk\x12+.services.identity.v1.FinishUserBulkRequest\x1a,.services.identity.v1.FinishUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12{\n" +
 	"\fUndoUserBulk\x12).services.identity.v1.UndoUserBulkRequest\x1a*.services.identity.v1.UndoUserBulkResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker\x12\x84\x01\n" +
 	"\x0eListAddressees\x12+.services.identity.v1.ListAddresseesRequest\x1a,.services.identity.v1.ListAddresseesResponse\"\x17\xaa\xbb\x18\x10(\x012\fmshub.worker\x90\x02\x01\x12x\n" +
-	"\vErasePerson\x12(.services.identity.v1.ErasePersonRequest\x1a).services.identity.v1.ErasePersonResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker2\x85\b\n" +
+	"\vErasePerson\x12(.services.identity.v1.ErasePersonRequest\x1a).services.identity.v1.ErasePersonResponse\"\x14\xaa\xbb\x18\x10(\x012\fmshub.worker2\x81\t\n" +
 	"\x11CredentialService\x12\x8c\x01\n" +
 	"\x11VerifyCredentials\x12..services.identity.v1.VerifyCredentialsRequest\x1a/.services.identity.v1.VerifyCredentialsResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12w\n" +
 	"\tGetAccess\x12&.services.identity.v1.GetAccessRequest\x1a'.services.identity.v1.GetAccessResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12k\n" +
@@ -4786,7 +4969,8 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\aGetLink\x12$.services.identity.v1.GetLinkRequest\x1a%.services.identity.v1.GetLinkResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01\x12w\n" +
 	"\n" +
 	"RedeemLink\x12'.services.identity.v1.RedeemLinkRequest\x1a(.services.identity.v1.RedeemLinkResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x83\x01\n" +
-	"\x13ResolveOrganisation\x120.services.identity.v1.ResolveOrganisationRequest\x1a\".services.identity.v1.Organisation\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x8f\x01\n" +
+	"\x13ResolveOrganisation\x120.services.identity.v1.ResolveOrganisationRequest\x1a\".services.identity.v1.Organisation\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12z\n" +
+	"\vUnsubscribe\x12(.services.identity.v1.UnsubscribeRequest\x1a).services.identity.v1.UnsubscribeResponse\"\x16\xaa\xbb\x18\x122\x10mshub.authserver\x12\x8f\x01\n" +
 	"\x11ListAccessChanges\x12..services.identity.v1.ListAccessChangesRequest\x1a/.services.identity.v1.ListAccessChangesResponse\"\x19\xaa\xbb\x18\x122\x10mshub.authserver\x90\x02\x01BBZ@github.com/microservicehub/mshub/services/identity/v1;identityv1b\x06proto3"
 
 var (
@@ -4802,7 +4986,7 @@ func file_services_identity_v1_identity_proto_rawDescGZIP() []byte {
 }
 
 var file_services_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_services_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_services_identity_v1_identity_proto_goTypes = []any{
 	(User_State)(0),                          // 0: services.identity.v1.User.State
 	(Invitation_State)(0),                    // 1: services.identity.v1.Invitation.State
@@ -4816,205 +5000,212 @@ var file_services_identity_v1_identity_proto_goTypes = []any{
 	(*Invitation)(nil),                       // 9: services.identity.v1.Invitation
 	(*GetMeRequest)(nil),                     // 10: services.identity.v1.GetMeRequest
 	(*GetMeResponse)(nil),                    // 11: services.identity.v1.GetMeResponse
-	(*ListUsersRequest)(nil),                 // 12: services.identity.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),                // 13: services.identity.v1.ListUsersResponse
-	(*GetUserRequest)(nil),                   // 14: services.identity.v1.GetUserRequest
-	(*CreateUserRequest)(nil),                // 15: services.identity.v1.CreateUserRequest
-	(*UpdateUserRequest)(nil),                // 16: services.identity.v1.UpdateUserRequest
-	(*DeleteUserRequest)(nil),                // 17: services.identity.v1.DeleteUserRequest
-	(*DeleteUserResponse)(nil),               // 18: services.identity.v1.DeleteUserResponse
-	(*DisableUserRequest)(nil),               // 19: services.identity.v1.DisableUserRequest
-	(*EnableUserRequest)(nil),                // 20: services.identity.v1.EnableUserRequest
-	(*ListOrganisationsRequest)(nil),         // 21: services.identity.v1.ListOrganisationsRequest
-	(*ListOrganisationsResponse)(nil),        // 22: services.identity.v1.ListOrganisationsResponse
-	(*GetOrganisationRequest)(nil),           // 23: services.identity.v1.GetOrganisationRequest
-	(*CreateOrganisationRequest)(nil),        // 24: services.identity.v1.CreateOrganisationRequest
-	(*UpdateOrganisationRequest)(nil),        // 25: services.identity.v1.UpdateOrganisationRequest
-	(*ListMembershipsRequest)(nil),           // 26: services.identity.v1.ListMembershipsRequest
-	(*ListMembershipsResponse)(nil),          // 27: services.identity.v1.ListMembershipsResponse
-	(*CreateMembershipRequest)(nil),          // 28: services.identity.v1.CreateMembershipRequest
-	(*UpdateMembershipRequest)(nil),          // 29: services.identity.v1.UpdateMembershipRequest
-	(*DeleteMembershipRequest)(nil),          // 30: services.identity.v1.DeleteMembershipRequest
-	(*DeleteMembershipResponse)(nil),         // 31: services.identity.v1.DeleteMembershipResponse
-	(*ListRolesRequest)(nil),                 // 32: services.identity.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),                // 33: services.identity.v1.ListRolesResponse
-	(*CreateRoleRequest)(nil),                // 34: services.identity.v1.CreateRoleRequest
-	(*UpdateRoleRequest)(nil),                // 35: services.identity.v1.UpdateRoleRequest
-	(*DeleteRoleRequest)(nil),                // 36: services.identity.v1.DeleteRoleRequest
-	(*DeleteRoleResponse)(nil),               // 37: services.identity.v1.DeleteRoleResponse
-	(*InviteUserRequest)(nil),                // 38: services.identity.v1.InviteUserRequest
-	(*InviteUserResponse)(nil),               // 39: services.identity.v1.InviteUserResponse
-	(*WithdrawInvitationRequest)(nil),        // 40: services.identity.v1.WithdrawInvitationRequest
-	(*WithdrawInvitationResponse)(nil),       // 41: services.identity.v1.WithdrawInvitationResponse
-	(*ListInvitationsRequest)(nil),           // 42: services.identity.v1.ListInvitationsRequest
-	(*ListInvitationsResponse)(nil),          // 43: services.identity.v1.ListInvitationsResponse
-	(*UserBulk)(nil),                         // 44: services.identity.v1.UserBulk
-	(*PlanUserBulkRequest)(nil),              // 45: services.identity.v1.PlanUserBulkRequest
-	(*PlanUserBulkResponse)(nil),             // 46: services.identity.v1.PlanUserBulkResponse
-	(*ApplyUserBulkRequest)(nil),             // 47: services.identity.v1.ApplyUserBulkRequest
-	(*ApplyUserBulkResponse)(nil),            // 48: services.identity.v1.ApplyUserBulkResponse
-	(*NoteUserBulkMailsRequest)(nil),         // 49: services.identity.v1.NoteUserBulkMailsRequest
-	(*NoteUserBulkMailsResponse)(nil),        // 50: services.identity.v1.NoteUserBulkMailsResponse
-	(*FinishUserBulkRequest)(nil),            // 51: services.identity.v1.FinishUserBulkRequest
-	(*FinishUserBulkResponse)(nil),           // 52: services.identity.v1.FinishUserBulkResponse
-	(*UndoUserBulkRequest)(nil),              // 53: services.identity.v1.UndoUserBulkRequest
-	(*UndoUserBulkResponse)(nil),             // 54: services.identity.v1.UndoUserBulkResponse
-	(*ListAddresseesRequest)(nil),            // 55: services.identity.v1.ListAddresseesRequest
-	(*ListAddresseesResponse)(nil),           // 56: services.identity.v1.ListAddresseesResponse
-	(*ErasePersonRequest)(nil),               // 57: services.identity.v1.ErasePersonRequest
-	(*ErasePersonResponse)(nil),              // 58: services.identity.v1.ErasePersonResponse
-	(*VerifyCredentialsRequest)(nil),         // 59: services.identity.v1.VerifyCredentialsRequest
-	(*VerifyCredentialsResponse)(nil),        // 60: services.identity.v1.VerifyCredentialsResponse
-	(*GetAccessRequest)(nil),                 // 61: services.identity.v1.GetAccessRequest
-	(*GetAccessResponse)(nil),                // 62: services.identity.v1.GetAccessResponse
-	(*SignUpRequest)(nil),                    // 63: services.identity.v1.SignUpRequest
-	(*SignUpResponse)(nil),                   // 64: services.identity.v1.SignUpResponse
-	(*LinkMail)(nil),                         // 65: services.identity.v1.LinkMail
-	(*Link)(nil),                             // 66: services.identity.v1.Link
-	(*CreateLinkRequest)(nil),                // 67: services.identity.v1.CreateLinkRequest
-	(*CreateLinkResponse)(nil),               // 68: services.identity.v1.CreateLinkResponse
-	(*GetLinkRequest)(nil),                   // 69: services.identity.v1.GetLinkRequest
-	(*GetLinkResponse)(nil),                  // 70: services.identity.v1.GetLinkResponse
-	(*RedeemLinkRequest)(nil),                // 71: services.identity.v1.RedeemLinkRequest
-	(*RedeemLinkResponse)(nil),               // 72: services.identity.v1.RedeemLinkResponse
-	(*ResolveOrganisationRequest)(nil),       // 73: services.identity.v1.ResolveOrganisationRequest
-	(*AccessChange)(nil),                     // 74: services.identity.v1.AccessChange
-	(*ListAccessChangesRequest)(nil),         // 75: services.identity.v1.ListAccessChangesRequest
-	(*ListAccessChangesResponse)(nil),        // 76: services.identity.v1.ListAccessChangesResponse
-	(*ApplyUserBulkResponse_Mail)(nil),       // 77: services.identity.v1.ApplyUserBulkResponse.Mail
-	(*NoteUserBulkMailsRequest_Refused)(nil), // 78: services.identity.v1.NoteUserBulkMailsRequest.Refused
-	(*ListAddresseesResponse_Addressee)(nil), // 79: services.identity.v1.ListAddresseesResponse.Addressee
-	(*timestamppb.Timestamp)(nil),            // 80: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),            // 81: google.protobuf.FieldMask
-	(*v1.Progress)(nil),                      // 82: events.v1.Progress
+	(*UpdateMeRequest)(nil),                  // 12: services.identity.v1.UpdateMeRequest
+	(*ListUsersRequest)(nil),                 // 13: services.identity.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),                // 14: services.identity.v1.ListUsersResponse
+	(*GetUserRequest)(nil),                   // 15: services.identity.v1.GetUserRequest
+	(*CreateUserRequest)(nil),                // 16: services.identity.v1.CreateUserRequest
+	(*UpdateUserRequest)(nil),                // 17: services.identity.v1.UpdateUserRequest
+	(*DeleteUserRequest)(nil),                // 18: services.identity.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),               // 19: services.identity.v1.DeleteUserResponse
+	(*DisableUserRequest)(nil),               // 20: services.identity.v1.DisableUserRequest
+	(*EnableUserRequest)(nil),                // 21: services.identity.v1.EnableUserRequest
+	(*ListOrganisationsRequest)(nil),         // 22: services.identity.v1.ListOrganisationsRequest
+	(*ListOrganisationsResponse)(nil),        // 23: services.identity.v1.ListOrganisationsResponse
+	(*GetOrganisationRequest)(nil),           // 24: services.identity.v1.GetOrganisationRequest
+	(*CreateOrganisationRequest)(nil),        // 25: services.identity.v1.CreateOrganisationRequest
+	(*UpdateOrganisationRequest)(nil),        // 26: services.identity.v1.UpdateOrganisationRequest
+	(*ListMembershipsRequest)(nil),           // 27: services.identity.v1.ListMembershipsRequest
+	(*ListMembershipsResponse)(nil),          // 28: services.identity.v1.ListMembershipsResponse
+	(*CreateMembershipRequest)(nil),          // 29: services.identity.v1.CreateMembershipRequest
+	(*UpdateMembershipRequest)(nil),          // 30: services.identity.v1.UpdateMembershipRequest
+	(*DeleteMembershipRequest)(nil),          // 31: services.identity.v1.DeleteMembershipRequest
+	(*DeleteMembershipResponse)(nil),         // 32: services.identity.v1.DeleteMembershipResponse
+	(*ListRolesRequest)(nil),                 // 33: services.identity.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),                // 34: services.identity.v1.ListRolesResponse
+	(*CreateRoleRequest)(nil),                // 35: services.identity.v1.CreateRoleRequest
+	(*UpdateRoleRequest)(nil),                // 36: services.identity.v1.UpdateRoleRequest
+	(*DeleteRoleRequest)(nil),                // 37: services.identity.v1.DeleteRoleRequest
+	(*DeleteRoleResponse)(nil),               // 38: services.identity.v1.DeleteRoleResponse
+	(*InviteUserRequest)(nil),                // 39: services.identity.v1.InviteUserRequest
+	(*InviteUserResponse)(nil),               // 40: services.identity.v1.InviteUserResponse
+	(*WithdrawInvitationRequest)(nil),        // 41: services.identity.v1.WithdrawInvitationRequest
+	(*WithdrawInvitationResponse)(nil),       // 42: services.identity.v1.WithdrawInvitationResponse
+	(*ListInvitationsRequest)(nil),           // 43: services.identity.v1.ListInvitationsRequest
+	(*ListInvitationsResponse)(nil),          // 44: services.identity.v1.ListInvitationsResponse
+	(*UserBulk)(nil),                         // 45: services.identity.v1.UserBulk
+	(*PlanUserBulkRequest)(nil),              // 46: services.identity.v1.PlanUserBulkRequest
+	(*PlanUserBulkResponse)(nil),             // 47: services.identity.v1.PlanUserBulkResponse
+	(*ApplyUserBulkRequest)(nil),             // 48: services.identity.v1.ApplyUserBulkRequest
+	(*ApplyUserBulkResponse)(nil),            // 49: services.identity.v1.ApplyUserBulkResponse
+	(*NoteUserBulkMailsRequest)(nil),         // 50: services.identity.v1.NoteUserBulkMailsRequest
+	(*NoteUserBulkMailsResponse)(nil),        // 51: services.identity.v1.NoteUserBulkMailsResponse
+	(*FinishUserBulkRequest)(nil),            // 52: services.identity.v1.FinishUserBulkRequest
+	(*FinishUserBulkResponse)(nil),           // 53: services.identity.v1.FinishUserBulkResponse
+	(*UndoUserBulkRequest)(nil),              // 54: services.identity.v1.UndoUserBulkRequest
+	(*UndoUserBulkResponse)(nil),             // 55: services.identity.v1.UndoUserBulkResponse
+	(*ListAddresseesRequest)(nil),            // 56: services.identity.v1.ListAddresseesRequest
+	(*ListAddresseesResponse)(nil),           // 57: services.identity.v1.ListAddresseesResponse
+	(*ErasePersonRequest)(nil),               // 58: services.identity.v1.ErasePersonRequest
+	(*ErasePersonResponse)(nil),              // 59: services.identity.v1.ErasePersonResponse
+	(*VerifyCredentialsRequest)(nil),         // 60: services.identity.v1.VerifyCredentialsRequest
+	(*VerifyCredentialsResponse)(nil),        // 61: services.identity.v1.VerifyCredentialsResponse
+	(*GetAccessRequest)(nil),                 // 62: services.identity.v1.GetAccessRequest
+	(*GetAccessResponse)(nil),                // 63: services.identity.v1.GetAccessResponse
+	(*SignUpRequest)(nil),                    // 64: services.identity.v1.SignUpRequest
+	(*SignUpResponse)(nil),                   // 65: services.identity.v1.SignUpResponse
+	(*LinkMail)(nil),                         // 66: services.identity.v1.LinkMail
+	(*Link)(nil),                             // 67: services.identity.v1.Link
+	(*CreateLinkRequest)(nil),                // 68: services.identity.v1.CreateLinkRequest
+	(*CreateLinkResponse)(nil),               // 69: services.identity.v1.CreateLinkResponse
+	(*GetLinkRequest)(nil),                   // 70: services.identity.v1.GetLinkRequest
+	(*GetLinkResponse)(nil),                  // 71: services.identity.v1.GetLinkResponse
+	(*RedeemLinkRequest)(nil),                // 72: services.identity.v1.RedeemLinkRequest
+	(*RedeemLinkResponse)(nil),               // 73: services.identity.v1.RedeemLinkResponse
+	(*UnsubscribeRequest)(nil),               // 74: services.identity.v1.UnsubscribeRequest
+	(*UnsubscribeResponse)(nil),              // 75: services.identity.v1.UnsubscribeResponse
+	(*ResolveOrganisationRequest)(nil),       // 76: services.identity.v1.ResolveOrganisationRequest
+	(*AccessChange)(nil),                     // 77: services.identity.v1.AccessChange
+	(*ListAccessChangesRequest)(nil),         // 78: services.identity.v1.ListAccessChangesRequest
+	(*ListAccessChangesResponse)(nil),        // 79: services.identity.v1.ListAccessChangesResponse
+	(*ApplyUserBulkResponse_Mail)(nil),       // 80: services.identity.v1.ApplyUserBulkResponse.Mail
+	(*NoteUserBulkMailsRequest_Refused)(nil), // 81: services.identity.v1.NoteUserBulkMailsRequest.Refused
+	(*ListAddresseesResponse_Addressee)(nil), // 82: services.identity.v1.ListAddresseesResponse.Addressee
+	(*timestamppb.Timestamp)(nil),            // 83: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),            // 84: google.protobuf.FieldMask
+	(*v1.Progress)(nil),                      // 85: events.v1.Progress
 }
 var file_services_identity_v1_identity_proto_depIdxs = []int32{
 	0,  // 0: services.identity.v1.User.state:type_name -> services.identity.v1.User.State
-	80, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
-	80, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
-	80, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
-	80, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
-	80, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
+	83, // 1: services.identity.v1.User.create_time:type_name -> google.protobuf.Timestamp
+	83, // 2: services.identity.v1.User.update_time:type_name -> google.protobuf.Timestamp
+	83, // 3: services.identity.v1.User.sign_in_time:type_name -> google.protobuf.Timestamp
+	83, // 4: services.identity.v1.Organisation.create_time:type_name -> google.protobuf.Timestamp
+	83, // 5: services.identity.v1.Membership.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 6: services.identity.v1.Invitation.state:type_name -> services.identity.v1.Invitation.State
-	80, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
-	80, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
+	83, // 7: services.identity.v1.Invitation.create_time:type_name -> google.protobuf.Timestamp
+	83, // 8: services.identity.v1.Invitation.expire_time:type_name -> google.protobuf.Timestamp
 	5,  // 9: services.identity.v1.GetMeResponse.user:type_name -> services.identity.v1.User
 	6,  // 10: services.identity.v1.GetMeResponse.organisation:type_name -> services.identity.v1.Organisation
 	5,  // 11: services.identity.v1.ListUsersResponse.users:type_name -> services.identity.v1.User
 	5,  // 12: services.identity.v1.CreateUserRequest.user:type_name -> services.identity.v1.User
 	5,  // 13: services.identity.v1.UpdateUserRequest.user:type_name -> services.identity.v1.User
-	81, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	84, // 14: services.identity.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
 	6,  // 15: services.identity.v1.ListOrganisationsResponse.organisations:type_name -> services.identity.v1.Organisation
 	6,  // 16: services.identity.v1.CreateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
 	6,  // 17: services.identity.v1.UpdateOrganisationRequest.organisation:type_name -> services.identity.v1.Organisation
-	81, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	84, // 18: services.identity.v1.UpdateOrganisationRequest.update_mask:type_name -> google.protobuf.FieldMask
 	7,  // 19: services.identity.v1.ListMembershipsResponse.memberships:type_name -> services.identity.v1.Membership
 	7,  // 20: services.identity.v1.CreateMembershipRequest.membership:type_name -> services.identity.v1.Membership
 	7,  // 21: services.identity.v1.UpdateMembershipRequest.membership:type_name -> services.identity.v1.Membership
-	81, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
+	84, // 22: services.identity.v1.UpdateMembershipRequest.update_mask:type_name -> google.protobuf.FieldMask
 	8,  // 23: services.identity.v1.ListRolesResponse.roles:type_name -> services.identity.v1.Role
 	8,  // 24: services.identity.v1.CreateRoleRequest.role:type_name -> services.identity.v1.Role
 	8,  // 25: services.identity.v1.UpdateRoleRequest.role:type_name -> services.identity.v1.Role
-	81, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	84, // 26: services.identity.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
 	9,  // 27: services.identity.v1.InviteUserResponse.invitation:type_name -> services.identity.v1.Invitation
 	9,  // 28: services.identity.v1.ListInvitationsResponse.invitations:type_name -> services.identity.v1.Invitation
 	2,  // 29: services.identity.v1.PlanUserBulkRequest.action:type_name -> services.identity.v1.UserBulk.Action
-	82, // 30: services.identity.v1.PlanUserBulkResponse.progress:type_name -> events.v1.Progress
-	82, // 31: services.identity.v1.ApplyUserBulkResponse.progress:type_name -> events.v1.Progress
-	77, // 32: services.identity.v1.ApplyUserBulkResponse.mails:type_name -> services.identity.v1.ApplyUserBulkResponse.Mail
-	78, // 33: services.identity.v1.NoteUserBulkMailsRequest.refused:type_name -> services.identity.v1.NoteUserBulkMailsRequest.Refused
-	79, // 34: services.identity.v1.ListAddresseesResponse.addressees:type_name -> services.identity.v1.ListAddresseesResponse.Addressee
+	85, // 30: services.identity.v1.PlanUserBulkResponse.progress:type_name -> events.v1.Progress
+	85, // 31: services.identity.v1.ApplyUserBulkResponse.progress:type_name -> events.v1.Progress
+	80, // 32: services.identity.v1.ApplyUserBulkResponse.mails:type_name -> services.identity.v1.ApplyUserBulkResponse.Mail
+	81, // 33: services.identity.v1.NoteUserBulkMailsRequest.refused:type_name -> services.identity.v1.NoteUserBulkMailsRequest.Refused
+	82, // 34: services.identity.v1.ListAddresseesResponse.addressees:type_name -> services.identity.v1.ListAddresseesResponse.Addressee
 	5,  // 35: services.identity.v1.VerifyCredentialsResponse.user:type_name -> services.identity.v1.User
 	5,  // 36: services.identity.v1.GetAccessResponse.user:type_name -> services.identity.v1.User
 	6,  // 37: services.identity.v1.GetAccessResponse.organisation:type_name -> services.identity.v1.Organisation
-	65, // 38: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
+	66, // 38: services.identity.v1.SignUpResponse.mail:type_name -> services.identity.v1.LinkMail
 	3,  // 39: services.identity.v1.CreateLinkRequest.kind:type_name -> services.identity.v1.Link.Kind
-	65, // 40: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
+	66, // 40: services.identity.v1.CreateLinkResponse.mail:type_name -> services.identity.v1.LinkMail
 	3,  // 41: services.identity.v1.GetLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
 	5,  // 42: services.identity.v1.RedeemLinkResponse.user:type_name -> services.identity.v1.User
 	3,  // 43: services.identity.v1.RedeemLinkResponse.kind:type_name -> services.identity.v1.Link.Kind
 	4,  // 44: services.identity.v1.AccessChange.kind:type_name -> services.identity.v1.AccessChange.Kind
-	80, // 45: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
-	80, // 46: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
-	74, // 47: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
+	83, // 45: services.identity.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
+	83, // 46: services.identity.v1.ListAccessChangesRequest.since:type_name -> google.protobuf.Timestamp
+	77, // 47: services.identity.v1.ListAccessChangesResponse.changes:type_name -> services.identity.v1.AccessChange
 	10, // 48: services.identity.v1.IdentityService.GetMe:input_type -> services.identity.v1.GetMeRequest
-	12, // 49: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
-	14, // 50: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
-	15, // 51: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
-	16, // 52: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
-	17, // 53: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
-	19, // 54: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
-	20, // 55: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
-	21, // 56: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
-	23, // 57: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
-	24, // 58: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
-	25, // 59: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
-	26, // 60: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
-	28, // 61: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
-	29, // 62: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
-	30, // 63: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
-	32, // 64: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
-	34, // 65: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
-	35, // 66: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
-	36, // 67: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
-	38, // 68: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
-	40, // 69: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
-	42, // 70: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
-	45, // 71: services.identity.v1.IdentityService.PlanUserBulk:input_type -> services.identity.v1.PlanUserBulkRequest
-	47, // 72: services.identity.v1.IdentityService.ApplyUserBulk:input_type -> services.identity.v1.ApplyUserBulkRequest
-	49, // 73: services.identity.v1.IdentityService.NoteUserBulkMails:input_type -> services.identity.v1.NoteUserBulkMailsRequest
-	51, // 74: services.identity.v1.IdentityService.FinishUserBulk:input_type -> services.identity.v1.FinishUserBulkRequest
-	53, // 75: services.identity.v1.IdentityService.UndoUserBulk:input_type -> services.identity.v1.UndoUserBulkRequest
-	55, // 76: services.identity.v1.IdentityService.ListAddressees:input_type -> services.identity.v1.ListAddresseesRequest
-	57, // 77: services.identity.v1.IdentityService.ErasePerson:input_type -> services.identity.v1.ErasePersonRequest
-	59, // 78: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
-	61, // 79: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
-	63, // 80: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
-	67, // 81: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
-	69, // 82: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
-	71, // 83: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
-	73, // 84: services.identity.v1.CredentialService.ResolveOrganisation:input_type -> services.identity.v1.ResolveOrganisationRequest
-	75, // 85: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
-	11, // 86: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
-	13, // 87: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
-	5,  // 88: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
-	5,  // 89: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
-	5,  // 90: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
-	18, // 91: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
-	5,  // 92: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
-	5,  // 93: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
-	22, // 94: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
-	6,  // 95: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
-	6,  // 96: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
-	6,  // 97: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
-	27, // 98: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
-	7,  // 99: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
-	7,  // 100: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
-	31, // 101: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
-	33, // 102: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
-	8,  // 103: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
-	8,  // 104: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
-	37, // 105: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
-	39, // 106: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
-	41, // 107: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
-	43, // 108: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
-	46, // 109: services.identity.v1.IdentityService.PlanUserBulk:output_type -> services.identity.v1.PlanUserBulkResponse
-	48, // 110: services.identity.v1.IdentityService.ApplyUserBulk:output_type -> services.identity.v1.ApplyUserBulkResponse
-	50, // 111: services.identity.v1.IdentityService.NoteUserBulkMails:output_type -> services.identity.v1.NoteUserBulkMailsResponse
-	52, // 112: services.identity.v1.IdentityService.FinishUserBulk:output_type -> services.identity.v1.FinishUserBulkResponse
-	54, // 113: services.identity.v1.IdentityService.UndoUserBulk:output_type -> services.identity.v1.UndoUserBulkResponse
-	56, // 114: services.identity.v1.IdentityService.ListAddressees:output_type -> services.identity.v1.ListAddresseesResponse
-	58, // 115: services.identity.v1.IdentityService.ErasePerson:output_type -> services.identity.v1.ErasePersonResponse
-	60, // 116: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
-	62, // 117: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
-	64, // 118: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
-	68, // 119: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
-	70, // 120: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
-	72, // 121: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
-	6,  // 122: services.identity.v1.CredentialService.ResolveOrganisation:output_type -> services.identity.v1.Organisation
-	76, // 123: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
-	86, // [86:124] is the sub-list for method output_type
-	48, // [48:86] is the sub-list for method input_type
+	12, // 49: services.identity.v1.IdentityService.UpdateMe:input_type -> services.identity.v1.UpdateMeRequest
+	13, // 50: services.identity.v1.IdentityService.ListUsers:input_type -> services.identity.v1.ListUsersRequest
+	15, // 51: services.identity.v1.IdentityService.GetUser:input_type -> services.identity.v1.GetUserRequest
+	16, // 52: services.identity.v1.IdentityService.CreateUser:input_type -> services.identity.v1.CreateUserRequest
+	17, // 53: services.identity.v1.IdentityService.UpdateUser:input_type -> services.identity.v1.UpdateUserRequest
+	18, // 54: services.identity.v1.IdentityService.DeleteUser:input_type -> services.identity.v1.DeleteUserRequest
+	20, // 55: services.identity.v1.IdentityService.DisableUser:input_type -> services.identity.v1.DisableUserRequest
+	21, // 56: services.identity.v1.IdentityService.EnableUser:input_type -> services.identity.v1.EnableUserRequest
+	22, // 57: services.identity.v1.IdentityService.ListOrganisations:input_type -> services.identity.v1.ListOrganisationsRequest
+	24, // 58: services.identity.v1.IdentityService.GetOrganisation:input_type -> services.identity.v1.GetOrganisationRequest
+	25, // 59: services.identity.v1.IdentityService.CreateOrganisation:input_type -> services.identity.v1.CreateOrganisationRequest
+	26, // 60: services.identity.v1.IdentityService.UpdateOrganisation:input_type -> services.identity.v1.UpdateOrganisationRequest
+	27, // 61: services.identity.v1.IdentityService.ListMemberships:input_type -> services.identity.v1.ListMembershipsRequest
+	29, // 62: services.identity.v1.IdentityService.CreateMembership:input_type -> services.identity.v1.CreateMembershipRequest
+	30, // 63: services.identity.v1.IdentityService.UpdateMembership:input_type -> services.identity.v1.UpdateMembershipRequest
+	31, // 64: services.identity.v1.IdentityService.DeleteMembership:input_type -> services.identity.v1.DeleteMembershipRequest
+	33, // 65: services.identity.v1.IdentityService.ListRoles:input_type -> services.identity.v1.ListRolesRequest
+	35, // 66: services.identity.v1.IdentityService.CreateRole:input_type -> services.identity.v1.CreateRoleRequest
+	36, // 67: services.identity.v1.IdentityService.UpdateRole:input_type -> services.identity.v1.UpdateRoleRequest
+	37, // 68: services.identity.v1.IdentityService.DeleteRole:input_type -> services.identity.v1.DeleteRoleRequest
+	39, // 69: services.identity.v1.IdentityService.InviteUser:input_type -> services.identity.v1.InviteUserRequest
+	41, // 70: services.identity.v1.IdentityService.WithdrawInvitation:input_type -> services.identity.v1.WithdrawInvitationRequest
+	43, // 71: services.identity.v1.IdentityService.ListInvitations:input_type -> services.identity.v1.ListInvitationsRequest
+	46, // 72: services.identity.v1.IdentityService.PlanUserBulk:input_type -> services.identity.v1.PlanUserBulkRequest
+	48, // 73: services.identity.v1.IdentityService.ApplyUserBulk:input_type -> services.identity.v1.ApplyUserBulkRequest
+	50, // 74: services.identity.v1.IdentityService.NoteUserBulkMails:input_type -> services.identity.v1.NoteUserBulkMailsRequest
+	52, // 75: services.identity.v1.IdentityService.FinishUserBulk:input_type -> services.identity.v1.FinishUserBulkRequest
+	54, // 76: services.identity.v1.IdentityService.UndoUserBulk:input_type -> services.identity.v1.UndoUserBulkRequest
+	56, // 77: services.identity.v1.IdentityService.ListAddressees:input_type -> services.identity.v1.ListAddresseesRequest
+	58, // 78: services.identity.v1.IdentityService.ErasePerson:input_type -> services.identity.v1.ErasePersonRequest
+	60, // 79: services.identity.v1.CredentialService.VerifyCredentials:input_type -> services.identity.v1.VerifyCredentialsRequest
+	62, // 80: services.identity.v1.CredentialService.GetAccess:input_type -> services.identity.v1.GetAccessRequest
+	64, // 81: services.identity.v1.CredentialService.SignUp:input_type -> services.identity.v1.SignUpRequest
+	68, // 82: services.identity.v1.CredentialService.CreateLink:input_type -> services.identity.v1.CreateLinkRequest
+	70, // 83: services.identity.v1.CredentialService.GetLink:input_type -> services.identity.v1.GetLinkRequest
+	72, // 84: services.identity.v1.CredentialService.RedeemLink:input_type -> services.identity.v1.RedeemLinkRequest
+	76, // 85: services.identity.v1.CredentialService.ResolveOrganisation:input_type -> services.identity.v1.ResolveOrganisationRequest
+	74, // 86: services.identity.v1.CredentialService.Unsubscribe:input_type -> services.identity.v1.UnsubscribeRequest
+	78, // 87: services.identity.v1.CredentialService.ListAccessChanges:input_type -> services.identity.v1.ListAccessChangesRequest
+	11, // 88: services.identity.v1.IdentityService.GetMe:output_type -> services.identity.v1.GetMeResponse
+	11, // 89: services.identity.v1.IdentityService.UpdateMe:output_type -> services.identity.v1.GetMeResponse
+	14, // 90: services.identity.v1.IdentityService.ListUsers:output_type -> services.identity.v1.ListUsersResponse
+	5,  // 91: services.identity.v1.IdentityService.GetUser:output_type -> services.identity.v1.User
+	5,  // 92: services.identity.v1.IdentityService.CreateUser:output_type -> services.identity.v1.User
+	5,  // 93: services.identity.v1.IdentityService.UpdateUser:output_type -> services.identity.v1.User
+	19, // 94: services.identity.v1.IdentityService.DeleteUser:output_type -> services.identity.v1.DeleteUserResponse
+	5,  // 95: services.identity.v1.IdentityService.DisableUser:output_type -> services.identity.v1.User
+	5,  // 96: services.identity.v1.IdentityService.EnableUser:output_type -> services.identity.v1.User
+	23, // 97: services.identity.v1.IdentityService.ListOrganisations:output_type -> services.identity.v1.ListOrganisationsResponse
+	6,  // 98: services.identity.v1.IdentityService.GetOrganisation:output_type -> services.identity.v1.Organisation
+	6,  // 99: services.identity.v1.IdentityService.CreateOrganisation:output_type -> services.identity.v1.Organisation
+	6,  // 100: services.identity.v1.IdentityService.UpdateOrganisation:output_type -> services.identity.v1.Organisation
+	28, // 101: services.identity.v1.IdentityService.ListMemberships:output_type -> services.identity.v1.ListMembershipsResponse
+	7,  // 102: services.identity.v1.IdentityService.CreateMembership:output_type -> services.identity.v1.Membership
+	7,  // 103: services.identity.v1.IdentityService.UpdateMembership:output_type -> services.identity.v1.Membership
+	32, // 104: services.identity.v1.IdentityService.DeleteMembership:output_type -> services.identity.v1.DeleteMembershipResponse
+	34, // 105: services.identity.v1.IdentityService.ListRoles:output_type -> services.identity.v1.ListRolesResponse
+	8,  // 106: services.identity.v1.IdentityService.CreateRole:output_type -> services.identity.v1.Role
+	8,  // 107: services.identity.v1.IdentityService.UpdateRole:output_type -> services.identity.v1.Role
+	38, // 108: services.identity.v1.IdentityService.DeleteRole:output_type -> services.identity.v1.DeleteRoleResponse
+	40, // 109: services.identity.v1.IdentityService.InviteUser:output_type -> services.identity.v1.InviteUserResponse
+	42, // 110: services.identity.v1.IdentityService.WithdrawInvitation:output_type -> services.identity.v1.WithdrawInvitationResponse
+	44, // 111: services.identity.v1.IdentityService.ListInvitations:output_type -> services.identity.v1.ListInvitationsResponse
+	47, // 112: services.identity.v1.IdentityService.PlanUserBulk:output_type -> services.identity.v1.PlanUserBulkResponse
+	49, // 113: services.identity.v1.IdentityService.ApplyUserBulk:output_type -> services.identity.v1.ApplyUserBulkResponse
+	51, // 114: services.identity.v1.IdentityService.NoteUserBulkMails:output_type -> services.identity.v1.NoteUserBulkMailsResponse
+	53, // 115: services.identity.v1.IdentityService.FinishUserBulk:output_type -> services.identity.v1.FinishUserBulkResponse
+	55, // 116: services.identity.v1.IdentityService.UndoUserBulk:output_type -> services.identity.v1.UndoUserBulkResponse
+	57, // 117: services.identity.v1.IdentityService.ListAddressees:output_type -> services.identity.v1.ListAddresseesResponse
+	59, // 118: services.identity.v1.IdentityService.ErasePerson:output_type -> services.identity.v1.ErasePersonResponse
+	61, // 119: services.identity.v1.CredentialService.VerifyCredentials:output_type -> services.identity.v1.VerifyCredentialsResponse
+	63, // 120: services.identity.v1.CredentialService.GetAccess:output_type -> services.identity.v1.GetAccessResponse
+	65, // 121: services.identity.v1.CredentialService.SignUp:output_type -> services.identity.v1.SignUpResponse
+	69, // 122: services.identity.v1.CredentialService.CreateLink:output_type -> services.identity.v1.CreateLinkResponse
+	71, // 123: services.identity.v1.CredentialService.GetLink:output_type -> services.identity.v1.GetLinkResponse
+	73, // 124: services.identity.v1.CredentialService.RedeemLink:output_type -> services.identity.v1.RedeemLinkResponse
+	6,  // 125: services.identity.v1.CredentialService.ResolveOrganisation:output_type -> services.identity.v1.Organisation
+	75, // 126: services.identity.v1.CredentialService.Unsubscribe:output_type -> services.identity.v1.UnsubscribeResponse
+	79, // 127: services.identity.v1.CredentialService.ListAccessChanges:output_type -> services.identity.v1.ListAccessChangesResponse
+	88, // [88:128] is the sub-list for method output_type
+	48, // [48:88] is the sub-list for method input_type
 	48, // [48:48] is the sub-list for extension type_name
 	48, // [48:48] is the sub-list for extension extendee
 	0,  // [0:48] is the sub-list for field type_name
@@ -5025,13 +5216,14 @@ func file_services_identity_v1_identity_proto_init() {
 	if File_services_identity_v1_identity_proto != nil {
 		return
 	}
+	file_services_identity_v1_identity_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_services_identity_v1_identity_proto_rawDesc), len(file_services_identity_v1_identity_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   75,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -190,7 +190,10 @@ type SendMailRequest struct {
 	// An e-mail address.
 	Recipient string `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	// Values for the template; a missing one is `invalid_argument`, an empty one is not. A link must lead to this installation.
-	Values        map[string]string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where the recipient ends such mails, for mail that nobody asked for: a line below the text, and the mail program's own
+	// button (RFC 8058), which sends a POST there. It must lead to this installation.
+	Unsubscribe   string `protobuf:"bytes,4,opt,name=unsubscribe,proto3" json:"unsubscribe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +247,13 @@ func (x *SendMailRequest) GetValues() map[string]string {
 		return x.Values
 	}
 	return nil
+}
+
+func (x *SendMailRequest) GetUnsubscribe() string {
+	if x != nil {
+		return x.Unsubscribe
+	}
+	return ""
 }
 
 type SendMailResponse struct {
@@ -766,12 +776,13 @@ const file_services_notify_v1_notify_proto_rawDesc = "" +
 	"\aSENDING\x10\x01\x12\b\n" +
 	"\x04SENT\x10\x02\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\x03\"\x8b\x02\n" +
+	"\x06FAILED\x10\x03\"\xd1\x02\n" +
 	"\x0fSendMailRequest\x129\n" +
 	"\btemplate\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,40}$R\btemplate\x12(\n" +
 	"\trecipient\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x18\xfe\x01`\x01R\trecipient\x12X\n" +
-	"\x06values\x18\x03 \x03(\v2/.services.notify.v1.SendMailRequest.ValuesEntryB\x0f\xbaH\f\x9a\x01\t\x102*\x05r\x03\x18\xa0\x1fR\x06values\x1a9\n" +
+	"\x06values\x18\x03 \x03(\v2/.services.notify.v1.SendMailRequest.ValuesEntryB\x0f\xbaH\f\x9a\x01\t\x102*\x05r\x03\x18\xa0\x1fR\x06values\x12D\n" +
+	"\vunsubscribe\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18\xf4\x032\x18^(https?://[!-;=?-~]+)?$R\vunsubscribe\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"I\n" +

@@ -43,9 +43,10 @@ SELECT EXISTS (SELECT 1 FROM identity.invitations WHERE organisation_id = mshub.
 SELECT id, hash, invitation_id FROM identity.links WHERE invitation_id = ANY (@invitations::uuid[]);
 
 -- name: Addressees :many
--- Active members who are named or have one of the roles.
+-- Active members who are named or have one of the roles; for a digest without those who want none.
 SELECT u.id, u.email, u.display_name, m.roles FROM identity.memberships m JOIN identity.users u ON u.id = m.user_id
 WHERE m.organisation_id = mshub.org() AND u.state = 'ACTIVE' AND (u.id = ANY (@users::uuid[]) OR m.roles && @roles::text[])
+  AND (m.digest OR NOT @digest::boolean)
 ORDER BY u.email_norm;
 
 -- name: ForgetBulks :execrows

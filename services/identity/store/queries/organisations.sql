@@ -52,6 +52,10 @@ SELECT * FROM identity.memberships WHERE organisation_id = mshub.org() AND id > 
 -- name: SetMembershipRoles :exec
 UPDATE identity.memberships SET roles = $2 WHERE organisation_id = mshub.org() AND id = $1;
 
+-- name: SetDigest :execrows
+-- 0 rows: it was so already, or there is no such member.
+UPDATE identity.memberships SET digest = @digest WHERE organisation_id = mshub.org() AND user_id = @user_id AND digest <> @digest;
+
 -- name: DeleteBelonging :exec
 -- The membership goes with it.
 DELETE FROM identity.belongings WHERE user_id = $1 AND organisation_id = mshub.org();

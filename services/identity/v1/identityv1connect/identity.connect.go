@@ -38,6 +38,9 @@ const (
 const (
 	// IdentityServiceGetMeProcedure is the fully-qualified name of the IdentityService's GetMe RPC.
 	IdentityServiceGetMeProcedure = "/services.identity.v1.IdentityService/GetMe"
+	// IdentityServiceUpdateMeProcedure is the fully-qualified name of the IdentityService's UpdateMe
+	// RPC.
+	IdentityServiceUpdateMeProcedure = "/services.identity.v1.IdentityService/UpdateMe"
 	// IdentityServiceListUsersProcedure is the fully-qualified name of the IdentityService's ListUsers
 	// RPC.
 	IdentityServiceListUsersProcedure = "/services.identity.v1.IdentityService/ListUsers"
@@ -145,6 +148,9 @@ const (
 	// CredentialServiceResolveOrganisationProcedure is the fully-qualified name of the
 	// CredentialService's ResolveOrganisation RPC.
 	CredentialServiceResolveOrganisationProcedure = "/services.identity.v1.CredentialService/ResolveOrganisation"
+	// CredentialServiceUnsubscribeProcedure is the fully-qualified name of the CredentialService's
+	// Unsubscribe RPC.
+	CredentialServiceUnsubscribeProcedure = "/services.identity.v1.CredentialService/Unsubscribe"
 	// CredentialServiceListAccessChangesProcedure is the fully-qualified name of the
 	// CredentialService's ListAccessChanges RPC.
 	CredentialServiceListAccessChangesProcedure = "/services.identity.v1.CredentialService/ListAccessChanges"
@@ -154,6 +160,8 @@ const (
 type IdentityServiceClient interface {
 	// Who the token speaks for: the user (if one), the active organisation and the permissions.
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
+	// Changes what the person has chosen for the active organisation.
+	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.GetMeResponse, error)
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.User, error)
 	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it.
@@ -221,6 +229,12 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			baseURL+IdentityServiceGetMeProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("GetMe")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateMe: connect.NewClient[v1.UpdateMeRequest, v1.GetMeResponse](
+			httpClient,
+			baseURL+IdentityServiceUpdateMeProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("UpdateMe")),
 			connect.WithClientOptions(opts...),
 		),
 		listUsers: connect.NewClient[v1.ListUsersRequest, v1.ListUsersResponse](
@@ -411,6 +425,7 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 // identityServiceClient implements IdentityServiceClient.
 type identityServiceClient struct {
 	getMe              *connect.Client[v1.GetMeRequest, v1.GetMeResponse]
+	updateMe           *connect.Client[v1.UpdateMeRequest, v1.GetMeResponse]
 	listUsers          *connect.Client[v1.ListUsersRequest, v1.ListUsersResponse]
 	getUser            *connect.Client[v1.GetUserRequest, v1.User]
 	createUser         *connect.Client[v1.CreateUserRequest, v1.User]
@@ -445,6 +460,15 @@ type identityServiceClient struct {
 // GetMe calls services.identity.v1.IdentityService.GetMe.
 func (c *identityServiceClient) GetMe(ctx context.Context, req *v1.GetMeRequest) (*v1.GetMeResponse, error) {
 	response, err := c.getMe.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateMe calls services.identity.v1.IdentityService.UpdateMe.
+func (c *identityServiceClient) UpdateMe(ctx context.Context, req *v1.UpdateMeRequest) (*v1.GetMeResponse, error) {
+	response, err := c.updateMe.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -716,6 +740,8 @@ func (c *identityServiceClient) ErasePerson(ctx context.Context, req *v1.ErasePe
 type IdentityServiceHandler interface {
 	// Who the token speaks for: the user (if one), the active organisation and the permissions.
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
+	// Changes what the person has chosen for the active organisation.
+	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.GetMeResponse, error)
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.User, error)
 	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it.
@@ -779,6 +805,12 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		svc.GetMe,
 		connect.WithSchema(identityServiceMethods.ByName("GetMe")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceUpdateMeHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceUpdateMeProcedure,
+		svc.UpdateMe,
+		connect.WithSchema(identityServiceMethods.ByName("UpdateMe")),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceListUsersHandler := connect.NewUnaryHandlerSimple(
@@ -967,6 +999,8 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		switch r.URL.Path {
 		case IdentityServiceGetMeProcedure:
 			identityServiceGetMeHandler.ServeHTTP(w, r)
+		case IdentityServiceUpdateMeProcedure:
+			identityServiceUpdateMeHandler.ServeHTTP(w, r)
 		case IdentityServiceListUsersProcedure:
 			identityServiceListUsersHandler.ServeHTTP(w, r)
 		case IdentityServiceGetUserProcedure:
@@ -1036,6 +1070,10 @@ type UnimplementedIdentityServiceHandler struct{}
 
 func (UnimplementedIdentityServiceHandler) GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.GetMe is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.GetMeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.IdentityService.UpdateMe is not implemented"))
 }
 
 func (UnimplementedIdentityServiceHandler) ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error) {
@@ -1171,6 +1209,9 @@ type CredentialServiceClient interface {
 	// Where a machine client belongs that is made on the machine itself: the named organisation, or the installation's
 	// first, founded if there is none yet.
 	ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error)
+	// Takes somebody off the list of an organisation's digest, by the address in the mail. It may come often, and says what it
+	// is about either way.
+	Unsubscribe(context.Context, *v1.UnsubscribeRequest) (*v1.UnsubscribeResponse, error)
 	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
 	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
 	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
@@ -1231,6 +1272,12 @@ func NewCredentialServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(credentialServiceMethods.ByName("ResolveOrganisation")),
 			connect.WithClientOptions(opts...),
 		),
+		unsubscribe: connect.NewClient[v1.UnsubscribeRequest, v1.UnsubscribeResponse](
+			httpClient,
+			baseURL+CredentialServiceUnsubscribeProcedure,
+			connect.WithSchema(credentialServiceMethods.ByName("Unsubscribe")),
+			connect.WithClientOptions(opts...),
+		),
 		listAccessChanges: connect.NewClient[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse](
 			httpClient,
 			baseURL+CredentialServiceListAccessChangesProcedure,
@@ -1250,6 +1297,7 @@ type credentialServiceClient struct {
 	getLink             *connect.Client[v1.GetLinkRequest, v1.GetLinkResponse]
 	redeemLink          *connect.Client[v1.RedeemLinkRequest, v1.RedeemLinkResponse]
 	resolveOrganisation *connect.Client[v1.ResolveOrganisationRequest, v1.Organisation]
+	unsubscribe         *connect.Client[v1.UnsubscribeRequest, v1.UnsubscribeResponse]
 	listAccessChanges   *connect.Client[v1.ListAccessChangesRequest, v1.ListAccessChangesResponse]
 }
 
@@ -1316,6 +1364,15 @@ func (c *credentialServiceClient) ResolveOrganisation(ctx context.Context, req *
 	return nil, err
 }
 
+// Unsubscribe calls services.identity.v1.CredentialService.Unsubscribe.
+func (c *credentialServiceClient) Unsubscribe(ctx context.Context, req *v1.UnsubscribeRequest) (*v1.UnsubscribeResponse, error) {
+	response, err := c.unsubscribe.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListAccessChanges calls services.identity.v1.CredentialService.ListAccessChanges.
 func (c *credentialServiceClient) ListAccessChanges(ctx context.Context, req *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {
 	response, err := c.listAccessChanges.CallUnary(ctx, connect.NewRequest(req))
@@ -1343,6 +1400,9 @@ type CredentialServiceHandler interface {
 	// Where a machine client belongs that is made on the machine itself: the named organisation, or the installation's
 	// first, founded if there is none yet.
 	ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error)
+	// Takes somebody off the list of an organisation's digest, by the address in the mail. It may come often, and says what it
+	// is about either way.
+	Unsubscribe(context.Context, *v1.UnsubscribeRequest) (*v1.UnsubscribeResponse, error)
 	// Whose tokens became wrong: asked every two seconds, each change makes one revocation. A transaction may commit
 	// later than its time says, so ask again from a minute before the newest answer; a change twice is harmless.
 	ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error)
@@ -1399,6 +1459,12 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 		connect.WithSchema(credentialServiceMethods.ByName("ResolveOrganisation")),
 		connect.WithHandlerOptions(opts...),
 	)
+	credentialServiceUnsubscribeHandler := connect.NewUnaryHandlerSimple(
+		CredentialServiceUnsubscribeProcedure,
+		svc.Unsubscribe,
+		connect.WithSchema(credentialServiceMethods.ByName("Unsubscribe")),
+		connect.WithHandlerOptions(opts...),
+	)
 	credentialServiceListAccessChangesHandler := connect.NewUnaryHandlerSimple(
 		CredentialServiceListAccessChangesProcedure,
 		svc.ListAccessChanges,
@@ -1422,6 +1488,8 @@ func NewCredentialServiceHandler(svc CredentialServiceHandler, opts ...connect.H
 			credentialServiceRedeemLinkHandler.ServeHTTP(w, r)
 		case CredentialServiceResolveOrganisationProcedure:
 			credentialServiceResolveOrganisationHandler.ServeHTTP(w, r)
+		case CredentialServiceUnsubscribeProcedure:
+			credentialServiceUnsubscribeHandler.ServeHTTP(w, r)
 		case CredentialServiceListAccessChangesProcedure:
 			credentialServiceListAccessChangesHandler.ServeHTTP(w, r)
 		default:
@@ -1459,6 +1527,10 @@ func (UnimplementedCredentialServiceHandler) RedeemLink(context.Context, *v1.Red
 
 func (UnimplementedCredentialServiceHandler) ResolveOrganisation(context.Context, *v1.ResolveOrganisationRequest) (*v1.Organisation, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.ResolveOrganisation is not implemented"))
+}
+
+func (UnimplementedCredentialServiceHandler) Unsubscribe(context.Context, *v1.UnsubscribeRequest) (*v1.UnsubscribeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("services.identity.v1.CredentialService.Unsubscribe is not implemented"))
 }
 
 func (UnimplementedCredentialServiceHandler) ListAccessChanges(context.Context, *v1.ListAccessChangesRequest) (*v1.ListAccessChangesResponse, error) {

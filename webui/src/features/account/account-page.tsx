@@ -13,11 +13,12 @@ import { type Grant, GrantService, type Session, SessionService } from "@/gen/au
 import { describeScope } from "@/lib/rules";
 import { useViewer } from "@/lib/viewer";
 import { describeAgent } from "./agent";
+import { DigestSetting } from "./digest-setting";
 
 export function AccountPage() {
   const { user } = useViewer();
   return (
-    <Page title="Account" subtitle="Where you are signed in, and what may act for you.">
+    <Page title="Account" subtitle="Which mails you get, where you are signed in, and what may act for you.">
       {user && (
         <Paper p="md">
           <Facts
@@ -29,6 +30,7 @@ export function AccountPage() {
           />
         </Paper>
       )}
+      <DigestSetting />
       <Sessions />
       <Grants />
     </Page>

@@ -15,8 +15,13 @@ export function identity(serve: Serve, permissions: () => string[]) {
     signInTime: state === User_State.ACTIVE ? ago(index * 7000 + 200) : undefined,
   }));
   const organisation = { name: "organisations/1", displayName: "Northwind Air" };
+  const me = { user: users[0], organisation, digest: true };
   serve(IdentityService, {
-    getMe: () => ({ user: users[0], organisation, permissions: permissions() }),
+    getMe: () => ({ ...me, permissions: permissions() }),
+    updateMe: ({ digest }) => {
+      me.digest = digest ?? me.digest;
+      return { ...me, permissions: permissions() };
+    },
     listOrganisations: () => ({ organisations: [organisation, { name: "organisations/2", displayName: "Northwind Cargo" }] }),
     listUsers: ({ filter }) => ({
       users: users.filter(({ displayName }) => !filter.includes("Zz") || displayName.includes("Zz")),
