@@ -46,10 +46,11 @@ func Migrate(ctx context.Context, url, appUser string, schemas ...Schema) error 
 	if _, err := lock.Exec(ctx, bootstrap); err != nil {
 		return fmt.Errorf("bootstrap: %w", err)
 	}
-	// Membership lets the login SET ROLE; a superuser may already, and granting to oneself is refused.
-	grant := fmt.Sprintf("GRANT mshub_app, mshub_system TO %s", pgx.Identifier{appUser}.Sanitize())
+	// Membership lets the login SET ROLE. The migrating one, unless it is a superuser, needs it too: to hand a function to
+	// mshub_system, and to see the rows behind the wall that a migration fills in.
+	grant := fmt.Sprintf("GRANT mshub_app, mshub_system TO %s, CURRENT_USER", pgx.Identifier{appUser}.Sanitize())
 	if _, err := lock.Exec(ctx, grant); err != nil {
-		return fmt.Errorf("granting the roles to %s: %w", appUser, err)
+		return fmt.Errorf("granting the roles to %s and the migrating login: %w", appUser, err)
 	}
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()

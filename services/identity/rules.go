@@ -76,7 +76,7 @@ func (s *Service) rolesNamed(ctx context.Context, tx pgx.Tx, field string, names
 		if i < 0 {
 			return nil, rpc.Invalid(field, "there is no role %q in this organisation", slug)
 		}
-		if slug != roleNewcomer {
+		if slug != roleNewcomer || !roles[i].Builtin {
 			permissions = append(permissions, roles[i].Permissions...)
 		}
 	}

@@ -267,9 +267,13 @@ func (s *Service) openRejects(ctx context.Context, caller auth.Caller, of *store
 			return err
 		}
 		for _, r := range page {
+			after = r.Number
 			cells, err := cellsOf(r)
 			if err != nil {
 				return err
+			}
+			if len(cells) == 0 {
+				continue // from before cells were kept, or an empty row: read again it would be a record of nothing
 			}
 			record[0], record[1] = strconv.FormatInt(r.Number, 10), strconv.FormatInt(r.Line, 10)
 			for i, column := range of.Header {
@@ -278,7 +282,6 @@ func (s *Service) openRejects(ctx context.Context, caller auth.Caller, of *store
 			if err := w.Write(record); err != nil {
 				return err
 			}
-			after = r.Number
 		}
 		if w.Flush(); w.Error() != nil {
 			return w.Error()
