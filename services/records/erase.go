@@ -23,7 +23,8 @@ const erasePage = 200
 
 // EraseRecords counts the records with a person's address in a column of format email, or puts a pseudonym in its place:
 // the same one everywhere, so that what belonged together still does. A record whose key held the address moves to the key
-// with the pseudonym. What is done is not found again, so a repeated call does the rest.
+// with the pseudonym. Rejected rows of imports that hold the address are counted with them, and blanked. What is done is not
+// found again, so a repeated call does the rest.
 func (s *Service) EraseRecords(ctx context.Context, in *recordsv1.EraseRecordsRequest) (*recordsv1.EraseRecordsResponse, error) {
 	caller, err := importer(ctx)
 	if err != nil {
@@ -53,9 +54,20 @@ func (s *Service) EraseRecords(ctx context.Context, in *recordsv1.EraseRecordsRe
 			}
 		}
 		if len(datasets) < 100 {
-			return out, nil
+			break
 		}
 	}
+	rejects, err := s.documents.EraseRejects(ctx, caller.Organisation, e.email, e.dry)
+	if err != nil {
+		return nil, err
+	}
+	out.Records += rejects
+	if rejects == 0 || e.dry {
+		return out, nil
+	}
+	return out, s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		return audit.Append(ctx, tx, audit.Entry{Action: service + "EraseRecords", Target: "imports/-", After: map[string]any{"rejects": rejects}})
+	})
 }
 
 // eraser looks for one address.

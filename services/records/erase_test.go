@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
 )
 
@@ -29,15 +30,27 @@ func TestErasingAnAddressInRecords(t *testing.T) {
 				}
 			}
 		}
+		imported := run(r.ctx)
+		rows := "number,buyer\nx, Bob@Example.com \ny,bob@example.com.au\n"
+		if _, err := r.importFile(imported, &recordsv1.PlanImportRequest{Dataset: "datasets/orders", SourceUrl: r.source([]byte(rows), "")}); err != nil {
+			t.Fatal(err)
+		}
 		ctx := run(r.ctx)
 		for _, step := range []struct {
 			dry  bool
 			want int64
-		}{{true, 3}, {true, 3}, {false, 3}, {false, 0}} {
+		}{{true, 4}, {true, 4}, {false, 4}, {false, 0}} {
 			got, err := r.EraseRecords(ctx, &recordsv1.EraseRecordsRequest{Email: "bob@example.com", DryRun: step.dry})
 			if err != nil || got.GetRecords() != step.want || step.want > 0 && !slices.Equal(got.GetDatasets(), []string{"datasets/customers", "datasets/orders"}) {
 				t.Errorf("dry %v: %v, %v", step.dry, got, err)
 			}
+		}
+		rejects, err := r.ListRejects(r.ctx, &recordsv1.ListRejectsRequest{Parent: "imports/" + auth.From(imported).Run.String()})
+		if err != nil || len(rejects.GetRejects()) != 2 {
+			t.Fatalf("%v, %v", rejects, err)
+		}
+		if bob, other := rejects.GetRejects()[0], rejects.GetRejects()[1]; len(bob.GetCells()) != 0 || bob.GetFaults()[0].GetReason() == "" || other.GetCells()["buyer"] != "bob@example.com.au" {
+			t.Errorf("what the import refused: %v", rejects)
 		}
 		list := func(dataset string) (all []string) {
 			res, err := r.ListRecords(r.ctx, &recordsv1.ListRecordsRequest{Parent: "datasets/" + dataset})

@@ -62,6 +62,9 @@ type Documents interface {
 	Reject(ctx context.Context, organisation, imported uuid.UUID, row int64) (Reject, error)
 	// CorrectReject changes a rejected row's cells; ErrChanged if it was replayed meanwhile.
 	CorrectReject(ctx context.Context, tx pgx.Tx, organisation, imported uuid.UUID, r Reject) error
+	// EraseRejects blanks the rejected rows of all imports in which a cell is the address, or only counts them. What is
+	// blanked is not found again.
+	EraseRejects(ctx context.Context, organisation uuid.UUID, email string, dry bool) (int64, error)
 	// ForgetImport deletes an import's rejected rows, ledger, and what was kept for undoing it.
 	ForgetImport(ctx context.Context, organisation, imported uuid.UUID) error
 }

@@ -2355,8 +2355,9 @@ func (x *EraseRecordsRequest) GetDryRun() bool {
 }
 
 type EraseRecordsResponse struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Records int64                  `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rejected rows of imports included.
+	Records int64 `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
 	// "datasets/customers": those that have such a record.
 	Datasets      []string `protobuf:"bytes,2,rep,name=datasets,proto3" json:"datasets,omitempty"`
 	unknownFields protoimpl.UnknownFields

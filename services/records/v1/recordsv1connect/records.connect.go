@@ -129,7 +129,7 @@ type RecordsServiceClient interface {
 	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
 	// Erasure: finds the records with a person's address in a column of format `email`, and unless it is a dry run puts a
-	// pseudonym in its place; other columns stay. A repeated call finds what is left.
+	// pseudonym in its place; other columns stay. Rejected rows that hold it are emptied. A repeated call finds what is left.
 	EraseRecords(context.Context, *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error)
 }
 
@@ -496,7 +496,7 @@ type RecordsServiceHandler interface {
 	// and the dataset.
 	AbortImport(context.Context, *v1.AbortImportRequest) (*v1.AbortImportResponse, error)
 	// Erasure: finds the records with a person's address in a column of format `email`, and unless it is a dry run puts a
-	// pseudonym in its place; other columns stay. A repeated call finds what is left.
+	// pseudonym in its place; other columns stay. Rejected rows that hold it are emptied. A repeated call finds what is left.
 	EraseRecords(context.Context, *v1.EraseRecordsRequest) (*v1.EraseRecordsResponse, error)
 }
 

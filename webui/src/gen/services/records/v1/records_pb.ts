@@ -1332,6 +1332,8 @@ export const EraseRecordsRequestSchema: GenMessage<EraseRecordsRequest> = /*@__P
  */
 export type EraseRecordsResponse = Message<"services.records.v1.EraseRecordsResponse"> & {
   /**
+   * Rejected rows of imports included.
+   *
    * @generated from field: int64 records = 1;
    */
   records: bigint;
@@ -1570,7 +1572,7 @@ export const RecordsService: GenService<{
   },
   /**
    * Erasure: finds the records with a person's address in a column of format `email`, and unless it is a dry run puts a
-   * pseudonym in its place; other columns stay. A repeated call finds what is left.
+   * pseudonym in its place; other columns stay. Rejected rows that hold it are emptied. A repeated call finds what is left.
    *
    * @generated from rpc services.records.v1.RecordsService.EraseRecords
    */
