@@ -89,8 +89,11 @@ type inbound struct {
 }
 
 func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	ctx, stop := alive(ctx)
+	working, stop := alive(ctx)
 	defer stop()
-	result, err := i.Next.ExecuteActivity(ctx, in)
+	result, err := i.Next.ExecuteActivity(working, in)
+	if err != nil && temporal.IsCanceledError(context.Cause(working)) { // broken off, as its run wanted
+		return nil, temporal.NewCanceledError()
+	}
 	return result, failure(err)
 }

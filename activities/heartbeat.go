@@ -6,15 +6,24 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	runcontext "github.com/microservicehub/mshub/internal/temporal"
 )
+
+// interruptBeat is how often an interruptible call asks whether it is still wanted.
+const interruptBeat = time.Second
 
 // alive beats for an activity until stop is called, and returns the context that it works under: that of the attempt, but
 // deaf to the run's cancel. An attempt under way is finished, because only its answer tells whether there is something to
-// undo; its timeout, the worker's stop, and a run that is gone end it all the same.
+// undo; its timeout, the worker's stop, and a run that is gone end it all the same. An interruptible call hears a cancel,
+// within a second or two.
 func alive(ctx context.Context) (working context.Context, stop func()) {
 	info := activity.GetInfo(ctx)
 	if info.IsLocalActivity {
 		return ctx, func() {}
+	}
+	if run, _ := runcontext.RunFrom(ctx); run.Interruptible {
+		return ctx, every(interruptBeat, func() { activity.RecordHeartbeat(ctx) })
 	}
 	working, cancel := context.WithDeadline(context.WithoutCancel(ctx), info.Deadline)
 	unwatch := context.AfterFunc(ctx, func() {

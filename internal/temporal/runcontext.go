@@ -30,6 +30,8 @@ type RunContext struct {
 	Call string `json:"call,omitempty"`
 	// Quiet calls belong to a step but are not it (a reminder, an undo): nobody reports them as the step's start or end.
 	Quiet bool `json:"quiet,omitempty"`
+	// Interruptible calls end as soon as the run does not want them any more; others are finished all the same.
+	Interruptible bool `json:"interruptible,omitempty"`
 }
 
 // WithRun returns a workflow context under which activities, children and continue-as-new carry run.

@@ -152,12 +152,13 @@ func (f *frame) mayUndo() error {
 	return f.mayCommand()
 }
 
-// pause also calls off the waiting for a next attempt; it comes after the pause.
+// pause also calls off the waiting for a next attempt, which comes after the pause, and long calls that bear it.
 func (f *frame) pause(ctx workflow.Context, c Command) error {
 	f.paused = true
 	if c.BackingOff {
 		f.callOff("")
 	}
+	f.interrupt(ctx)
 	return f.commanded(ctx, runPaused, c)
 }
 

@@ -82,6 +82,9 @@ type Step struct {
 	// Final is for a step that can't be undone once its service has done it: from its start on the run can't be cancelled or
 	// reset any more, because nobody knows whether it has happened until it has answered.
 	Final bool
+	// Interruptible is for a step that may be broken off in the middle of a call and called again from its beginning, because
+	// its service keeps nothing before it answers: a pause or a cancel does not wait for the end of a long call.
+	Interruptible bool
 	// Rate is the name in Definition.Rates of the system that the step calls: each attempt of a call first waits for its turn.
 	// On average no more than that come, however often they fail.
 	Rate string

@@ -24,6 +24,14 @@ type Verb[Req, Res proto.Message] func(context.Context, Req) (Res, error)
 //
 // A step is called once; for many calls there is Each.
 func Do[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req, Res], req Req, undo ...Undo[Res]) (Res, error) {
+	return DoWith(ctx, step, verb, func(workflow.Context) (Req, error) { return req, nil }, undo...)
+}
+
+// DoWith is Do whose request is made when the run comes to the call, and anew when it comes to it again, after a pause or
+// by an operator's word: for what expires meanwhile, such as a link. An error of request is the step's.
+func DoWith[Req, Res proto.Message](
+	ctx workflow.Context, step string, verb Verb[Req, Res], request func(workflow.Context) (Req, error), undo ...Undo[Res],
+) (Res, error) {
 	f := frameOf(ctx)
 	result := empty[Res]()
 	declared, err := f.enter(ctx, step, Activity)
@@ -41,7 +49,7 @@ func Do[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req
 	}
 	f.undo = append(f.undo, undos...)
 	for !done {
-		if result, err = try(ctx, f, declared, 0, verb, req); err == nil {
+		if result, err = try(ctx, f, declared, 0, verb, request); err == nil {
 			done = true
 			err = f.keep(step, result)
 			continue

@@ -39,7 +39,7 @@ func EachThen[Req, Res proto.Message](
 	failing := false // stops the step while the failure is still being written
 	next, err := f.items(ctx, declared, count, parallel, &failing, func(ctx workflow.Context, item int32) error {
 		for {
-			answer, err := try(ctx, f, declared, item, verb, request(item))
+			answer, err := try(ctx, f, declared, item, verb, func(workflow.Context) (Req, error) { return request(item), nil })
 			if err == nil && then != nil {
 				err = then(f.inside(ctx, step, item, ""), item, answer)
 			}

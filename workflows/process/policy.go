@@ -15,6 +15,8 @@ const (
 	attemptTimeout = time.Minute
 	// heartbeatTimeout is how long a dead worker's step stays with it. Workers beat by themselves, see package activities.
 	heartbeatTimeout = 10 * time.Second
+	// heartbeatAtMost is how often a beat is sent: its answer tells an interruptible step that it is to stop.
+	heartbeatAtMost = time.Second
 	// recordTimeout bounds one attempt of a local activity; they are single transactions.
 	recordTimeout = 10 * time.Second
 	// recordPatience is longer than any run. If it is not said, the SDK takes the time of one attempt for that of all.
@@ -87,6 +89,7 @@ func WorkerOptions(queue string) worker.Options {
 		// Two pollers, the default, leave a burst of short steps waiting for the next poll.
 		MaxConcurrentWorkflowTaskPollers: 4,
 		MaxConcurrentActivityTaskPollers: 4,
+		MaxHeartbeatThrottleInterval:     heartbeatAtMost,
 	}
 	if queue == QueueBatch {
 		// The queue's concurrency is the batch's back-pressure: chunks wait in the queue, not in the database.

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
+	runcontext "github.com/microservicehub/mshub/internal/temporal"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 )
 
@@ -22,8 +23,10 @@ type trial struct {
 }
 
 // try calls a step's verb with its retries. An operator may call off the wait for the next attempt: to try at once, or
-// because the run is paused. An attempt under way is never torn down, its answer counts.
-func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item int32, verb Verb[Req, Res], req Req) (Res, error) {
+// because the run is paused. An attempt under way is not torn down, its answer counts, unless the step bears that.
+func try[Req, Res proto.Message](
+	ctx workflow.Context, f *frame, step Step, item int32, verb Verb[Req, Res], request func(workflow.Context) (Req, error),
+) (Res, error) {
 	for {
 		if err := f.gate(ctx); err != nil {
 			return empty[Res](), err
@@ -31,9 +34,21 @@ func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item
 		if err := f.turn(ctx, step, item); err != nil {
 			return empty[Res](), err
 		}
+		req, err := request(ctx)
+		if err != nil {
+			return empty[Res](), err
+		}
+		if f.paused {
+			continue // while the request was made, which may be stale when the run goes on
+		}
 		attempts, cancel := workflow.WithCancel(f.inside(ctx, step.Name, item, ""))
 		t := &trial{step: step, cancel: cancel}
 		f.trials = append(f.trials, t)
+		if step.Interruptible {
+			run := runcontext.RunOf(attempts)
+			run.Interruptible = true
+			attempts = runcontext.WithRun(attempts, run)
+		}
 		result, err := attempt(attempts, f, t, item, verb, req)
 		f.trials = slices.DeleteFunc(f.trials, func(other *trial) bool { return other == t })
 		cancel()
@@ -47,6 +62,16 @@ func try[Req, Res proto.Message](ctx workflow.Context, f *frame, step Step, item
 func (f *frame) callOff(step string) {
 	for _, t := range slices.Clone(f.trials) {
 		if step == "" || t.step.Name == step {
+			t.off = true
+			t.cancel()
+		}
+	}
+}
+
+// interrupt breaks off the attempts under way of steps that bear it. Runs that were paused by an older build did not.
+func (f *frame) interrupt(ctx workflow.Context) {
+	for _, t := range slices.Clone(f.trials) {
+		if t.step.Interruptible && !t.off && !t.undo && workflow.GetVersion(ctx, "interrupt", workflow.DefaultVersion, 1) >= 1 {
 			t.off = true
 			t.cancel()
 		}
