@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -103,7 +104,13 @@ func (h *house) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.temporal.GetWorkflow(ctx, strings.TrimPrefix(run.GetName(), "runs/"), "").Get(ctx, nil)
+	for {
+		err := h.temporal.GetWorkflow(ctx, strings.TrimPrefix(run.GetName(), "runs/"), "").Get(ctx, nil)
+		if _, early := errors.AsType[*serviceerror.NotFound](err); !early {
+			return err
+		}
+		time.Sleep(time.Millisecond) // accepted; Temporal has not heard of it yet
+	}
 }
 
 // plain is the same without the house.

@@ -81,6 +81,12 @@ func (s *Service) command(ctx context.Context, c steering) (*runsv1.Run, error) 
 			return s.answer(ctx, id, c, err)
 		}
 	}
+	if b.head.State == runsv1.Run_STARTING.String() { // its start may not have waited for Temporal
+		if err := s.launchOpen(ctx, id); err != nil {
+			s.logger.WarnContext(ctx, "run can't be commanded before it is launched", "run", id, "error", err)
+			return nil, rpc.Unavailable("the run has not begun yet, and Temporal does not answer; try again")
+		}
+	}
 	refused := s.update(ctx, id, c.update, process.Command{
 		ID: commandID(ctx, c.method), Actor: auth.From(ctx).Actor, Reason: c.req.GetReason(), Keep: c.keep, Step: c.step,
 		BackingOff: c.backingOff && !b.head.Parked && s.backsOff(ctx, id),

@@ -10,23 +10,86 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/services/runs/store"
 )
 
 const (
+	// launchPatience is how long a start waits until Temporal has heard of its run, so that whoever commands the run next
+	// finds it there. A start is accepted whether or not Temporal keeps up: where starts pile up, none waits.
+	launchPatience = 20 * time.Millisecond
+	// launchesAtOnce is how many runs Temporal is told of at once: more would only wait inside it, until they time out.
+	launchesAtOnce = 8
+	// launchesWaiting bounds the runs of this node that wait for that; the reconciler launches what is beyond.
+	launchesWaiting = 1000
 	// launchesEvery is how long a launch may wait for others to be noted with; lateness is much longer.
 	launchesEvery = 250 * time.Millisecond
 	// launchesPatience bounds the noting.
 	launchesPatience = 5 * time.Second
 )
 
+// launchSoon launches a new run. The answer to its start does not wait for a Temporal that is slow or away.
+func (s *Service) launchSoon(ctx context.Context, row store.Run) {
+	select {
+	case s.launches.waiting <- struct{}{}:
+	default:
+		s.logger.WarnContext(ctx, "many runs wait to be launched; the reconciler launches this one", "run", row.ID)
+		return
+	}
+	pile := len(s.launches.waiting) > launchesAtOnce
+	launched := make(chan struct{})
+	go func() {
+		defer close(launched)
+		s.launches.under <- struct{}{}
+		var err error
+		if pile {
+			err = s.launchOpen(context.WithoutCancel(ctx), row.ID)
+		} else {
+			err = s.launch(ctx, row)
+		}
+		<-s.launches.under
+		<-s.launches.waiting
+		if err != nil {
+			s.logger.WarnContext(ctx, "run accepted, Temporal will hear of it later", "run", row.ID, "error", err)
+		}
+	}()
+	if pile {
+		return
+	}
+	patience := time.NewTimer(launchPatience)
+	defer patience.Stop()
+	select {
+	case <-launched:
+	case <-patience.C:
+	}
+}
+
+// launchOpen launches a run that has waited for it: meanwhile it may have been launched, or ended.
+func (s *Service) launchOpen(ctx context.Context, id uuid.UUID) error {
+	var row store.Run
+	err := s.tx(ctx, func(tx pgx.Tx) (err error) {
+		row, err = queries.GetRun(ctx, tx, id)
+		return err
+	})
+	if err != nil || row.Queued || row.LaunchedAt != nil || row.EndedAt != nil {
+		return err
+	}
+	return s.launch(ctx, row)
+}
+
 // launches notes of which runs Temporal has heard, many at once: one write for each run would be a transaction more for
 // each. What a crash loses is launched once more by the reconciler, which is harmless.
 type launches struct {
 	db     *postgres.DB
 	logger *slog.Logger
+	// waiting and under hold a place for each run that is to be launched, and for each that is being.
+	waiting, under chan struct{}
 
 	mu   sync.Mutex
 	runs []uuid.UUID
+}
+
+func newLaunches(db *postgres.DB, logger *slog.Logger) *launches {
+	return &launches{db: db, logger: logger, waiting: make(chan struct{}, launchesWaiting), under: make(chan struct{}, launchesAtOnce)}
 }
 
 func (l *launches) add(run uuid.UUID) {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// launchTimeout is how long StartRun waits for Temporal; the reconciler starts what it missed.
+	// launchTimeout bounds the telling of Temporal about a run; the reconciler tells what was missed.
 	launchTimeout = 3 * time.Second
 	// commandTimeout is how long an operator's command waits for a worker.
 	commandTimeout = 5 * time.Second
@@ -80,7 +80,7 @@ func New(p Parts) (*Service, error) {
 	return &Service{
 		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager,
 		retention: p.Config.Retention, logger: p.Logger, now: p.Now,
-		freed: make(chan string, 64), launches: &launches{db: p.DB, logger: p.Logger}, client: rpc.HTTPClient(),
+		freed: make(chan string, 64), launches: newLaunches(p.DB, p.Logger), client: rpc.HTTPClient(),
 	}, nil
 }
 

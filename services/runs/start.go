@@ -157,9 +157,7 @@ func (s *Service) acceptRow(ctx context.Context, a acceptance) (row store.Run, s
 			s.logger.WarnContext(ctx, "run queued, admission will look again", "run", row.ID, "error", err)
 		}
 	case row.LaunchedAt == nil && row.EndedAt == nil:
-		if err := s.launch(ctx, row); err != nil {
-			s.logger.WarnContext(ctx, "run accepted, Temporal will hear of it later", "run", row.ID, "error", err)
-		}
+		s.launchSoon(ctx, row)
 	}
 	return row, seq, nil
 }

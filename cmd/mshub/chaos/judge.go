@@ -105,7 +105,7 @@ var errBroken = errors.New("a promise was broken")
 // after them. That it never ends is for the invariants to say.
 func (j *judge) quiet(ctx context.Context) error {
 	for ctx.Err() == nil {
-		n, err := j.number(ctx, `SELECT (SELECT count(*) FROM runs.run WHERE ended_at IS NULL) + (SELECT count(*) FROM events.fact WHERE processed_at IS NULL)`)
+		n, err := j.number(ctx, `SELECT (SELECT count(*) FROM runs.run WHERE ended_at IS NULL) + (SELECT count(*) FROM events.fact WHERE processed_at IS NULL OR fanned_at IS NULL)`)
 		if err != nil {
 			return err
 		}
