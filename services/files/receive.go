@@ -48,7 +48,8 @@ func (s *Service) receive(ctx context.Context, key, name string, body io.Reader,
 	_, err = io.Copy(io.MultiWriter(w, hash, head), in)
 	switch {
 	case in.err != nil:
-		err = rpc.Invalid("body", "ended early, after %d bytes; send the file again", in.n)
+		// Not the sender's mistake: who sends by machine takes it for what it is and sends again.
+		err = rpc.Unavailable("the transfer ended early, after %d bytes; send the file again", in.n)
 	case err != nil:
 		err = storeError(err)
 	case in.n > limit && exact > 0:

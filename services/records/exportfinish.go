@@ -1,6 +1,7 @@
 package records
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -85,7 +86,7 @@ func (s *Service) sendExport(ctx context.Context, caller auth.Caller, row *store
 			return err
 		}
 	}
-	return s.put(ctx, link, format.ContentType(), row.Bytes, func(w io.Writer) error { return s.copyBlobs(ctx, w, keys) })
+	return s.put(ctx, link, "uploadUrl", format.ContentType(), row.Bytes, func(w io.Writer) error { return s.copyBlobs(ctx, w, keys) })
 }
 
 // makeWhole writes the file that parts of Parquet become.
@@ -139,8 +140,8 @@ func (s *Service) readBlob(ctx context.Context, key string, f func(io.Reader) er
 	return f(r)
 }
 
-// put sends what write writes to a signed link.
-func (s *Service) put(ctx context.Context, link, contentType string, size int64, write func(io.Writer) error) error {
+// put sends what write writes to a signed link, which came in the given field.
+func (s *Service) put(ctx context.Context, link, field, contentType string, size int64, write func(io.Writer) error) error {
 	r, w := io.Pipe()
 	defer func() { _ = r.Close() }()
 	var body io.Reader = http.NoBody // a length of 0 would mean an unknown one
@@ -150,7 +151,7 @@ func (s *Service) put(ctx context.Context, link, contentType string, size int64,
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, link, body)
 	if err != nil {
-		return rpc.Invalid("uploadUrl", "must be an http or https link")
+		return rpc.Invalid(field, "must be an http or https link")
 	}
 	req.ContentLength = size
 	req.Header.Set("Content-Type", contentType)
@@ -164,10 +165,15 @@ func (s *Service) put(ctx context.Context, link, contentType string, size int64,
 	switch {
 	case res.StatusCode < 300, res.StatusCode == http.StatusPreconditionFailed: // 412: an earlier try has sent it
 		return nil
-	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests:
+	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests || brokenOff(answer):
 		return rpc.Unavailable("the file store answers %d%s; try again", res.StatusCode, reasonIn(answer))
 	}
 	return rpc.Precondition("FILE_REFUSED", "the file store refuses the file (%d%s)", res.StatusCode, reasonIn(answer))
+}
+
+// brokenOff is true if an S3 server refuses (400) for no other reason than that bytes came late, or not all of them.
+func brokenOff(answer []byte) bool {
+	return bytes.Contains(answer, []byte("<Code>RequestTimeout</Code>")) || bytes.Contains(answer, []byte("<Code>IncompleteBody</Code>"))
 }
 
 // sendError hides the link, which is a permission, from logs and answers.

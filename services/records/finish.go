@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -24,8 +23,8 @@ import (
 // RejectsType is the content type of the rejects file; CreateUpload must name it, since the link covers it.
 const RejectsType = "text/csv"
 
-// FinishImport sums the ledger up, sends the rejects file, puts a REPLACE in the place of the old records, and ends the
-// import. Repeating it gives the same answer.
+// FinishImport sums the ledger up, puts a REPLACE in the place of the old records, and ends the import. Given a link, it
+// sends the rejects file, once, before the end or any time after it. Repeating it gives the same answer.
 func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRequest) (*recordsv1.FinishImportResponse, error) {
 	caller, row, err := s.openImport(ctx)
 	if err != nil {
@@ -42,23 +41,33 @@ func (s *Service) FinishImport(ctx context.Context, in *recordsv1.FinishImportRe
 		Read: counts.Read, Inserted: counts.Inserted, Updated: counts.Updated, Unchanged: counts.Unchanged, Rejected: counts.Rejected,
 		Deleted: counts.Deleted + row.Deleted, RejectsSize: row.RejectsSize, RejectsSha256: row.RejectsSha256,
 	}
-	if row.State == stateFinished {
-		return out, s.release(ctx, row)
-	}
-	if counts.Rejected > 0 && in.GetRejectsUrl() != "" {
-		if out.RejectsSize, out.RejectsSha256, err = s.sendRejects(ctx, caller, in.GetRejectsUrl()); err != nil {
+	if counts.Rejected > 0 && in.GetRejectsUrl() != "" && row.RejectsSize == 0 {
+		if err := s.sendRejects(ctx, caller, in.GetRejectsUrl(), out); err != nil {
 			return nil, err
 		}
 	}
-	if row.Mode == recordsv1.ImportMode_REPLACE.String() {
+	switch {
+	case row.State == stateFinished:
+		err = s.noteRejects(ctx, caller, row, out)
+	case row.Mode == recordsv1.ImportMode_REPLACE.String():
 		err = s.replace(ctx, caller, row, out)
-	} else {
+	default:
 		err = s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error { return s.end(ctx, tx, caller, stateFinished, 0, out) })
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out, s.release(ctx, row)
+}
+
+// noteRejects keeps what was sent after the end.
+func (s *Service) noteRejects(ctx context.Context, caller auth.Caller, row store.Import, sum *recordsv1.FinishImportResponse) error {
+	if sum.GetRejectsSize() == row.RejectsSize {
+		return nil
+	}
+	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		return s.queries.NoteRejects(ctx, tx, store.NoteRejectsParams{ID: caller.Run, Size: sum.GetRejectsSize(), Sha256: sum.GetRejectsSha256()})
+	})
 }
 
 // end closes a planned import; one that is not planned any more is left as it is.
@@ -136,33 +145,14 @@ func (s *Service) release(ctx context.Context, row store.Import) error {
 
 // sendRejects writes the rejects file to a signed link. Its size must be known before the first byte is sent, so it is
 // written twice: into a hash, then into the request. Both are the same, because rejects are in the order of the file.
-func (s *Service) sendRejects(ctx context.Context, caller auth.Caller, link string) (int64, string, error) {
+func (s *Service) sendRejects(ctx context.Context, caller auth.Caller, link string, out *recordsv1.FinishImportResponse) error {
 	hash, size := sha256.New(), &counter{}
-	if err := s.writeRejects(ctx, caller.Organisation, caller.Run, io.MultiWriter(hash, size)); err != nil {
-		return 0, "", err
+	write := func(w io.Writer) error { return s.writeRejects(ctx, caller.Organisation, caller.Run, w) }
+	if err := write(io.MultiWriter(hash, size)); err != nil {
+		return err
 	}
-	r, w := io.Pipe()
-	defer func() { _ = r.Close() }()
-	go func() { w.CloseWithError(s.writeRejects(ctx, caller.Organisation, caller.Run, w)) }()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, link, r)
-	if err != nil {
-		return 0, "", rpc.Invalid("rejectsUrl", "must be an http or https link")
-	}
-	req.ContentLength = size.n
-	req.Header.Set("Content-Type", RejectsType)
-	req.Header.Set("If-None-Match", "*") // presigned links of S3 ask for it
-	res, err := s.client.Do(req)
-	if err != nil {
-		return 0, "", sourceError(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	switch {
-	case res.StatusCode < 300, res.StatusCode == http.StatusPreconditionFailed: // 412: an earlier try has sent it
-		return size.n, hex.EncodeToString(hash.Sum(nil)), nil
-	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests:
-		return 0, "", rpc.Unavailable("the file store answers %d; try again", res.StatusCode)
-	}
-	return 0, "", rpc.Precondition("REJECTS_REFUSED", "the link for the rejects file is refused (%d); make a new one for type %s", res.StatusCode, RejectsType)
+	out.RejectsSize, out.RejectsSha256 = size.n, hex.EncodeToString(hash.Sum(nil))
+	return s.put(ctx, link, "rejectsUrl", RejectsType, size.n, write)
 }
 
 const rejectsPage = 5000

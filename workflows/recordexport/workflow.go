@@ -28,7 +28,7 @@ var Process = process.Definition{
 	Queue:       process.QueueBatch,
 	Steps: []process.Step{
 		// Counting what a filter leaves of ten million records takes a while.
-		{Name: "plan", Title: "Check and divide", Kind: process.Activity, Once: true, Timeout: 10 * time.Minute},
+		{Name: "plan", Title: "Check and divide", Kind: process.Activity, Once: true, Interruptible: true, Timeout: 10 * time.Minute},
 		{Name: "parts", Title: "Read the records", Kind: process.Many, Timeout: 10 * time.Minute},
 		{Name: "file", Title: "Make room for the file", Kind: process.Activity},
 		// All bytes of the file are read twice and sent once; Parquet is written here.

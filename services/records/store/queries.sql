@@ -137,6 +137,9 @@ DELETE FROM records.import_undo u WHERE u.organisation_id = mshub.org() AND u.im
 UPDATE records.import SET state = @state, deleted = @deleted, rejects_size = @rejects_size, rejects_sha256 = @rejects_sha256, end_time = @now
 WHERE organisation_id = mshub.org() AND id = @id AND state = 'planned';
 
+-- name: NoteRejects :exec
+UPDATE records.import SET rejects_size = @size, rejects_sha256 = @sha256 WHERE organisation_id = mshub.org() AND id = @id AND state = 'finished';
+
 -- name: BeginUndo :execrows
 -- Waits for the chunks under way; none is written after it.
 UPDATE records.import SET state = 'undoing' WHERE organisation_id = mshub.org() AND id = @id AND state = 'planned';

@@ -709,6 +709,21 @@ func (q *Queries) MoveDataset(ctx context.Context, db DBTX, arg MoveDatasetParam
 	return err
 }
 
+const noteRejects = `-- name: NoteRejects :exec
+UPDATE records.import SET rejects_size = $1, rejects_sha256 = $2 WHERE organisation_id = mshub.org() AND id = $3 AND state = 'finished'
+`
+
+type NoteRejectsParams struct {
+	Size   int64
+	Sha256 string
+	ID     uuid.UUID
+}
+
+func (q *Queries) NoteRejects(ctx context.Context, db DBTX, arg NoteRejectsParams) error {
+	_, err := db.Exec(ctx, noteRejects, arg.Size, arg.Sha256, arg.ID)
+	return err
+}
+
 const oldImports = `-- name: OldImports :many
 SELECT organisation_id, id, shelf_id, mode, state FROM records.import WHERE create_time < $1 ORDER BY create_time LIMIT $2
 `

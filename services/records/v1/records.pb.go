@@ -2074,7 +2074,7 @@ func (x *ImportChunkResponse) GetDeleted() int64 {
 
 type FinishImportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Signed link for a PUT; used only if rows were rejected.
+	// Signed link for a PUT of the rejects file; used only if rows were rejected. It may come with a later call.
 	RejectsUrl    string `protobuf:"bytes,1,opt,name=rejects_url,json=rejectsUrl,proto3" json:"rejects_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

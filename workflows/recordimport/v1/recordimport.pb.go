@@ -146,7 +146,9 @@ type Result struct {
 	// files/ID of the rejected rows: line, column, value, reason. Empty if none.
 	Rejects string `protobuf:"bytes,6,opt,name=rejects,proto3" json:"rejects,omitempty"`
 	// Records: of the file's keys (DELETE), or the old ones (REPLACE).
-	Deleted       int64 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Deleted int64 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// What went wrong beside the rows, all of which are in: the file of rejected ones could not be kept.
+	Warning       string `protobuf:"bytes,8,opt,name=warning,proto3" json:"warning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -230,6 +232,13 @@ func (x *Result) GetDeleted() int64 {
 	return 0
 }
 
+func (x *Result) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
+}
+
 var File_workflows_recordimport_v1_recordimport_proto protoreflect.FileDescriptor
 
 const file_workflows_recordimport_v1_recordimport_proto_rawDesc = "" +
@@ -248,7 +257,7 @@ const file_workflows_recordimport_v1_recordimport_proto_rawDesc = "" +
 	"maxRejects\x12&\n" +
 	"\x0fkeep_on_failure\x18\b \x01(\bR\rkeepOnFailure:\xc8\x01\xbaH\xc4\x01\x1ax\n" +
 	"\x06source\x12+name a source: file, sourceUrl or rejectsOf\x1aAthis.file != '' || this.source_url != '' || this.rejects_of != ''\x1aH\n" +
-	"\adataset\x12\x10name the dataset\x1a+this.dataset != '' || this.rejects_of != ''\"\xc0\x01\n" +
+	"\adataset\x12\x10name the dataset\x1a+this.dataset != '' || this.rejects_of != ''\"\xda\x01\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04read\x18\x01 \x01(\x03R\x04read\x12\x1a\n" +
 	"\binserted\x18\x02 \x01(\x03R\binserted\x12\x18\n" +
@@ -256,7 +265,8 @@ const file_workflows_recordimport_v1_recordimport_proto_rawDesc = "" +
 	"\tunchanged\x18\x04 \x01(\x03R\tunchanged\x12\x1a\n" +
 	"\brejected\x18\x05 \x01(\x03R\brejected\x12\x18\n" +
 	"\arejects\x18\x06 \x01(\tR\arejects\x12\x18\n" +
-	"\adeleted\x18\a \x01(\x03R\adeletedBKZIgithub.com/microservicehub/mshub/workflows/recordimport/v1;recordimportv1b\x06proto3"
+	"\adeleted\x18\a \x01(\x03R\adeleted\x12\x18\n" +
+	"\awarning\x18\b \x01(\tR\awarningBKZIgithub.com/microservicehub/mshub/workflows/recordimport/v1;recordimportv1b\x06proto3"
 
 var (
 	file_workflows_recordimport_v1_recordimport_proto_rawDescOnce sync.Once

@@ -1200,7 +1200,7 @@ export const ImportChunkResponseSchema: GenMessage<ImportChunkResponse> = /*@__P
  */
 export type FinishImportRequest = Message<"services.records.v1.FinishImportRequest"> & {
   /**
-   * Signed link for a PUT; used only if rows were rejected.
+   * Signed link for a PUT of the rejects file; used only if rows were rejected. It may come with a later call.
    *
    * @generated from field: string rejects_url = 1;
    */
