@@ -35,6 +35,9 @@ type engines struct {
 	mongo        *mongod // nil: records lie in PostgreSQL
 }
 
+// postgresTries bring a killed server back.
+const postgresTries = 20
+
 func startEngines(ctx context.Context, dir, store string, log *slog.Logger) (*engines, error) {
 	e := &engines{dir: dir, log: log}
 	program, err := exec.LookPath("redis-server")
@@ -118,7 +121,14 @@ func (e *engines) restartPostgres(ctx context.Context, k kind, lasts time.Durati
 		return err
 	}
 	wait(ctx, lasts)
-	return e.startPostgres(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	for try := 1; ; try++ {
+		err := e.startPostgres(ctx)
+		if err == nil || try == postgresTries {
+			return err
+		}
+		wait(ctx, time.Second) // the backends of a killed server end by themselves, on a busy machine a little later
+	}
 }
 
 func (e *engines) restartMongo(ctx context.Context, k kind, lasts time.Duration) error {
