@@ -156,6 +156,9 @@ func tooDeep(response *graphql.Response) bool {
 
 // explain gives an error its code and reason; what nobody should see becomes "internal".
 func (g *graphQL) explain(ctx context.Context, e *gqlerrors.QueryError) {
+	if e.ResolverError == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) { // the engine's own word for it
+		e.ResolverError = ctx.Err()
+	}
 	if e.ResolverError == nil {
 		if e.Extensions == nil {
 			e.Extensions = extensions(connect.CodeInvalidArgument)

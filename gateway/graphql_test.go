@@ -66,7 +66,11 @@ func (r *rooms) GetRun(_ context.Context, req *runsv1.GetRunRequest) (*runsv1.Ru
 	}, nil
 }
 
-func (r *rooms) ListRuns(_ context.Context, req *runsv1.ListRunsRequest) (*runsv1.ListRunsResponse, error) {
+func (r *rooms) ListRuns(ctx context.Context, req *runsv1.ListRunsRequest) (*runsv1.ListRunsResponse, error) {
+	if req.GetFilter() == "slow" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if req.GetFilter() == "bad" {
 		return nil, rpc.Invalid("filter", "is not understood")
 	}
@@ -253,6 +257,23 @@ func TestGraphErrors(t *testing.T) {
 }
 
 // aliases are n fields of Query.
+// TestGraphDeadline: a query that takes too long says so.
+func TestGraphDeadline(t *testing.T) {
+	t.Parallel()
+	g := newGraph(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(`{"query":"{ runs(filter: \"slow\") { nodes { name } } }"}`))
+	r.Header.Set("Authorization", "Bearer "+g.token("*"))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	g.handler.ServeHTTP(w, r)
+	var answer graphAnswer
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(answer.Errors) == 0 || answer.Errors[0].Extensions["code"] != "deadline_exceeded" {
+		t.Errorf("%v: %s", err, w.Body)
+	}
+}
+
 func aliases(n int) string {
 	var b strings.Builder
 	for i := range n {
