@@ -128,6 +128,9 @@ func run(ctx context.Context, o settings, out io.Writer) (end ending, err error)
 	end.faults = len(faults)
 	err = try(ctx, o, bin, faults, out, &end)
 	end.took = time.Since(began)
+	if err != nil {
+		fmt.Fprintln(out, err)
+	}
 	if err != nil || o.keep {
 		fmt.Fprintln(out, "logs:", end.dir)
 		return end, err

@@ -54,7 +54,8 @@ func series(ctx context.Context, o settings, seeds []uint64, out io.Writer) erro
 		verdict := "ok"
 		if err != nil {
 			red++
-			verdict = "FAIL  " + cmp.Or(strings.Join(end.broken, "; "), err.Error()) + "; see " + end.dir
+			trouble, _, _ := strings.Cut(err.Error(), "\n") // the rest is in the log
+			verdict = "FAIL  " + cmp.Or(strings.Join(end.broken, "; "), trouble) + "; see " + end.dir
 		}
 		fmt.Fprintf(out, "seed %d: %s\n", seed, verdict)
 		fmt.Fprintf(rows, "%d\t%d\t%d\t%.0f\t  %s\n", seed, end.faults, end.stories, end.took.Seconds(), verdict)
