@@ -1,5 +1,6 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { humanise } from "./names";
 
 // What a person reads for a machine-readable reason. Reasons that are missing here show the server's own sentence.
 const sentences: Record<string, string> = {
@@ -45,10 +46,14 @@ export interface Problem {
 export function problemOf(error: unknown): Problem {
   const fault = ConnectError.from(error, Code.Unavailable);
   const reason = reasonOf(fault);
-  const sentence = sentences[reason] ?? codes[fault.code] ?? capitalise(fault.rawMessage);
-  const detail = capitalise(fault.rawMessage);
+  const detail = capitalise(spoken(fault.rawMessage));
+  const sentence = sentences[reason] ?? codes[fault.code] ?? detail;
   return { sentence, detail: detail === sentence ? undefined : detail, reason, code: fault.code, fields: fieldsOf(fault) };
 }
+
+// "format.columns[1].dateFormat: has DD twice" -> "Date format: has DD twice": the path is for programs.
+const spoken = (message: string) =>
+  message.replace(/(^|[;,] )(?:\w+(?:\[\d+\])?\.)+(\w+): /g, (_, before: string, name: string) => `${before}${humanise(name)}: `);
 
 function reasonOf(error: ConnectError): string {
   const [info] = details(error, "google.rpc.ErrorInfo");
@@ -83,4 +88,5 @@ function readFields(message: Uint8Array): Map<number, Uint8Array[]> {
 
 const text = (bytes: Uint8Array | undefined) => (bytes ? new TextDecoder().decode(bytes) : "");
 const camel = (path: string) => path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-const capitalise = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+// Errors begin like the middle of a sentence.
+export const capitalise = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);

@@ -53,6 +53,9 @@ describe("problemOf", () => {
   it("speaks for codes without a reason, and lets the server speak for the rest", () => {
     expect(problemOf(fault(Code.PermissionDenied, "no")).sentence).toBe("You don't have the permission for this.");
     expect(problemOf(fault(Code.InvalidArgument, "the header is empty")).sentence).toBe("The header is empty");
+    expect(problemOf(fault(Code.InvalidArgument, "format.columns[1].dateFormat: has DD twice")).sentence).toBe(
+      "Date format: has DD twice",
+    );
     expect(problemOf(new TypeError("Failed to fetch")).code).toBe(Code.Unavailable);
   });
 });

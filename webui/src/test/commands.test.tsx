@@ -145,7 +145,7 @@ describe("a parked run", () => {
     say(10, { kind: "step.failed", step: "import", attempt: 3, message: "no space left", state: "RUNNING" });
     say(11, { kind: "run.parked", state: "WAITING" });
     const banner = within(await screen.findByTestId("run-parked"));
-    expect(banner.getByText("no space left")).toBeDefined();
+    expect(banner.getByText("No space left")).toBeDefined();
     expect(await banner.findByRole("button", { name: "Retry step" })).toBeDefined();
   });
 });

@@ -24,7 +24,14 @@ export function StepDiagram({ steps, planned = false, chosen, onChoose }: Diagra
   const scheme = useComputedColorScheme("light");
   const { nodes, edges, height } = useMemo(() => graphOf(steps), [steps]);
   return (
-    <Paper h={Math.min(height + 48, 420)} role="img" aria-label={`Diagram of ${steps.length} steps`} data-testid="run-diagram">
+    <Paper
+      h={Math.min(height + 48, 420)}
+      // On a telephone nobody could read it.
+      visibleFrom="xs"
+      role="img"
+      aria-label={`Diagram of ${steps.length} steps`}
+      data-testid="run-diagram"
+    >
       <ReactFlow<StepNodeData>
         nodes={nodes.map(({ id, step, x, y }): StepNodeData => ({
           id,

@@ -3,6 +3,7 @@ import { IconAlertTriangle, IconHourglass, IconInbox, IconTool } from "@tabler/i
 import { Link } from "@tanstack/react-router";
 import { PriorityLabel } from "@/components/priority";
 import { type Run, Run_Command, Run_State, Step_Kind, Step_State } from "@/gen/services/runs/v1/runs_pb";
+import { capitalise } from "@/lib/errors";
 import { humanise } from "@/lib/names";
 import { formatCount } from "@/lib/number";
 import { useViewer } from "@/lib/viewer";
@@ -28,7 +29,7 @@ function Failed({ run, error }: { run: Run; error: NonNullable<Run["error"]> }) 
       title={step ? `${state} in “${step.title || humanise(step.name)}”` : state}
       data-testid="run-error"
     >
-      {error.message || humanise(error.reason)}
+      {capitalise(error.message) || humanise(error.reason)}
     </Alert>
   );
 }
@@ -46,7 +47,7 @@ function Parked({ run }: { run: Run }) {
   return (
     <Alert color="red" icon={<IconTool size={18} />} title={`Step “${title}” failed`} data-testid="run-parked">
       <Stack gap="sm" align="flex-start">
-        {message && <Text size="sm">{message}</Text>}
+        {message && <Text size="sm">{capitalise(message)}</Text>}
         <Text size="sm">
           {choices.length > 0
             ? `The run waits for you: ${new Intl.ListFormat("en", { type: "disjunction" }).format(choices)}.`

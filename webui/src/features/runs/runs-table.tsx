@@ -27,7 +27,9 @@ export function runColumns(titleOf: (process: string) => string): ColumnDef<Run>
             </Text>
           </Link>
           <Text size="xs" c="dimmed">
-            {[run.title ? titleOf(run.process) : `…${shortId(run.name)}`, run.key].filter(Boolean).join(" · ")}
+            {[run.title ? titleOf(run.process) : `…${shortId(run.name)}`, run.key !== run.title && run.key]
+              .filter(Boolean)
+              .join(" · ")}
           </Text>
         </Stack>
       ),

@@ -1,4 +1,4 @@
-import { Badge, Button, Checkbox, Select, Table, Text, TextInput } from "@mantine/core";
+import { Badge, Box, Button, Checkbox, Select, Table, Text, TextInput } from "@mantine/core";
 import { IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 import { Fragment, useId, useState } from "react";
 import { type Column, type ColumnType, columnTypes, typeNames } from "@/lib/columns";
@@ -66,7 +66,7 @@ function ColumnRows({ column, there, width, faults, onChange }: ColumnRowsProps)
   return (
     <Fragment>
       <Table.Tr>
-        <Table.Th scope="row" fw={400} style={{ verticalAlign: "top" }} pt={8}>
+        <Table.Th scope="row" fw={400}>
           <Text size="sm" fw={550} c={skip ? "dimmed" : undefined} td={skip ? "line-through" : undefined}>
             {source}
           </Text>
@@ -80,7 +80,7 @@ function ColumnRows({ column, there, width, faults, onChange }: ColumnRowsProps)
           </Text>
           {faults.source && <Fault text={faults.source} />}
         </Table.Th>
-        <Table.Td style={{ verticalAlign: "top" }}>
+        <Table.Td>
           {there ? (
             <Select
               size="xs"
@@ -110,9 +110,9 @@ function ColumnRows({ column, there, width, faults, onChange }: ColumnRowsProps)
             />
           )}
         </Table.Td>
-        <Table.Td style={{ verticalAlign: "top" }}>
+        <Table.Td>
           {there ? (
-            <Text size="sm" c="dimmed" pt={4}>
+            <Text size="sm" c="dimmed">
               {target ? typeNames[column.type] : "–"}
             </Text>
           ) : (
@@ -167,7 +167,8 @@ function ColumnRows({ column, there, width, faults, onChange }: ColumnRowsProps)
             variant="subtle"
             color="gray"
             disabled={skip}
-            maw={180}
+            maw={220}
+            styles={{ label: { display: "block", overflow: "hidden", textOverflow: "ellipsis" } }}
             leftSection={<Icon size={14} />}
             aria-label={`Values of ${source}: ${summary}`}
             aria-expanded={shown}
@@ -181,7 +182,10 @@ function ColumnRows({ column, there, width, faults, onChange }: ColumnRowsProps)
       {shown && (
         <Table.Tr id={id}>
           <Table.Td colSpan={width} bg="var(--mshub-canvas)">
-            <ColumnReading column={column} faults={faults} onChange={(transform) => onChange({ transform })} />
+            {/* In sight, and no wider than it, where the table is scrolled sideways. */}
+            <Box pos="sticky" left={8} maw="calc(100vw - 96px)">
+              <ColumnReading column={column} faults={faults} onChange={(transform) => onChange({ transform })} />
+            </Box>
           </Table.Td>
         </Table.Tr>
       )}
