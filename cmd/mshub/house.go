@@ -112,6 +112,9 @@ func (h *house) start(ctx context.Context, fail func(error)) error {
 	return nil
 }
 
+// enginePatience is how long a start waits for an engine that is starting too, or again.
+const enginePatience = 30 * time.Second
+
 // connect opens what the chosen roles share.
 func (h *house) connect(ctx context.Context) error {
 	if needsDatabase(h.roles) {
@@ -130,7 +133,9 @@ func (h *house) connect(ctx context.Context) error {
 	}
 	if h.set.RedisURL != "" {
 		redis.LogTo(h.log)
-		opened, err := redis.Open(ctx, h.set.RedisURL.Reveal())
+		patience, cancel := context.WithTimeout(ctx, enginePatience)
+		opened, err := redis.Open(patience, h.set.RedisURL.Reveal())
+		cancel()
 		if err != nil {
 			return err
 		}

@@ -182,7 +182,9 @@ func (h *house) documents(ctx context.Context) (store.Documents, error) {
 	if h.set.MongoURI == "" {
 		return store.NewJSONB(h.db), nil
 	}
-	db, err := mongo.Open(ctx, h.set.MongoURI.Reveal())
+	patience, cancel := context.WithTimeout(ctx, enginePatience)
+	defer cancel()
+	db, err := mongo.Open(patience, h.set.MongoURI.Reveal())
 	if err != nil {
 		return nil, err
 	}

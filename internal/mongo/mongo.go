@@ -18,6 +18,8 @@ import (
 const (
 	defaultDatabase = "mshub"
 	selectTimeout   = 10 * time.Second
+	// pause between two questions of whether a server that does not answer has come back.
+	pause = 300 * time.Millisecond
 )
 
 // DB is the database that the address names, or "mshub".
@@ -27,7 +29,8 @@ type DB struct {
 	Transactions bool
 }
 
-// Open connects and asks the server what it is. The caller closes it.
+// Open connects and asks the server what it is. The server may be starting at this very moment: it is asked until it answers
+// or ctx ends. The caller closes the database.
 func Open(ctx context.Context, uri string) (*DB, error) {
 	parsed, err := connstring.ParseAndValidate(uri)
 	if err != nil {
@@ -46,9 +49,19 @@ func Open(ctx context.Context, uri string) (*DB, error) {
 		SetName string `bson:"setName"`
 		Message string `bson:"msg"`
 	}
-	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
-		_ = client.Disconnect(context.WithoutCancel(ctx))
-		return nil, fmt.Errorf("MongoDB does not answer: %w", err)
+	for {
+		err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello)
+		if err == nil {
+			break
+		}
+		if answer := (mongo.CommandError{}); ctx.Err() != nil || errors.As(err, &answer) {
+			_ = client.Disconnect(context.WithoutCancel(ctx))
+			return nil, fmt.Errorf("MongoDB does not answer: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
 	return &DB{client.Database(name), hello.SetName != "" || hello.Message == "isdbgrid"}, nil
 }

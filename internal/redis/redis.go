@@ -20,11 +20,12 @@ import (
 const (
 	dialTimeout = 2 * time.Second
 	ioTimeout   = time.Second // of one read or write; a wake-up that takes longer is as good as lost
-	pingTimeout = 3 * time.Second
+	// pause between two questions of whether a server that does not answer has come back.
+	pause = 300 * time.Millisecond
 )
 
-// Open connects to the server that the URL names (redis://, rediss:// or unix://) and checks that it answers.
-// The caller closes the client.
+// Open connects to the server that the URL names (redis://, rediss:// or unix://), which may be starting at this very
+// moment: it asks until the server answers or ctx ends, but not again where it is turned away. The caller closes the client.
 func Open(ctx context.Context, url string) (*redis.Client, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -40,12 +41,19 @@ func Open(ctx context.Context, url string) (*redis.Client, error) {
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // announcements of one vendor's clusters
 	client := redis.NewClient(options)
 
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if err := client.Ping(ctx).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("REDIS_URL: %s does not answer: %w", options.Addr, err), client.Close())
+	for {
+		err := client.Ping(ctx).Err()
+		if err == nil {
+			return client, nil
+		}
+		if ctx.Err() != nil || redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
+			return nil, errors.Join(fmt.Errorf("REDIS_URL: %s does not answer: %w", options.Addr, err), client.Close())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
-	return client, nil
 }
 
 // LogTo sends what the driver has to say (of connections lost, mostly) to the log instead of standard error.

@@ -1,10 +1,13 @@
 package redis
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
 )
 
@@ -48,7 +51,9 @@ func TestOpenSaysWhatIsWrongWithoutThePassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := Open(t.Context(), test.url)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			client, err := Open(ctx, test.url)
 			if err == nil {
 				_ = client.Close()
 				t.Fatal("no error")
@@ -61,4 +66,30 @@ func TestOpenSaysWhatIsWrongWithoutThePassword(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOpenWaitsForAServerThatStarts(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	server := miniredis.NewMiniRedis()
+	t.Cleanup(server.Close)
+	go func() { // the first question meets a server that goes away, and later ones the server that comes in its place
+		conn, err := listener.Accept()
+		if err == nil {
+			_ = conn.Close()
+		}
+		_ = listener.Close()
+		close(asked)
+		_ = server.StartAddr(listener.Addr().String())
+	}()
+	client, err := Open(t.Context(), "redis://"+listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	_ = client.Close()
 }
