@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 )
@@ -32,7 +33,22 @@ func readIdempotencyKey(ctx context.Context, header http.Header) (context.Contex
 	if len(key) > 200 {
 		return ctx, Invalid(IdempotencyHeader, "is %d bytes long; at most 200 are allowed", len(key))
 	}
-	return WithIdempotencyKey(ctx, key), nil
+	return WithIdempotencyKey(ctx, key), CheckIdempotencyKey(IdempotencyHeader, key)
+}
+
+// ownKeys begin the keys that the house gives itself, never over the wire: to the times of schedules, to what a bulk command
+// reaches, to what starts on a fact.
+var ownKeys = []string{"schedules/", "bulk/", "facts/"}
+
+// CheckIdempotencyKey refuses a key that a caller chose and that could be one of the house's own: whoever took it beforehand
+// would keep a schedule from firing.
+func CheckIdempotencyKey(field, key string) error {
+	for _, prefix := range ownKeys {
+		if strings.HasPrefix(key, prefix) {
+			return Invalid(field, "must not begin with %q, which is the house's own; choose another key", prefix)
+		}
+	}
+	return nil
 }
 
 // SendIdempotencyKey is the client's half: it sends the key that WithIdempotencyKey put into the context.
