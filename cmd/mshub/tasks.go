@@ -24,7 +24,7 @@ func tasksCommand(c *cli) *cobra.Command {
 		taskCommand(c, "claim", "Keep a task for yourself: nobody else may decide it until you release it", taskLine, func(ctx context.Context, a *api, name string) (*runsv1.Task, error) {
 			return a.runs.ClaimTask(ctx, &runsv1.ClaimTaskRequest{Name: name})
 		}),
-		taskCommand(c, "release", "Give a claimed task back", taskLine, func(ctx context.Context, a *api, name string) (*runsv1.Task, error) {
+		taskCommand(c, "release", "Give a claimed task back, or take back one that you delegated", taskLine, func(ctx context.Context, a *api, name string) (*runsv1.Task, error) {
 			return a.runs.ReleaseTask(ctx, &runsv1.ReleaseTaskRequest{Name: name})
 		}),
 	)

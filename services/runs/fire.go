@@ -237,6 +237,8 @@ func (s *Service) BackfillSchedule(ctx context.Context, req *runsv1.BackfillSche
 	}
 	from, until, now := req.GetFrom().AsTime(), req.GetUntil().AsTime(), s.now()
 	switch {
+	case from.Before(time.Unix(0, 0)):
+		return nil, rpc.Invalid("from", "is before 1970; only times since then can be made up for")
 	case !from.Before(until):
 		return nil, rpc.Invalid("until", "must be after from")
 	case until.After(now):

@@ -40,6 +40,19 @@ func decode(like proto.Message, input *structpb.Struct, prefix string) (proto.Me
 // validInput checks the rules that the door writes beside its fields.
 func validInput(message proto.Message) error { return rpc.Valid("input", message) }
 
+// maxInput is how much a run may be started with. Temporal takes twice as much in one piece, and a process hands on what it
+// was started with.
+const maxInput = 1 << 20
+
+// inputJSON is an input as a row keeps it; field names it where it is too large.
+func inputJSON(input proto.Message, field string) ([]byte, error) {
+	raw, err := protojson.Marshal(input)
+	if err == nil && len(raw) > maxInput {
+		return nil, rpc.Invalid(field, "is too large: %d bytes as JSON, and at most %d are allowed; upload a file where the process takes one", len(raw), maxInput)
+	}
+	return raw, err
+}
+
 // readable finds unknown fields and values of the wrong type, each under its own path; protojson alone would stop at the
 // first and name a line.
 func readable(message protoreflect.Message, input *structpb.Struct, path string, faults *[]rpc.Violation) {

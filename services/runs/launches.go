@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/services/runs/store"
+	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 )
 
 const (
@@ -74,6 +76,16 @@ func (s *Service) launchOpen(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	return s.launch(ctx, row)
+}
+
+// unlaunchable ends a run that Temporal refuses for good: asking again would change nothing, and others wait behind it.
+func (s *Service) unlaunchable(ctx context.Context, row store.Run, refused error) error {
+	ctx = asHouse(context.WithoutCancel(ctx), row.OrganisationID)
+	s.logger.WarnContext(ctx, "Temporal refuses a run for good", "run", row.ID, "error", refused)
+	return s.end(ctx, "Launch", row.ID, &runsv1.FinishRunRequest{State: runsv1.Run_FAILED, Error: &runsv1.RunError{
+		Code: "invalid_argument", Reason: "UNLAUNCHABLE",
+		Message: "the run can't begin, and nothing was done: Temporal refuses it (" + strings.TrimSuffix(refused.Error(), ".") + ")",
+	}})
 }
 
 // launches notes of which runs Temporal has heard, many at once: one write for each run would be a transaction more for

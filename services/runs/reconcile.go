@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	untold = 5 * time.Second
 	// silence is how long an open run may say nothing before Temporal is asked about it.
 	silence = time.Minute
+	// passPatience is how long a pass over rows bears failures: where nothing answers, the next pass tries again.
+	passPatience = 5 * time.Second
 	// cleanEvery is how often what is too old is deleted.
 	cleanEvery = 10 * time.Minute
 )
@@ -72,6 +75,33 @@ func (s *Service) reconcile(ctx context.Context) error {
 	}
 }
 
+// eachRow does a duty to one row after the other; what one of them fails at keeps no other waiting.
+func eachRow[Row any](ctx context.Context, rows []Row, do func(Row) error) error {
+	var first error
+	failed, began := 0, time.Now()
+	for _, row := range rows {
+		err := do(row)
+		if err == nil {
+			continue
+		}
+		if failed++; first == nil {
+			first = err
+		}
+		if ctx.Err() != nil || time.Since(began) > passPatience {
+			break
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return fmt.Errorf("%d of %d rows, the first: %w", failed, len(rows), first)
+}
+
+// asHouse is the context of what the house does to an organisation's run by itself.
+func asHouse(ctx context.Context, organisation uuid.UUID) context.Context {
+	return auth.With(ctx, auth.Caller{Kind: auth.Service, Organisation: organisation, Actor: "services/runs"})
+}
+
 // retell signals decisions again that their runs have not acknowledged.
 func (s *Service) retell(ctx context.Context) error {
 	var rows []store.Task
@@ -87,16 +117,13 @@ func (s *Service) retell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
+	return eachRow(ctx, rows, func(row store.Task) error {
 		task, err := s.wireTask(row, votes[row.ID], auth.Caller{})
 		if err != nil {
 			return err
 		}
-		if err := s.tellDecision(ctx, row.Run, task); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.tellDecision(ctx, row.Run, task)
+	})
 }
 
 // check asks Temporal about open runs that say nothing, and writes the end that nobody else can write.
@@ -109,22 +136,16 @@ func (s *Service) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
+	return eachRow(ctx, rows, func(row store.SilentRow) error {
 		end, err := s.fate(ctx, row)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case end == nil:
+			return s.db.Tx(ctx, row.OrganisationID, func(tx pgx.Tx) error { return queries.SetChecked(ctx, tx, row.ID) })
 		}
-		if end == nil {
-			err = s.db.Tx(ctx, row.OrganisationID, func(tx pgx.Tx) error { return queries.SetChecked(ctx, tx, row.ID) })
-		} else {
-			house := auth.With(ctx, auth.Caller{Kind: auth.Service, Organisation: row.OrganisationID, Actor: "services/runs"})
-			err = s.end(house, "Reconcile", row.ID, end)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.end(asHouse(ctx, row.OrganisationID), "Reconcile", row.ID, end)
+	})
 }
 
 // fate is how a run ended that did not write it; nil if it lives.

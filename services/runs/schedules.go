@@ -2,7 +2,9 @@ package runs
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +27,8 @@ import (
 const (
 	// nextTimes is how many of its coming times a schedule shows.
 	nextTimes = 5
+	// maxSchedules of one organisation, beside the processes' own: one node fires those of all organisations.
+	maxSchedules = 200
 	// catchup is how late a time may be started unless the schedule says otherwise.
 	catchup = time.Hour
 )
@@ -56,6 +60,13 @@ func (s *Service) CreateSchedule(ctx context.Context, req *runsv1.CreateSchedule
 			}
 			if own := s.catalogue.byName[req.GetScheduleId()].Schedule.Cron != ""; inserted == 0 || own {
 				return nil, rpc.AlreadyExists("SCHEDULE_EXISTS", "there is a schedule %q already; choose another id, or change that one", req.GetScheduleId())
+			}
+			kept, err := queries.CountSchedules(ctx, tx)
+			if err != nil {
+				return nil, err
+			}
+			if kept > maxSchedules {
+				return nil, rpc.Precondition("TOO_MANY_SCHEDULES", "the organisation has %d schedules; delete one first", maxSchedules)
 			}
 			row, err := queries.GetSchedule(ctx, tx, req.GetScheduleId())
 			if err != nil {
@@ -223,7 +234,7 @@ func (s *Service) DeleteSchedule(ctx context.Context, req *runsv1.DeleteSchedule
 	return &runsv1.DeleteScheduleResponse{}, nil
 }
 
-// changeSchedule locks a schedule whose process the caller may start, changes it, and writes the audit.
+// changeSchedule locks a schedule whose process the caller may plan, changes it, and writes the audit.
 func (s *Service) changeSchedule(
 	ctx context.Context, method, name, reason string, req proto.Message, change func(pgx.Tx, store.Schedule) (store.Schedule, error),
 ) (*runsv1.Schedule, error) {
@@ -238,7 +249,7 @@ func (s *Service) changeSchedule(
 				return nil, err
 			}
 			if e, known := s.catalogue.byName[before.Process]; known {
-				if err := mayRun(ctx, e); err != nil {
+				if err := mayPlan(ctx, e); err != nil {
 					return nil, err
 				}
 			}
@@ -262,6 +273,15 @@ func (s *Service) changeSchedule(
 	return out, nil
 }
 
+// mayPlan asks for the permission of a schedule's process. What comes by itself in every organisation concerns everybody in
+// it: when it comes, and whether, is for administrators to say.
+func mayPlan(ctx context.Context, e entry) error {
+	if e.Schedule.Cron != "" && !slices.Contains(auth.From(ctx).Permissions, "*") {
+		return rpc.Denied("OWN_SCHEDULE", "%s has a schedule of its own, which concerns everybody; ask an administrator to change it", e.Name)
+	}
+	return mayRun(ctx, e)
+}
+
 // checkSchedule reads what a schedule is to do: its process, its input as JSON, its times.
 func (s *Service) checkSchedule(ctx context.Context, wanted *runsv1.Schedule) (e entry, input []byte, p plan, err error) {
 	if err := rpc.Valid("schedule", wanted); err != nil {
@@ -270,14 +290,18 @@ func (s *Service) checkSchedule(ctx context.Context, wanted *runsv1.Schedule) (e
 	if e, err = s.catalogue.get(wanted.GetProcess()); err != nil {
 		return e, nil, p, rpc.Invalid("schedule.process", "there is no process %q", wanted.GetProcess())
 	}
-	if err := mayRun(ctx, e); err != nil {
+	if err := mayPlan(ctx, e); err != nil {
 		return e, nil, p, err
 	}
 	p, fault := newPlan(wanted.GetCron(), wanted.GetTimeZone(), s.now())
 	if fault != nil {
 		return e, nil, p, rpc.Invalid("schedule."+fault.field, "%s", fault.text)
 	}
-	if _, err := decode(e.Input, wanted.GetInput(), "schedule.input"); err != nil {
+	message, err := decode(e.Input, wanted.GetInput(), "schedule.input")
+	if err == nil {
+		_, err = inputJSON(message, "schedule.input")
+	}
+	if err != nil {
 		return e, nil, p, err
 	}
 	if wanted.GetInput() == nil {
@@ -314,8 +338,14 @@ func scheduleRow(ctx context.Context, tx pgx.Tx, name string, read func(context.
 	return row, err
 }
 
+// auditable is what the audit says of a schedule: all that can be changed, and in whose name it runs. Of the input only the
+// SHA-256: it may tell of people, and who forgets them would not look for them here.
 func auditable(row store.Schedule) map[string]any {
-	return map[string]any{"process": row.Process, "cron": row.Cron, "timeZone": row.TimeZone, "overlap": row.Overlap, "paused": row.Paused}
+	return map[string]any{
+		"title": row.Title, "process": row.Process, "inputSha256": fmt.Sprintf("%x", sha256.Sum256(row.Input)),
+		"cron": row.Cron, "timeZone": row.TimeZone, "overlap": row.Overlap, "catchupSeconds": row.CatchupSeconds,
+		"paused": row.Paused, "actor": row.Actor, "permissions": row.Permissions,
+	}
 }
 
 func (s *Service) wireSchedule(ctx context.Context, tx pgx.Tx, row store.Schedule) (*runsv1.Schedule, error) {

@@ -2,6 +2,8 @@ package runs_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -226,6 +228,83 @@ func TestAProcessHasItsOwnSchedule(t *testing.T) {
 	if err != nil || again.GetActor() != "processes/own" || again.GetCron() != "0 7 * * *" {
 		t.Errorf("the process's own again: %v, %v", again, err)
 	}
+
+	// It concerns everybody, so members and operators leave it as it is, and make none beside it.
+	operator := h.as(h.user([]string{"operator"}, "runs.*"))
+	for command, err := range map[string]error{
+		"update": second(operator.UpdateSchedule(t.Context(), &runsv1.UpdateScheduleRequest{Schedule: &runsv1.Schedule{Name: own, Cron: "* * * * *"}})),
+		"resume": second(operator.ResumeSchedule(t.Context(), &runsv1.ResumeScheduleRequest{Name: own})),
+		"delete": second(operator.DeleteSchedule(t.Context(), &runsv1.DeleteScheduleRequest{Name: own})),
+		"create": second(operator.CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{
+			ScheduleId: "often", Schedule: &runsv1.Schedule{Title: "Often", Process: "own", Cron: "* * * * *", TimeZone: "UTC"},
+		})),
+	} {
+		if connect.CodeOf(err) != connect.CodePermissionDenied || rpc.ReasonOf(err) != "OWN_SCHEDULE" {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
+// One organisation's schedules are bounded; the processes' own do not count.
+func TestSchedulesAreBounded(t *testing.T) {
+	t.Parallel()
+	h, _, c := planned(t, time.Now(), nil)
+	create := func(id string) error {
+		return second(c.CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{ScheduleId: id, Schedule: nightly(t)}))
+	}
+	if err := create("nightly"); err != nil {
+		t.Fatal(err)
+	}
+	h.system(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, created_at, updated_at)
+			SELECT gen_random_uuid(), organisation_id, 'n' || i, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, created_at, updated_at
+			FROM runs.schedule, generate_series(2, 199) AS i WHERE id = 'nightly'`)
+		return err
+	})
+	if list, err := c.ListSchedules(t.Context(), &runsv1.ListSchedulesRequest{PageSize: 1000}); err != nil || len(list.GetSchedules()) != 200 {
+		t.Fatalf("%d schedules and the process's own, %v", len(list.GetSchedules())-1, err)
+	}
+	if err := create("last"); err != nil {
+		t.Errorf("the two hundredth: %v", err)
+	}
+	if err := create("one-more"); rpc.ReasonOf(err) != "TOO_MANY_SCHEDULES" {
+		t.Errorf("one more: %v", err)
+	}
+	if err := create("last"); rpc.ReasonOf(err) != "SCHEDULE_EXISTS" {
+		t.Errorf("the same: %v", err)
+	}
+}
+
+// The audit tells that an input was changed, and in whose name the schedule runs since, but not what the input says.
+func TestAuditOfAChangedSchedule(t *testing.T) {
+	t.Parallel()
+	h, _, c := planned(t, time.Now(), nil)
+	made, err := c.CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{ScheduleId: "nightly", Schedule: nightly(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := h.user([]string{"operator"}, "runs.*")
+	changed := &runsv1.Schedule{Name: made.GetName(), Input: input(t, map[string]any{"email": "grace@example.org", "displayName": "Grace", "role": "member"})}
+	mask := &fieldmaskpb.FieldMask{Paths: []string{"input"}}
+	if _, err := h.as(other).UpdateSchedule(t.Context(), &runsv1.UpdateScheduleRequest{Schedule: changed, UpdateMask: mask}); err != nil {
+		t.Fatal(err)
+	}
+	var before, after map[string]any
+	h.system(func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT d.before, d.after FROM audit.entry e JOIN audit.detail d ON d.organisation_id = e.organisation_id AND d.entry_id = e.id
+			WHERE e.action LIKE '%/UpdateSchedule'`).Scan(&before, &after)
+	})
+	var differs []string
+	for key := range after {
+		if !cmp.Equal(before[key], after[key]) {
+			differs = append(differs, key)
+		}
+	}
+	slices.Sort(differs)
+	if !cmp.Equal(differs, []string{"actor", "inputSha256", "permissions"}) || after["actor"] != other.Actor || contains(fmt.Sprint(before, after), "example.org") {
+		t.Errorf("from %v to %v", before, after)
+	}
 }
 
 func TestSchedulesThatAreRefused(t *testing.T) {
@@ -279,6 +358,10 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		if _, err := c.BackfillSchedule(t.Context(), request); !cmp.Equal(rpc.FieldsOf(err), []string{"until"}) {
 			t.Errorf("backfill %s: %v", name, err)
 		}
+	}
+	ages := &runsv1.BackfillScheduleRequest{Name: "schedules/nightly", From: timestamppb.New(time.Time{}), Until: timestamppb.New(now)}
+	if _, err := c.BackfillSchedule(t.Context(), ages); !cmp.Equal(rpc.FieldsOf(err), []string{"from"}) {
+		t.Errorf("backfill from the first time there is: %v", err)
 	}
 	alone := with(func(s *runsv1.Schedule) { s.Process = "single" })
 	alone.ScheduleId = "alone"

@@ -76,6 +76,9 @@ func (s *Service) StartRun(ctx context.Context, req *runsv1.StartRunRequest) (*r
 		return nil, err
 	}
 	key := req.GetIdempotencyKey()
+	if err := rpc.CheckIdempotencyKey("idempotencyKey", key); err != nil {
+		return nil, err
+	}
 	if key == "" {
 		key = rpc.IdempotencyKey(ctx)
 	}
@@ -250,7 +253,7 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 	if err != nil {
 		return store.Run{}, err
 	}
-	input, err := protojson.Marshal(a.input)
+	input, err := inputJSON(a.input, "input")
 	if err != nil {
 		return store.Run{}, err
 	}
@@ -297,7 +300,8 @@ func (a acceptance) existing(ctx context.Context, tx pgx.Tx, wanted store.Run) (
 	return row, nil
 }
 
-// launch tells Temporal about a run. Telling it twice is harmless: the run's id is the workflow's.
+// launch tells Temporal about a run. Telling it twice is harmless: the run's id is the workflow's. A run that Temporal refuses
+// for good has ended.
 func (s *Service) launch(ctx context.Context, row store.Run) error {
 	e, err := s.catalogue.get(row.Process)
 	if err != nil {
@@ -319,12 +323,16 @@ func (s *Service) launch(ctx context.Context, row store.Run) error {
 	if e.settings != nil {
 		options.Memo = process.SettingsMemo(e.settings)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
+	told, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer cancel()
-	starting := runcontext.ContextWithRun(ctx, runcontext.RunContext{Organisation: row.OrganisationID, Run: row.ID, Actor: row.Actor})
+	starting := runcontext.ContextWithRun(told, runcontext.RunContext{Organisation: row.OrganisationID, Run: row.ID, Actor: row.Actor})
 	_, err = s.temporal.ExecuteWorkflow(starting, options, e.Name, input)
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	if err != nil && !errors.As(err, &started) {
+	var refused *serviceerror.InvalidArgument
+	switch {
+	case errors.As(err, &refused):
+		return s.unlaunchable(ctx, row, refused)
+	case err != nil && !errors.As(err, &started):
 		return err
 	}
 	s.launches.add(row.ID)
@@ -344,10 +352,5 @@ func (s *Service) relaunch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		if err := s.launch(ctx, row); err != nil {
-			return err // Temporal is away: the next pass tries again
-		}
-	}
-	return nil
+	return eachRow(ctx, rows, func(row store.Run) error { return s.launch(ctx, row) })
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -44,6 +45,11 @@ func mayDecide(row store.Task, caller auth.Caller) bool {
 
 // seesAll: who may not read runs sees of tasks only the own ones, such as a newcomer who hands in documents.
 func seesAll(caller auth.Caller) bool { return caller.Has("runs.read") }
+
+// visible: to others than those a task is not there. Who gave it away may still see what becomes of it.
+func visible(row store.Task, caller auth.Caller) bool {
+	return seesAll(caller) || mayDecide(row, caller) || row.DelegatedBy != "" && row.DelegatedBy == caller.Actor
+}
 
 // ListTasks returns the organisation's tasks, newest first; with `mine` those that the caller may decide now.
 func (s *Service) ListTasks(ctx context.Context, req *runsv1.ListTasksRequest) (*runsv1.ListTasksResponse, error) {
@@ -129,8 +135,7 @@ func (s *Service) GetTask(ctx context.Context, req *runsv1.GetTaskRequest) (task
 	}
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		row, err := queries.GetTask(ctx, tx, id)
-		caller := auth.From(ctx)
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && !seesAll(caller) && !mayDecide(row, caller) {
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && !visible(row, auth.From(ctx)) {
 			return rpc.NotFound("task", req.GetName())
 		}
 		if err != nil {
@@ -157,11 +162,14 @@ func (s *Service) ClaimTask(ctx context.Context, req *runsv1.ClaimTaskRequest) (
 	})
 }
 
-// ReleaseTask gives a claimed task back. An administrator may release anyone's.
+// ReleaseTask gives a claimed task back; an administrator may release anyone's. Who delegated a task takes it back, from
+// whoever has it, for whom it was first.
 func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
 	return s.changeTask(ctx, "ReleaseTask", req, func(tx pgx.Tx, row store.Task, _ []store.Vote) (store.Task, error) {
 		switch {
+		case row.State == "OPEN" && row.DelegatedFrom != "" && row.DelegatedBy == caller.Actor:
+			return queries.Assign(ctx, tx, store.AssignParams{ID: row.ID, Assignee: row.DelegatedFrom, Escalated: row.Escalated})
 		case row.ClaimedBy == "":
 			return row, nil
 		case row.ClaimedBy != caller.Actor && !slices.Contains(caller.Permissions, "*"):
@@ -172,7 +180,7 @@ func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskReques
 }
 
 // DelegateTask gives a task to somebody else. Whether that person or role exists is for the directory to know: here only
-// the name's form is checked, and administrators may always decide.
+// the name's form is checked. Administrators may always decide, and who delegated takes back what nobody decides.
 func (s *Service) DelegateTask(ctx context.Context, req *runsv1.DelegateTaskRequest) (*runsv1.Task, error) {
 	caller := auth.From(ctx)
 	id, err := taskID(req.GetName())
@@ -216,7 +224,9 @@ func (s *Service) delegate(ctx context.Context, tx pgx.Tx, before store.Task, re
 		return before, rpc.Invalid("assignee", "the task is for %s already", req.GetAssignee())
 	}
 	actor := auth.From(ctx).Actor
-	row, err := queries.Assign(ctx, tx, store.AssignParams{ID: before.ID, Assignee: req.GetAssignee(), DelegatedBy: actor, Escalated: before.Escalated})
+	row, err := queries.Assign(ctx, tx, store.AssignParams{
+		ID: before.ID, Assignee: req.GetAssignee(), DelegatedBy: actor, DelegatedFrom: cmp.Or(before.DelegatedFrom, before.Assignee), Escalated: before.Escalated,
+	})
 	if err != nil {
 		return before, err
 	}
@@ -245,6 +255,8 @@ func claimable(row store.Task, votes []store.Vote, caller auth.Caller) error {
 		return rpc.Precondition("EXPIRED", "the deadline has passed")
 	case row.State == "WITHDRAWN":
 		return rpc.Precondition("WITHDRAWN", "the run does not wait for this decision any more: it was cancelled, reset, or has ended")
+	case severalEyes(row) && caller.Kind != auth.User:
+		return rpc.Denied("ONLY_PEOPLE", "several people must look at this; a machine has no voice, for it would give another one to whoever holds its key")
 	case slices.Contains(row.Excluded, caller.Actor):
 		return rpc.Denied("FOUR_EYES", "it takes another pair of eyes: you started the run, or decided before")
 	case slices.ContainsFunc(votes, func(v store.Vote) bool { return v.Actor == caller.Actor }):
@@ -254,6 +266,9 @@ func claimable(row store.Task, votes []store.Vote, caller auth.Caller) error {
 	}
 	return nil
 }
+
+// severalEyes: it matters who decides, because somebody else has or will, or must not.
+func severalEyes(row store.Task) bool { return row.FourEyes || row.Quorum > 1 || len(row.Excluded) > 0 }
 
 func approvals(votes []store.Vote) int32 {
 	var n int32
@@ -269,10 +284,10 @@ func claimed(row store.Task) error {
 	return rpc.Precondition("CLAIMED", "%s has claimed this task; ask for its release", row.ClaimedBy)
 }
 
-// lockTask holds a task's row, and with it its votes, until the transaction ends.
+// lockTask holds the row of a task that the caller may see, and with it its votes, until the transaction ends.
 func lockTask(ctx context.Context, tx pgx.Tx, id uuid.UUID, name string) (store.Task, []store.Vote, error) {
 	row, err := queries.LockTask(ctx, tx, id)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && !visible(row, auth.From(ctx)) {
 		return row, nil, rpc.NotFound("task", name)
 	}
 	if err != nil {
@@ -290,7 +305,7 @@ func (s *Service) changeTask(
 	if err != nil {
 		return nil, err
 	}
-	task, changed := &runsv1.Task{}, (*store.Task)(nil)
+	task, changed := &runsv1.Task{}, []store.Task(nil)
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		changed = nil
 		return once(ctx, tx, method, req, task, func() (*runsv1.Task, error) {
@@ -302,9 +317,16 @@ func (s *Service) changeTask(
 			if err != nil {
 				return nil, err
 			}
-			changed = &row
+			changed = []store.Task{row}
 			if row.Version != before.Version {
 				if err := s.auditTask(ctx, tx, method, before, row); err != nil {
+					return nil, err
+				}
+			}
+			if row.Assignee != before.Assignee {
+				changed = append(changed, before)
+				id, event := handedOver(row, "taken back for "+row.Assignee, auth.From(ctx).Actor)
+				if _, _, err := events.Append(ctx, tx, events.Entry{Organisation: row.OrganisationID, Run: row.Run, ID: id, Event: event}); err != nil {
 					return nil, err
 				}
 			}
@@ -314,8 +336,8 @@ func (s *Service) changeTask(
 	if err != nil {
 		return nil, err
 	}
-	if changed != nil {
-		s.hintInbox(ctx, *changed)
+	for _, row := range changed {
+		s.hintInbox(ctx, row)
 	}
 	return task, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 	"github.com/microservicehub/mshub/services/runs/v1/runsv1connect"
@@ -124,6 +125,89 @@ func TestWhoMayNotReadRunsSeesOwnTasksAlone(t *testing.T) {
 		if _, err := c.GetTask(t.Context(), &runsv1.GetTaskRequest{Name: task.GetName()}); (err == nil) != (want == 1) {
 			t.Errorf("%s: %v", role, err)
 		}
+	}
+}
+
+// A task is not there for who may not see it, whatever the command.
+func TestForeignTasksAreNotThere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	_, task, _ := h.asked()
+	c := h.as(h.user([]string{"newcomer"}, "tasks.read", "tasks.decide"))
+	for command, err := range map[string]error{
+		"get":      second(c.GetTask(t.Context(), &runsv1.GetTaskRequest{Name: task.GetName()})),
+		"claim":    second(c.ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()})),
+		"release":  second(c.ReleaseTask(t.Context(), &runsv1.ReleaseTaskRequest{Name: task.GetName()})),
+		"delegate": second(c.DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: "roles/newcomer"})),
+		"decide":   second(c.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE})),
+	} {
+		if connect.CodeOf(err) != connect.CodeNotFound {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
+// What was given to somebody who does not decide is taken back by who gave it, for whom it was first.
+func TestDelegationIsTakenBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	run, task, admin := h.asked()
+	approver := func() auth.Caller { return h.user([]string{"approver"}, "tasks.read", "tasks.decide") }
+	eve, bob := approver(), approver()
+	nobody := "users/01900000-0000-7000-8000-000000000009"
+	give := func(from auth.Caller, to string) {
+		t.Helper()
+		given, err := h.as(from).DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: to})
+		if err != nil || given.GetAssignee() != to || given.GetDelegatedBy() != from.Actor {
+			t.Fatalf("given: %v, %v", given, err)
+		}
+	}
+	takeBack := func(by auth.Caller) {
+		t.Helper()
+		back, err := h.as(by).ReleaseTask(t.Context(), &runsv1.ReleaseTaskRequest{Name: task.GetName()})
+		if err != nil || back.GetAssignee() != "roles/approver" || back.GetDelegatedBy() != "" || back.GetClaimedBy() != "" || !back.GetDecidable() {
+			t.Fatalf("back: %v, %v", back, err)
+		}
+	}
+	give(eve, nobody)
+	if seen, err := h.as(eve).GetTask(t.Context(), &runsv1.GetTaskRequest{Name: task.GetName()}); err != nil || seen.GetDecidable() {
+		t.Errorf("who gave it away sees %v, %v", seen, err)
+	}
+	if _, err := h.as(bob).ReleaseTask(t.Context(), &runsv1.ReleaseTaskRequest{Name: task.GetName()}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("who has not delegated it: %v", err)
+	}
+	takeBack(eve)
+
+	give(eve, bob.Actor) // on and on: it goes back to the first
+	give(bob, nobody)
+	takeBack(bob)
+
+	give(eve, eve.Actor) // to oneself, and claimed
+	if _, err := h.as(eve).ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	takeBack(eve)
+
+	journal, err := admin.ListEvents(t.Context(), &runsv1.ListEventsRequest{Run: run.GetName()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, event := range journal.GetEvents() {
+		if event.GetMessage() == "taken back for roles/approver" {
+			told++
+		}
+	}
+	if told != 3 {
+		t.Errorf("the journal tells of %d times", told)
+	}
+	give(eve, bob.Actor)
+	worker := h.asRun(run.GetName(), run.GetActor())
+	if _, err := worker.EscalateTask(t.Context(), &runsv1.EscalateTaskRequest{Name: task.GetName(), Assignee: "roles/operator"}); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := h.as(eve).ReleaseTask(t.Context(), &runsv1.ReleaseTaskRequest{Name: task.GetName()}); err != nil || kept.GetAssignee() != "roles/operator" {
+		t.Errorf("after the escalation: %v, %v", kept, err)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/rpc"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
 )
@@ -85,6 +87,50 @@ func TestQuorumFourEyesAndForm(t *testing.T) {
 	}
 }
 
+// Who holds a machine's key would be two: machines have no voice where several people must look. Elsewhere they decide.
+func TestPeopleAloneVote(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	machine := auth.Caller{Kind: auth.Client, ClientID: "ci", Actor: "clients/ci", Organisation: h.org, Permissions: []string{"*"}}
+	c := h.as(machine)
+	run := h.begin(c, "voted", "Ada")
+	until(t, c, run.GetName(), "waiting", inState(runsv1.Run_WAITING))
+	list, err := c.ListTasks(t.Context(), &runsv1.ListTasksRequest{})
+	if err != nil || len(list.GetTasks()) != 1 || list.GetTasks()[0].GetDecidable() {
+		t.Fatalf("tasks: %v, %v", list, err)
+	}
+	name := list.GetTasks()[0].GetName()
+	for _, rule := range []struct {
+		fourEyes bool
+		quorum   int
+		excluded []string
+	}{{true, 1, []string{}}, {false, 2, []string{}}, {false, 1, []string{"users/first"}}} {
+		h.system(func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "UPDATE runs.task SET four_eyes = $1, quorum = $2, excluded = $3", rule.fourEyes, rule.quorum, rule.excluded)
+			return err
+		})
+		for command, err := range map[string]error{
+			"decide":   second(c.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: name, Decision: runsv1.Task_REJECT, Reason: "no"})),
+			"claim":    second(c.ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: name})),
+			"delegate": second(c.DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: name, Assignee: "roles/admin"})),
+		} {
+			if connect.CodeOf(err) != connect.CodePermissionDenied || rpc.ReasonOf(err) != "ONLY_PEOPLE" {
+				t.Errorf("%v, %s: %v", rule, command, err)
+			}
+		}
+		if mine, err := c.ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true}); err != nil || len(mine.GetTasks()) != 0 {
+			t.Errorf("%v: the machine's inbox: %v, %v", rule, mine, err)
+		}
+	}
+	_, plain, _ := h.asked()
+	if mine, err := c.ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true}); err != nil || len(mine.GetTasks()) != 1 {
+		t.Errorf("the machine's inbox: %v, %v", mine, err)
+	}
+	if _, err := c.DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: plain.GetName(), Decision: runsv1.Task_APPROVE}); err != nil {
+		t.Errorf("a decision for one: %v", err)
+	}
+}
+
 func TestDecisionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
@@ -136,7 +182,7 @@ func TestEscalationYieldsToADecision(t *testing.T) {
 	h := newHouse(t, nil)
 	run, task, admin := h.asked()
 	worker := h.asRun(run.GetName(), run.GetActor())
-	first := h.user([]string{"approver"}, "tasks.read", "tasks.decide")
+	first := h.user([]string{"approver"}, "runs.read", "tasks.read", "tasks.decide")
 	if _, err := h.as(first).ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()}); err != nil {
 		t.Fatal(err)
 	}

@@ -319,6 +319,7 @@ func (s *Service) EscalateTask(ctx context.Context, req *runsv1.EscalateTaskRequ
 		if err != nil || before.State != "OPEN" || before.Escalated && before.Assignee == req.GetAssignee() {
 			return "", nil, err
 		}
+		// Nobody takes back what was not decided in time: DelegatedFrom is left out.
 		row, err = queries.Assign(ctx, tx, store.AssignParams{ID: id, Assignee: req.GetAssignee(), DelegatedBy: before.DelegatedBy, Escalated: true})
 		if err != nil {
 			return "", nil, err

@@ -86,7 +86,7 @@ const newestRuns = 2000
 const taskColumns = `t.id, t.organisation_id, t.run, t.process, t.step, t.item, t.title, t.description, t.state, t.assignee,
 	t.claimed_by, t.decision, t.decided_by, t.reason, t.form, t.form_schema, t.context, t.created_at, t.due_at, t.decided_at,
 	t.acknowledged_at, t.version, t.call, t.quorum, t.four_eyes, t.excluded, t.approve_label, t.reject_label, t.files,
-	t.form_message, t.delegated_by, t.escalated`
+	t.form_message, t.delegated_by, t.escalated, t.delegated_from`
 
 // ListTasks reads one page within the transaction's organisation.
 func ListTasks(ctx context.Context, tx pgx.Tx, l Listing) ([]Task, error) {
@@ -100,15 +100,16 @@ func ListTasks(ctx context.Context, tx pgx.Tx, l Listing) ([]Task, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Task])
 }
 
-// Inbox reads one page of the open tasks that a person may decide: one indexed read for each name under which tasks are
-// its own, or a single one if it may decide all (no names).
+// Inbox reads one page of the open tasks that an actor may decide, a machine none that is for people alone: one indexed
+// read for each name under which tasks are its own, or a single one if it may decide all (no names).
 func Inbox(ctx context.Context, tx pgx.Tx, l Listing, actor string, names []string) ([]Task, error) {
 	n := len(l.Args) + 3
 	page := fmt.Sprintf(`
 		SELECT %s FROM runs.task t
 		WHERE t.organisation_id = mshub.org() AND t.state = 'OPEN' AND t.id < $1 AND t.claimed_by IN ('', $%d)
-		  AND NOT $%d = ANY (t.excluded) AND NOT EXISTS (SELECT FROM runs.task_vote v WHERE v.task = t.id AND v.actor = $%d) AND (%s) %%s
-		ORDER BY t.id DESC LIMIT $2`, taskColumns, n, n, n, l.Where)
+		  AND NOT $%d = ANY (t.excluded) AND NOT EXISTS (SELECT FROM runs.task_vote v WHERE v.task = t.id AND v.actor = $%d)
+		  AND (starts_with($%d, 'users/') OR NOT t.four_eyes AND t.quorum <= 1 AND cardinality(t.excluded) = 0) AND (%s) %%s
+		ORDER BY t.id DESC LIMIT $2`, taskColumns, n, n, n, n, l.Where)
 	args := append(append([]any{planned, l.Before, l.Limit}, l.Args...), actor)
 	query := fmt.Sprintf(page, "")
 	if len(names) > 0 {

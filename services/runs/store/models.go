@@ -114,6 +114,7 @@ type Task struct {
 	FormMessage    string
 	DelegatedBy    string
 	Escalated      bool
+	DelegatedFrom  string
 }
 
 type Vote struct {

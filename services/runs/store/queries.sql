@@ -91,9 +91,10 @@ SELECT * FROM runs.task WHERE id = $1 FOR UPDATE;
 UPDATE runs.task SET claimed_by = $2, version = version + 1 WHERE id = $1 RETURNING *;
 
 -- name: Assign :one
--- Gives an open task to somebody else: delegated by a person, or escalated by the run.
+-- Gives an open task to somebody else: delegated or taken back by a person, or escalated by the run.
 UPDATE runs.task
-SET assignee = sqlc.arg(assignee), delegated_by = sqlc.arg(delegated_by), escalated = sqlc.arg(escalated), claimed_by = '', version = version + 1
+SET assignee = sqlc.arg(assignee), delegated_by = sqlc.arg(delegated_by), delegated_from = sqlc.arg(delegated_from),
+    escalated = sqlc.arg(escalated), claimed_by = '', version = version + 1
 WHERE id = sqlc.arg(id) AND state = 'OPEN'
 RETURNING *;
 
@@ -271,6 +272,10 @@ WHERE s.actor = excluded.actor AND (s.title, s.cron, s.time_zone) IS DISTINCT FR
 -- Of processes that have none (any more). As mshub_system.
 DELETE FROM runs.schedule WHERE actor LIKE 'processes/%' AND NOT process = ANY(sqlc.arg(kept)::text[]);
 
+-- name: CountSchedules :one
+-- The organisation's, beside those that the house keeps.
+SELECT count(*) FROM runs.schedule WHERE organisation_id = mshub.org() AND actor NOT LIKE 'processes/%';
+
 -- name: GetSchedule :one
 SELECT * FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1;
 
@@ -409,6 +414,7 @@ UPDATE runs.task
 SET assignee = CASE WHEN assignee = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE assignee END,
     claimed_by = CASE WHEN claimed_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE claimed_by END,
     delegated_by = CASE WHEN delegated_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE delegated_by END,
+    delegated_from = CASE WHEN delegated_from = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE delegated_from END,
     reason = CASE WHEN decided_by = sqlc.arg(actor) THEN '' ELSE reason END,
     decided_by = CASE WHEN decided_by = sqlc.arg(actor) THEN sqlc.arg(nobody) ELSE decided_by END,
     excluded = array_replace(excluded, sqlc.arg(actor)::text, sqlc.arg(nobody)::text)

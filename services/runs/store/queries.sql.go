@@ -131,6 +131,7 @@ UPDATE runs.task
 SET assignee = CASE WHEN assignee = $1 THEN $2 ELSE assignee END,
     claimed_by = CASE WHEN claimed_by = $1 THEN $2 ELSE claimed_by END,
     delegated_by = CASE WHEN delegated_by = $1 THEN $2 ELSE delegated_by END,
+    delegated_from = CASE WHEN delegated_from = $1 THEN $2 ELSE delegated_from END,
     reason = CASE WHEN decided_by = $1 THEN '' ELSE reason END,
     decided_by = CASE WHEN decided_by = $1 THEN $2 ELSE decided_by END,
     excluded = array_replace(excluded, $1::text, $2::text)
@@ -166,23 +167,26 @@ func (q *Queries) AnonymiseVotes(ctx context.Context, db DBTX, arg AnonymiseVote
 
 const assign = `-- name: Assign :one
 UPDATE runs.task
-SET assignee = $1, delegated_by = $2, escalated = $3, claimed_by = '', version = version + 1
-WHERE id = $4 AND state = 'OPEN'
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+SET assignee = $1, delegated_by = $2, delegated_from = $3,
+    escalated = $4, claimed_by = '', version = version + 1
+WHERE id = $5 AND state = 'OPEN'
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 type AssignParams struct {
-	Assignee    string
-	DelegatedBy string
-	Escalated   bool
-	ID          uuid.UUID
+	Assignee      string
+	DelegatedBy   string
+	DelegatedFrom string
+	Escalated     bool
+	ID            uuid.UUID
 }
 
-// Gives an open task to somebody else: delegated by a person, or escalated by the run.
+// Gives an open task to somebody else: delegated or taken back by a person, or escalated by the run.
 func (q *Queries) Assign(ctx context.Context, db DBTX, arg AssignParams) (Task, error) {
 	row := db.QueryRow(ctx, assign,
 		arg.Assignee,
 		arg.DelegatedBy,
+		arg.DelegatedFrom,
 		arg.Escalated,
 		arg.ID,
 	)
@@ -220,6 +224,7 @@ func (q *Queries) Assign(ctx context.Context, db DBTX, arg AssignParams) (Task, 
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -348,7 +353,7 @@ SET state = CASE WHEN state = 'OPEN' THEN $1 ELSE state END,
     version = CASE WHEN state = 'OPEN' THEN version + 1 ELSE version END,
     acknowledged_at = coalesce(acknowledged_at, clock_timestamp())
 WHERE id = $2 AND run = $3
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 type CloseTaskParams struct {
@@ -394,6 +399,7 @@ func (q *Queries) CloseTask(ctx context.Context, db DBTX, arg CloseTaskParams) (
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -467,6 +473,18 @@ func (q *Queries) CountOpenTasks(ctx context.Context, db DBTX) (int64, error) {
 	return count, err
 }
 
+const countSchedules = `-- name: CountSchedules :one
+SELECT count(*) FROM runs.schedule WHERE organisation_id = mshub.org() AND actor NOT LIKE 'processes/%'
+`
+
+// The organisation's, beside those that the house keeps.
+func (q *Queries) CountSchedules(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countSchedules)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countTasksOf = `-- name: CountTasksOf :one
 SELECT count(*) FROM runs.task WHERE run = ANY($1::uuid[])
 `
@@ -483,7 +501,7 @@ UPDATE runs.task
 SET state = 'DECIDED', decision = $1, decided_by = $2, reason = $3,
     form = coalesce($4, form), decided_at = clock_timestamp(), version = version + 1
 WHERE id = $5 AND state = 'OPEN' AND version = $6
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 type DecideTaskParams struct {
@@ -539,6 +557,7 @@ func (q *Queries) DecideTask(ctx context.Context, db DBTX, arg DecideTaskParams)
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -869,7 +888,7 @@ func (q *Queries) GetSchedule(ctx context.Context, db DBTX, id string) (Schedule
 }
 
 const getTask = `-- name: GetTask :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE id = $1
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from FROM runs.task WHERE id = $1
 `
 
 func (q *Queries) GetTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, error) {
@@ -908,6 +927,7 @@ func (q *Queries) GetTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, err
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -1151,7 +1171,7 @@ func (q *Queries) InsertVote(ctx context.Context, db DBTX, arg InsertVoteParams)
 }
 
 const keepOpen = `-- name: KeepOpen :one
-UPDATE runs.task SET claimed_by = '', form = coalesce($2, form), version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+UPDATE runs.task SET claimed_by = '', form = coalesce($2, form), version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 type KeepOpenParams struct {
@@ -1196,6 +1216,7 @@ func (q *Queries) KeepOpen(ctx context.Context, db DBTX, arg KeepOpenParams) (Ta
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -1434,7 +1455,7 @@ func (q *Queries) LockSingleton(ctx context.Context, db DBTX, process string) er
 }
 
 const lockTask = `-- name: LockTask :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE id = $1 FOR UPDATE
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from FROM runs.task WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, error) {
@@ -1473,6 +1494,7 @@ func (q *Queries) LockTask(ctx context.Context, db DBTX, id uuid.UUID) (Task, er
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -1948,7 +1970,7 @@ func (q *Queries) SetChecked(ctx context.Context, db DBTX, id uuid.UUID) error {
 }
 
 const setClaim = `-- name: SetClaim :one
-UPDATE runs.task SET claimed_by = $2, version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+UPDATE runs.task SET claimed_by = $2, version = version + 1 WHERE id = $1 RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 type SetClaimParams struct {
@@ -1992,6 +2014,7 @@ func (q *Queries) SetClaim(ctx context.Context, db DBTX, arg SetClaimParams) (Ta
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -2235,7 +2258,7 @@ func (q *Queries) SupersedeTask(ctx context.Context, db DBTX, arg SupersedeTaskP
 }
 
 const taskOfStep = `-- name: TaskOfStep :one
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task WHERE run = $1 AND step = $2 AND item = $3
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from FROM runs.task WHERE run = $1 AND step = $2 AND item = $3
 `
 
 type TaskOfStepParams struct {
@@ -2280,6 +2303,7 @@ func (q *Queries) TaskOfStep(ctx context.Context, db DBTX, arg TaskOfStepParams)
 		&i.FormMessage,
 		&i.DelegatedBy,
 		&i.Escalated,
+		&i.DelegatedFrom,
 	)
 	return i, err
 }
@@ -2343,7 +2367,7 @@ func (q *Queries) Unlaunched(ctx context.Context, db DBTX, arg UnlaunchedParams)
 }
 
 const untold = `-- name: Untold :many
-SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated FROM runs.task
+SELECT id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from FROM runs.task
 WHERE state = 'DECIDED' AND acknowledged_at IS NULL AND decided_at < $1::timestamptz
 ORDER BY decided_at LIMIT $2
 `
@@ -2396,6 +2420,7 @@ func (q *Queries) Untold(ctx context.Context, db DBTX, arg UntoldParams) ([]Task
 			&i.FormMessage,
 			&i.DelegatedBy,
 			&i.Escalated,
+			&i.DelegatedFrom,
 		); err != nil {
 			return nil, err
 		}
@@ -2502,7 +2527,7 @@ const withdrawTasks = `-- name: WithdrawTasks :many
 UPDATE runs.task
 SET state = CASE WHEN state = 'OPEN' THEN 'WITHDRAWN' ELSE state END, version = version + 1, acknowledged_at = clock_timestamp()
 WHERE run = $1 AND (state = 'OPEN' OR acknowledged_at IS NULL)
-RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated
+RETURNING id, organisation_id, run, process, step, item, title, description, state, assignee, claimed_by, decision, decided_by, reason, form, form_schema, context, created_at, due_at, decided_at, acknowledged_at, version, call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message, delegated_by, escalated, delegated_from
 `
 
 // What is still open when the run ends, and decisions that nobody waits for any more.
@@ -2548,6 +2573,7 @@ func (q *Queries) WithdrawTasks(ctx context.Context, db DBTX, run uuid.UUID) ([]
 			&i.FormMessage,
 			&i.DelegatedBy,
 			&i.Escalated,
+			&i.DelegatedFrom,
 		); err != nil {
 			return nil, err
 		}
