@@ -1,7 +1,7 @@
-// Package egress is how the house calls addresses that people named: webhooks' endpoints. A person must not reach through
+// Package egress is how the house calls addresses that people named: webhooks' endpoints, sources of imports. A person must not reach through
 // us what only our network can: so the address is judged after its name was resolved, at the moment of dialing.
 //
-//	egress.go   Policy: which networks may be called, and the client that keeps to it
+//	egress.go   Policy: which networks may be called, and the client that keeps to it; Fault: why no answer came
 //
 // No proxy is asked and no redirect followed; TLS is verified.
 package egress
@@ -89,6 +89,27 @@ func (p Policy) check(scheme string, address netip.Addr) error {
 		return ErrPlain
 	}
 	return nil
+}
+
+// Fault says why a call had no answer, in words that tell no address: what a name leads to is the network's own business.
+func Fault(err error) string {
+	if named, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Sprintf("the name %q can't be resolved", named.Name)
+	}
+	for _, refused := range []error{ErrForbidden, ErrPlain} {
+		if errors.Is(err, refused) {
+			return refused.Error()
+		}
+	}
+	if call, ok := errors.AsType[*net.OpError](err); ok {
+		if call.Timeout() {
+			return "it does not answer in time"
+		}
+		err = call.Err
+	} else if call, ok := errors.AsType[*url.Error](err); ok {
+		err = call.Err
+	}
+	return err.Error()
 }
 
 // reserved are the networks that netip has no word for: what is not routed in public, and what leads to IPv4 in disguise.

@@ -2,9 +2,14 @@ package egress_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,5 +93,27 @@ func TestNamesThatLeadInside(t *testing.T) {
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusFound {
 		t.Errorf("a redirect was followed: %d", res.StatusCode)
+	}
+}
+
+// What a name leads to is told to nobody, whatever went wrong.
+func TestFaultsNameNoAddress(t *testing.T) {
+	t.Parallel()
+	inside := &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 8080}
+	dial := func(err error) error {
+		return &url.Error{Op: "Get", URL: "https://files.example.com/10.1.2.3", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: inside, Err: err}}
+	}
+	for want, err := range map[string]error{
+		"the name \"files.example.com\" can't be resolved": dial(&net.DNSError{Err: "no such host", Name: "files.example.com", Server: "10.1.2.3:53"}),
+		"connect: connection refused":                      dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
+		egress.ErrForbidden.Error():                        dial(egress.ErrForbidden),
+		egress.ErrPlain.Error():                            fmt.Errorf("reading: %w", dial(egress.ErrPlain)),
+		"it does not answer in time":                       dial(os.ErrDeadlineExceeded),
+		"read: connection reset by peer":                   &net.OpError{Op: "read", Net: "tcp", Source: inside, Addr: inside, Err: os.NewSyscallError("read", syscall.ECONNRESET)},
+		"unexpected EOF":                                   &url.Error{Op: "Get", URL: "https://10.1.2.3/", Err: errors.New("unexpected EOF")},
+	} {
+		if got := egress.Fault(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
 	}
 }

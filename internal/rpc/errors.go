@@ -28,14 +28,20 @@ func Invalid(field, format string, args ...any) error {
 // Violation is one wrong field of several; see InvalidFields.
 type Violation struct{ Field, Description string }
 
+// maxViolations is how many wrong fields one answer lists; the message says how many there are.
+const maxViolations = 100
+
 // InvalidFields is Invalid for several fields at once. It needs at least one.
 func InvalidFields(violations ...Violation) error {
 	bad := &errdetails.BadRequest{}
-	for _, v := range violations {
+	for _, v := range violations[:min(len(violations), maxViolations)] {
 		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
 	}
 	message := violations[0].Field + ": " + violations[0].Description
-	if n := len(violations) - 1; n > 0 {
+	switch n := len(violations) - 1; {
+	case n >= maxViolations:
+		message += fmt.Sprintf(" (and %d more; the first %d are listed)", n, maxViolations)
+	case n > 0:
 		message += fmt.Sprintf(" (and %d more)", n)
 	}
 	return build(connect.CodeInvalidArgument, "INVALID_FIELD", message, bad)

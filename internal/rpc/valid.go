@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -21,6 +20,7 @@ func Valid(prefix string, message proto.Message) error {
 		return err
 	}
 	var faults []Violation
+	seen := map[Violation]bool{} // an empty text breaks several rules by being missing
 	for _, v := range invalid.Violations {
 		field := FieldPath(v)
 		switch {
@@ -31,8 +31,8 @@ func Valid(prefix string, message proto.Message) error {
 		case prefix != "":
 			field = prefix + "." + field
 		}
-		// An empty text breaks several rules by being missing.
-		if fault := (Violation{Field: field, Description: describe(v)}); !slices.Contains(faults, fault) {
+		if fault := (Violation{Field: field, Description: describe(v)}); !seen[fault] {
+			seen[fault] = true
 			faults = append(faults, fault)
 		}
 	}

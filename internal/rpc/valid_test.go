@@ -63,6 +63,9 @@ func TestRulesInWords(t *testing.T) {
 		}},
 		"an enum":   {"", &runsv1.DecideTaskRequest{Name: "tasks/1"}, []string{"decision: must be one of APPROVE, REJECT"}},
 		"in a list": {"", &recordsv1.Format{NullTokens: []string{"NA", strings.Repeat("x", 41)}}, []string{"nullTokens[1]: must be at most 40 characters"}},
+		"in a lookup": {"", &recordsv1.Format{Columns: []*recordsv1.Format_Column{{
+			Source: "a", Lookup: &recordsv1.Format_Lookup{Dataset: "datasets/a", Match: strings.Repeat("x", 201), Take: "b"},
+		}}}, []string{"columns[0].lookup.match: must be at most 200 characters"}},
 	} {
 		err := rpc.Valid(c.prefix, c.message)
 		if err == nil && c.want == nil {
@@ -71,6 +74,15 @@ func TestRulesInWords(t *testing.T) {
 		if diff := cmp.Diff(c.want, violations(t, err)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	// More wrong fields than anybody reads are counted, not listed.
+	many := &recordsv1.Format{}
+	for i := range 150 {
+		many.NullTokens = append(many.NullTokens, strings.Repeat("x", 41+i))
+	}
+	crowd := rpc.Valid("", many)
+	if got := violations(t, crowd); len(got) != 100 || !strings.Contains(rpc.Message(crowd), "(and 150 more; the first 100 are listed)") {
+		t.Errorf("%d are listed: %s", len(got), rpc.Message(crowd))
 	}
 	// A key is nobody's spelling but the caller's.
 	err := rpc.Valid("", &notifyv1.SendMailRequest{Values: map[string]string{`my_"key`: strings.Repeat("x", 4001)}})

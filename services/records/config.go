@@ -16,11 +16,13 @@ type Config struct {
 	Bucket string `env:"MSHUB_RECORDS_BUCKET"`
 	// MaxBytes of text that one import may have, inflated.
 	MaxBytes int64 `env:"MSHUB_RECORDS_MAX_BYTES" envDefault:"53687091200"`
+	// MaxRatio is how many times its size a packed file may inflate to, beyond 100 MiB of text; 0: any number.
+	MaxRatio int64 `env:"MSHUB_RECORDS_MAX_RATIO" envDefault:"200"`
 	// SourceHosts may be read by imports from a URL: "data.example.com,*.example.org". Empty: none.
 	SourceHosts []string `env:"MSHUB_RECORDS_SOURCE_HOSTS"`
 	// SourceNetworks are private networks in which such hosts may lie: "10.1.0.0/16".
 	SourceNetworks []string `env:"MSHUB_RECORDS_SOURCE_NETWORKS"`
-	// SourceBuckets may be read by imports: "s3://bucket/prefix?region=eu-central-1"; {organisation} in the prefix keeps
+	// SourceBuckets may be read by imports: "s3://bucket/prefix/?region=eu-central-1"; {organisation} in the prefix keeps
 	// organisations apart. Empty: none.
 	SourceBuckets []string `env:"MSHUB_RECORDS_SOURCE_BUCKETS"`
 }
@@ -36,17 +38,26 @@ func (c *Config) Validate() error {
 	if c.MaxBytes < 1<<20 {
 		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_BYTES", "use at least %d bytes", 1<<20))
 	}
+	if c.MaxRatio < 0 {
+		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_RATIO", "use 200, or 0 for any number"))
+	}
 	if _, err := egress.ParsePolicy(c.SourceNetworks); err != nil {
 		faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_NETWORKS", "%s", err))
 	}
 	for _, host := range c.SourceHosts {
-		if strings.ContainsAny(host, "/: ") || strings.TrimLeft(host, "*.") == "" {
+		// A star stands for whole labels: *example.com would let evilexample.com through.
+		if name := strings.TrimPrefix(host, "*."); name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "*/: ") {
 			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_HOSTS", "%q is no host; write data.example.com or *.example.com", host))
 		}
 	}
 	for _, bucket := range c.SourceBuckets {
 		if err := blob.Check(bucket); err != nil || !strings.HasPrefix(bucket, "s3://") {
-			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_BUCKETS", "%q: write s3://bucket/prefix?region=…", bucket))
+			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_BUCKETS", "%q: write s3://bucket/prefix/?region=…", bucket))
+			continue
+		}
+		if address, _, _ := strings.Cut(bucket, "?"); strings.Count(address, "/") > 2 && !strings.HasSuffix(address, "/") {
+			faults = append(faults, config.Fault("MSHUB_RECORDS_SOURCE_BUCKETS",
+				"%q: end the prefix with a slash, or it lets through what only begins alike; write %s/", bucket, address))
 		}
 	}
 	return errors.Join(faults...)

@@ -82,7 +82,7 @@ func sourceOf(res *http.Response, fallback string) source {
 // sourceError is of a call to our own files.
 func sourceError(err error) error { return unreachable("the file store", err) }
 
-// unreachable hides a link, which may be a permission, from logs and answers.
+// unreachable hides a link, which may be a permission, from logs and answers, and the address that its name leads to.
 func unreachable(who string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -91,9 +91,9 @@ func unreachable(who string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, egress.ErrForbidden), errors.Is(err, egress.ErrPlain):
-		return rpc.Invalid("sourceUrl", "can't be read: %s", err)
+		return rpc.Invalid("sourceUrl", "can't be read: %s", egress.Fault(err))
 	}
-	return rpc.Unavailable("%s can't be reached: %s", who, err)
+	return rpc.Unavailable("%s can't be reached: %s", who, egress.Fault(err))
 }
 
 // redirects that a source may send us through, each judged as the first address was.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/google/uuid"
@@ -26,6 +27,8 @@ const (
 	chunkDocuments = 64 << 20
 	// headBytes is what is looked at to find out the format.
 	headBytes = 64 << 10
+	// maxHeader is how many columns a CSV file may have: more than a dataset, which may take some of them alone.
+	maxHeader = 4 * schema.MaxColumns
 )
 
 // plan is what the scan found out.
@@ -70,7 +73,9 @@ func (s *Service) scan(ctx context.Context, caller auth.Caller, j *job) (*plan, 
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	text, err := rowfile.Open(body, rowfile.Options{Name: source.name, Limit: s.config.MaxBytes, Encoding: j.in.GetFormat().GetEncoding()})
+	text, err := rowfile.Open(body, rowfile.Options{
+		Name: source.name, Limit: s.config.MaxBytes, Ratio: s.config.MaxRatio, Encoding: j.in.GetFormat().GetEncoding(),
+	})
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -161,6 +166,9 @@ func csvHeader(rows rowfile.Scanner, f *recordsv1.Format, s *schema.Schema) ([]s
 		return nil, &rowfile.Bad{Reason: "the file is empty"}
 	}
 	row := rows.At()
+	if row.Fault == "" && len(row.Fields) > maxHeader {
+		return nil, &rowfile.Bad{Reason: fmt.Sprintf("line %d has %d columns; a file may have at most %d, a dataset %d", row.Line, len(row.Fields), maxHeader, schema.MaxColumns)}
+	}
 	if !f.GetNoHeader() {
 		if row.Fault != "" {
 			return nil, &rowfile.Bad{Reason: "the header " + row.Fault}

@@ -155,6 +155,9 @@ func TestPrivateNetworksStayClosed(t *testing.T) {
 		if connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(rpc.Message(err), "sourceUrl") {
 			t.Errorf("%s: %v", link, err)
 		}
+		if err != nil && strings.Contains(err.Error(), "127.0.0.1") {
+			t.Errorf("%s: the address behind it is told: %v", link, err)
+		}
 	}
 	closed := setup(t, stores["postgres"])
 	closed.dataset("cities", citiesSchema)
@@ -264,8 +267,12 @@ func TestSourceSettings(t *testing.T) {
 		config records.Config
 		want   string
 	}{
-		"fine":    {records.Config{SourceHosts: []string{"a.b", "*.c.d"}, SourceBuckets: []string{"s3://a/b?region=x"}, SourceNetworks: []string{"10.0.0.0/8"}}, ""},
+		"fine":    {records.Config{SourceHosts: []string{"a.b", "*.c.d"}, SourceBuckets: []string{"s3://a?region=x", "s3://a/?region=x", "s3://a/{organisation}/b/?region=x"}, SourceNetworks: []string{"10.0.0.0/8"}}, ""},
 		"host":    {records.Config{SourceHosts: []string{"https://a.b"}}, "MSHUB_RECORDS_SOURCE_HOSTS"},
+		"letters": {records.Config{SourceHosts: []string{"*example.org"}}, "write data.example.com or *.example.com"},
+		"labels":  {records.Config{SourceHosts: []string{"a.*.org"}}, "MSHUB_RECORDS_SOURCE_HOSTS"},
+		"prefix":  {records.Config{SourceBuckets: []string{"s3://b/org-a?region=x"}}, "end the prefix with a slash"},
+		"ratio":   {records.Config{MaxRatio: -1}, "MSHUB_RECORDS_MAX_RATIO"},
 		"all":     {records.Config{SourceHosts: []string{"*"}}, "MSHUB_RECORDS_SOURCE_HOSTS"},
 		"bucket":  {records.Config{SourceBuckets: []string{"bucket"}}, "MSHUB_RECORDS_SOURCE_BUCKETS"},
 		"file":    {records.Config{SourceBuckets: []string{"file:///etc"}}, "MSHUB_RECORDS_SOURCE_BUCKETS"},

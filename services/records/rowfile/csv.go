@@ -37,7 +37,8 @@ func (s *CSV) Scan() bool {
 		}
 		body := trimEnd(line)
 		if len(body) == 0 {
-			s.take(len(line), 1)
+			s.nextLine++
+			s.skip(len(line))
 			continue
 		}
 		s.Offset, s.Line, s.Fault = s.base+int64(s.start), s.nextLine, ""

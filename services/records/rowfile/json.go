@@ -61,11 +61,12 @@ func (s *JSON) Scan() bool {
 		}
 		s.Offset, s.Line = s.base+int64(s.start), s.nextLine
 		body := bytes.Trim(line, " \t\r\n")
-		s.start += len(line)
 		s.nextLine++
 		if len(body) == 0 {
+			s.skip(len(line))
 			continue
 		}
+		s.start += len(line)
 		s.After = s.base + int64(s.start)
 		s.read(body)
 		return true
@@ -124,22 +125,23 @@ func (s *JSON) ended() {
 
 // next skips white space and peeks at the byte behind it.
 func (s *JSON) next() (byte, bool) {
-	for {
-		for s.start < s.end {
-			switch b := s.buf[s.start]; b {
+	for s.err == nil {
+		for i, b := range s.buf[s.start:s.end] {
+			switch b {
 			case '\n':
 				s.nextLine++
-				s.start++
 			case ' ', '\t', '\r':
-				s.start++
 			default:
+				s.skip(i)
 				return b, true
 			}
 		}
+		s.skip(s.end - s.start)
 		if s.eof || !s.fill() {
 			return 0, false
 		}
 	}
+	return 0, false
 }
 
 // element reads the value that begins here.

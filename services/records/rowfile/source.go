@@ -28,11 +28,28 @@ type Source struct {
 	closer  func()
 	limit   int64
 	read    int64
+	packed  *counter
+	ratio   int64
 	err     error
 
 	line    int64
 	pending []byte // the first bytes of a character that was cut by a read
 	partial bool
+}
+
+// freeText is how much text a file may have however well it is packed.
+const freeText = 100 << 20
+
+// counter knows how much was read of a stream.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // Options of Open.
@@ -41,6 +58,8 @@ type Options struct {
 	Name string
 	// Limit of the text's bytes.
 	Limit int64
+	// Ratio of text to packed bytes that a file may have where its text has more than freeText bytes; 0: any.
+	Ratio int64
 	// Partial streams may end anywhere, in the middle of a gzip block or of a character too.
 	Partial bool
 	// Encoding; "" finds it out.
@@ -50,12 +69,13 @@ type Options struct {
 // Open looks at the first bytes and returns the text: inflated, in UTF-8 without byte order mark, checked while it is
 // read. Close the source.
 func Open(r io.Reader, o Options) (*Source, error) {
-	in := bufio.NewReaderSize(r, 256<<10)
+	packed := &counter{r: r}
+	in := bufio.NewReaderSize(packed, 256<<10)
 	head, err := in.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	s := &Source{limit: o.Limit, line: 1, partial: o.Partial, closer: func() {}}
+	s := &Source{limit: o.Limit, packed: packed, ratio: o.Ratio, line: 1, partial: o.Partial, closer: func() {}}
 	raw := io.Reader(in)
 	lower := strings.ToLower(o.Name)
 	switch {
@@ -150,6 +170,9 @@ func (s *Source) next(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if s.read += int64(n); s.read > s.limit {
 		return 0, bad("the file has more than %d bytes of text; split it", s.limit)
+	}
+	if s.inflate != "" && s.ratio > 0 && s.read > freeText && s.read/s.ratio > s.packed.n {
+		return 0, bad("the %s file inflates to more than %d times its size; upload the text itself, or pack it in parts of less than %d bytes", s.inflate, s.ratio, freeText)
 	}
 	if fault := s.check(p[:n]); fault != nil {
 		return 0, fault

@@ -10,6 +10,10 @@ import (
 // MaxRecord is the most bytes that one record may have. A longer one is nearly always a quote that is never closed.
 const MaxRecord = 1 << 20
 
+// maxBlank is how many bytes of blank lines, or of white space between objects, a file may have beyond as many as its records
+// have. Packed, emptiness costs its sender nothing; here it would be read and kept.
+const maxBlank = 16 << 20
+
 // TooLong is the error for a record over MaxRecord.
 type TooLong struct{ Line int64 }
 
@@ -23,6 +27,7 @@ type window struct {
 	buf        []byte
 	start, end int   // what is in buf and not yet scanned
 	base       int64 // offset of buf[0] in the stream
+	blank      int64 // bytes that were skipped
 	nextLine   int64
 	eof        bool
 	err        error
@@ -52,6 +57,15 @@ func (s *window) line(from int) (line []byte, ok bool) {
 		if !s.fill() {
 			return nil, false
 		}
+	}
+}
+
+// skip moves over n bytes that belong to no record.
+func (s *window) skip(n int) {
+	s.start += n
+	s.blank += int64(n)
+	if records := s.base + int64(s.start) - s.blank; s.blank > records+maxBlank {
+		s.err = bad("line %d: up to here more of the file is blank than not; leave the blank lines out", s.nextLine)
 	}
 }
 

@@ -2799,7 +2799,7 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
 	"\bnullable\x18\x03 \x01(\bR\bnullable\x12\x16\n" +
 	"\x06unique\x18\x04 \x01(\bR\x06unique\x12\x1a\n" +
-	"\bexamples\x18\x05 \x03(\tR\bexamples\"\x8f\n" +
+	"\bexamples\x18\x05 \x03(\tR\bexamples\"\x98\n" +
 	"\n" +
 	"\x06Format\x12%\n" +
 	"\tdelimiter\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18\x01R\tdelimiter\x12/\n" +
@@ -2837,11 +2837,14 @@ const file_services_records_v1_records_proto_rawDesc = "" +
 	"r\bR\x00R\x01.R\x01,R\adecimal\x12%\n" +
 	"\tthousands\x18\t \x01(\tB\a\xbaH\x04r\x02\x18\x01R\tthousands\x12:\n" +
 	"\x06lookup\x18\n" +
-	" \x01(\v2\".services.records.v1.Format.LookupR\x06lookup\x1a\x8f\x01\n" +
-	"\x06Lookup\x12!\n" +
-	"\adataset\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adataset\x12\x1d\n" +
-	"\x05match\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12\x1b\n" +
-	"\x04take\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04take\x12&\n" +
+	" \x01(\v2\".services.records.v1.Format.LookupR\x06lookup\x1a\x98\x01\n" +
+	"\x06Lookup\x12$\n" +
+	"\adataset\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\adataset\x12 \n" +
+	"\x05match\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05match\x12\x1e\n" +
+	"\x04take\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04take\x12&\n" +
 	"\x0funknown_is_null\x18\x04 \x01(\bR\runknownIsNull\";\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\a\n" +
