@@ -66,7 +66,7 @@ type request struct {
 	http  *http.Request
 	users *dataloader.Loader[string, *identityv1.User]
 	runs  *dataloader.Loader[string, *runsv1.Run]
-	// rootFields counts what was run of Query; cancel ends the request when there are too many.
+	// rootFields counts what was run of Query, and looks into datasets; cancel ends the request when there are too many.
 	rootFields atomic.Int64
 	cancel     context.CancelFunc
 }

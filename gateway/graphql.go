@@ -30,7 +30,7 @@ const (
 	maxQueryLength  = 16 << 10
 	maxDepth        = 8
 	maxSelections   = 1000
-	maxRootFields   = 20 // each is a call, whatever its alias
+	maxRootFields   = 25 // each is a call, whatever its alias; so are lists and counts of datasets, which fit a page of them
 	maxParallelism  = 8
 	graphqlDeadline = 15 * time.Second
 	// introspectionDepth is what tools ask; such a query reads the schema and nothing else.
@@ -89,7 +89,7 @@ func (g *graphQL) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := newRequest(r, g.clients, cancel)
 	response := g.schema.Exec(withRequest(ctx, request), query.Query, query.OperationName, query.Variables)
 	if request.rootFields.Load() > maxRootFields {
-		response = &graphql.Response{Errors: []*gqlerrors.QueryError{gqlerrors.Errorf("the query has more than %d fields at its root; ask in several requests", maxRootFields)}}
+		response = &graphql.Response{Errors: []*gqlerrors.QueryError{gqlerrors.Errorf("the query has more than %d fields at its root, counts and records of datasets included; ask in several requests", maxRootFields)}}
 	}
 	if tooDeep(response) && strings.Contains(query.Query, "__schema") {
 		response = g.introspection.Exec(ctx, query.Query, query.OperationName, query.Variables)
@@ -176,13 +176,14 @@ func (g *graphQL) explain(ctx context.Context, e *gqlerrors.QueryError) {
 
 func extensions(code connect.Code) map[string]any { return map[string]any{"code": code.String()} }
 
-// rootFields stops a request that has too many fields at its root. It counts what is run, behind fragments and aliases;
-// the schema alone may be asked for without counting.
+// rootFields stops a request that has too many fields at its root, or that looks into too many datasets, which costs as
+// much. It counts what is run, behind fragments and aliases; the schema alone may be asked for without counting.
 type rootFields struct{ noop.Tracer }
 
 // TraceField is called before each field is resolved.
-func (rootFields) TraceField(ctx context.Context, _, typeName, _ string, _ bool, _ map[string]any) (context.Context, func(*gqlerrors.QueryError)) {
-	if request := requestOf(ctx); request != nil && typeName == "Query" && request.rootFields.Add(1) > maxRootFields {
+func (rootFields) TraceField(ctx context.Context, _, typeName, field string, _ bool, _ map[string]any) (context.Context, func(*gqlerrors.QueryError)) {
+	call := typeName == "Query" || typeName == "Dataset" && (field == "count" || field == "records")
+	if request := requestOf(ctx); request != nil && call && request.rootFields.Add(1) > maxRootFields {
 		request.cancel()
 	}
 	return ctx, func(*gqlerrors.QueryError) {}

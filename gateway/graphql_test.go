@@ -231,8 +231,9 @@ func TestGraphErrors(t *testing.T) {
 		{everything, deep, "invalid_argument", "depth"},
 		{everything, strings.Replace(deep, "{ run", "{ __schema { types { name } } run", 1), "invalid_argument", "levels"},
 		{everything, `{ runs { nodes { name } } ` + strings.Repeat("#", 20_000) + "\n}", "invalid_argument", "length"},
-		{everything, "{ " + aliases(21) + "}", "invalid_argument", "more than 20 fields"},
-		{everything, "{ ...F } fragment F on Query { " + aliases(21) + "}", "invalid_argument", "more than 20 fields"},
+		{everything, "{ " + aliases(26) + "}", "invalid_argument", "more than 25 fields"},
+		{everything, "{ ...F } fragment F on Query { " + aliases(26) + "}", "invalid_argument", "more than 25 fields"},
+		{everything, counts(25), "invalid_argument", "counts and records of datasets included"},
 		{everything, "{ " + strings.Repeat("me { permissions } ", 800) + "}", "", ""},
 	} {
 		answer := g.ask(t, c.token, c.query)
@@ -246,7 +247,7 @@ func TestGraphErrors(t *testing.T) {
 			t.Errorf("%.80s: a cause is shown", c.query)
 		}
 	}
-	if answer := g.ask(t, everything, "{ "+aliases(20)+"}"); answer.Errors != nil || len(answer.Data.(map[string]any)) != 20 {
+	if answer := g.ask(t, everything, "{ "+aliases(25)+"}"); answer.Errors != nil || len(answer.Data.(map[string]any)) != 25 {
 		t.Errorf("as many fields as are allowed: %+v", answer)
 	}
 	// A bystander's right costs the field alone.
@@ -256,7 +257,6 @@ func TestGraphErrors(t *testing.T) {
 	}
 }
 
-// aliases are n fields of Query.
 // TestGraphDeadline: a query that takes too long says so.
 func TestGraphDeadline(t *testing.T) {
 	t.Parallel()
@@ -274,6 +274,16 @@ func TestGraphDeadline(t *testing.T) {
 	}
 }
 
+// counts asks a dataset for n counts.
+func counts(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "c%d: count ", i)
+	}
+	return `{ dataset(name: "datasets/flights") { ` + b.String() + "} }"
+}
+
+// aliases are n fields of Query.
 func aliases(n int) string {
 	var b strings.Builder
 	for i := range n {

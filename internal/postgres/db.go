@@ -11,10 +11,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/microservicehub/mshub/internal/auth"
 )
 
 const (
-	beginApp    = "BEGIN; SELECT set_config('mshub.org', '%s', true)"
+	beginApp = "BEGIN; SELECT set_config('mshub.org', '%s', true)"
+	// beginPerson lets no statement take longer than a person waits, the wait for locks included: otherwise one who asks for
+	// much takes the pool's connections from all. Runs, services and duties of the house take their time.
+	beginPerson = beginApp + ", set_config('statement_timeout', '15s', true)"
 	beginGlobal = "BEGIN"
 	beginSystem = "BEGIN; SET LOCAL ROLE mshub_system"
 
@@ -57,11 +62,24 @@ func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 // Tx runs f in a transaction that sees the rows of one organisation alone. The setting travels with BEGIN, so the
 // wall costs no round trip. f is run again if the transaction lost against another one, so it must have no other effects.
+// In a call of a person or a client a statement ends after 15 seconds, which people are told as deadline_exceeded; see
+// Unhurried.
 func (db *DB) Tx(ctx context.Context, organisation uuid.UUID, f func(tx pgx.Tx) error) error {
 	if organisation == uuid.Nil {
 		return errors.New("postgres: a tenant's transaction needs an organisation")
 	}
-	return db.run(ctx, fmt.Sprintf(beginApp, organisation), f)
+	begin := beginApp
+	if kind := auth.From(ctx).Kind; (kind == auth.User || kind == auth.Client) && ctx.Value(unhurried{}) == nil {
+		begin = beginPerson
+	}
+	return db.run(ctx, fmt.Sprintf(begin, organisation), f)
+}
+
+type unhurried struct{}
+
+// Unhurried lets the statements of a person's call take their time: for one that has to read everything.
+func Unhurried(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unhurried{}, true)
 }
 
 // Batch runs the queued statements in one transaction of an organisation, and in one round trip: for what happens so often

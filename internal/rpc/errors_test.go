@@ -30,6 +30,7 @@ func TestPublic(t *testing.T) {
 		"no row":              {pgx.ErrNoRows, connect.CodeNotFound, "NOT_FOUND", false},
 		"zero byte":           {&pgconn.PgError{Code: "22021"}, connect.CodeInvalidArgument, "INVALID_FIELD", false},
 		"zero byte in JSON":   {&pgconn.PgError{Code: "22P05"}, connect.CodeInvalidArgument, "INVALID_FIELD", false},
+		"slow statement":      {&pgconn.PgError{Code: "57014"}, connect.CodeDeadlineExceeded, "DEADLINE", true},
 		"database restarting": {&pgconn.PgError{Code: "57P01"}, connect.CodeUnavailable, "UNAVAILABLE", true},
 		"database killed":     {fmt.Errorf("write failed: %w", &net.OpError{Op: "write", Err: syscall.EPIPE}), connect.CodeUnavailable, "UNAVAILABLE", true},
 		"too many":            {&pgconn.PgError{Code: "53300"}, connect.CodeUnavailable, "UNAVAILABLE", true},

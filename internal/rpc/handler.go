@@ -72,6 +72,10 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "22021" || pg.Code == "22P05") {
 		return Invalid("request", "holds a character that is no text (a zero byte); leave it out")
 	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "57014" {
+		logger.WarnContext(ctx, "a statement took too long", "procedure", procedure, "error", err)
+		return build(connect.CodeDeadlineExceeded, "DEADLINE", "the database took too long to answer; ask for less, with a narrower filter or without an order of your own")
+	}
 	if unavailable(err) {
 		logger.WarnContext(ctx, "call failed for now", "procedure", procedure, "error", err)
 		return Unavailable("a part of the system is restarting; try again")

@@ -87,7 +87,7 @@ func (s *Service) ListEntries(ctx context.Context, req *auditv1.ListEntriesReque
 func (s *Service) VerifyChain(ctx context.Context, _ *auditv1.VerifyChainRequest) (*auditv1.VerifyChainResponse, error) {
 	organisation := auth.From(ctx).Organisation
 	res := &auditv1.VerifyChainResponse{}
-	err := s.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+	err := s.db.Tx(postgres.Unhurried(ctx), organisation, func(tx pgx.Tx) error {
 		chain, err := store.New().VerifyChain(ctx, tx, organisation)
 		res.Entries, res.BrokenAt, res.Valid = chain.Entries, chain.BrokenAt, chain.BrokenAt == 0
 		return err
