@@ -25,13 +25,14 @@ type Backends map[protoreflect.FullName]Backend
 // passed are the headers of a caller that travel on. The trace travels too, from the gateway's own span if it has one.
 var passed = []string{"Authorization", rpc.IdempotencyHeader, "Traceparent", "Tracestate", "User-Agent"}
 
-// pass copies what travels on from a caller's request.
+// pass copies what travels on from a caller's request, and says from where it came.
 func pass(from *http.Request, to http.Header) {
 	for _, name := range passed {
 		if values := from.Header.Values(name); len(values) > 0 {
 			to[name] = values
 		}
 	}
+	auth.Forward(from, to)
 	propagation.TraceContext{}.Inject(from.Context(), propagation.HeaderCarrier(to))
 }
 

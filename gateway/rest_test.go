@@ -115,10 +115,11 @@ func TestHeadersTravel(t *testing.T) {
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	r.Header.Set("Cookie", "mshub=secret")
 	r.Header.Set("Mshub-Run", "forged")
+	r.Header.Set("X-Forwarded-For", "198.51.100.1") // what is believed of it is in RemoteAddr by now
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	for name, want := range map[string]string{
 		"Authorization": "Bearer x", "Idempotency-Key": "k", "Traceparent": r.Header.Get("Traceparent"),
-		"Cookie": "", "Mshub-Run": "", "Content-Type": "application/json",
+		"Cookie": "", "Mshub-Run": "", "Content-Type": "application/json", "X-Forwarded-For": "192.0.2.7",
 	} {
 		if got := last.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

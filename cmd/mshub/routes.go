@@ -68,10 +68,10 @@ func asset(path string) bool {
 	return strings.Contains(last, ".")
 }
 
-// public is the handler of the public listener: the table behind its bounds.
+// public is the handler of the public listener: the table behind its bounds, told who calls.
 func (h *house) public() http.Handler {
 	short := bounded(h.mux, maxInFlight, transferPatience)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return h.set.proxies.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, "/live"), strings.HasPrefix(path, "/files/"), path == "/v1/files",
 			path == "/healthz", path == "/readyz": // a house that is busy must not be taken for a dead one
@@ -79,7 +79,7 @@ func (h *house) public() http.Handler {
 		default:
 			short.ServeHTTP(w, r)
 		}
-	})
+	}))
 }
 
 // operations is the listener for those who run the house: never public.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/config"
 )
 
@@ -39,6 +40,10 @@ type settings struct {
 	OpsListen        string `env:"MSHUB_OPS_LISTEN"`
 	TemporalUIListen string `env:"MSHUB_TEMPORAL_UI_LISTEN"`
 	Data             string `env:"MSHUB_DATA"`
+
+	// TrustedProxies are the networks of the edge and of the other roles, whose X-Forwarded-For is believed: 10.0.0.0/8.
+	TrustedProxies []string     `env:"MSHUB_TRUSTED_PROXIES"`
+	proxies        auth.Proxies // as Validate has read them
 
 	// BlobOrigins are where browsers up- and download when files lie in S3: https://BUCKET.s3.REGION.amazonaws.com.
 	BlobOrigins []string `env:"MSHUB_WEB_BLOB_ORIGINS"`
@@ -106,6 +111,10 @@ func (s *settings) Validate() error {
 		if _, _, err := net.SplitHostPort(value); err != nil {
 			fault(variable, "%q is not host:port", value)
 		}
+	}
+	var err error
+	if s.proxies, err = auth.ParseProxies(s.TrustedProxies); err != nil {
+		fault("MSHUB_TRUSTED_PROXIES", "%s", err)
 	}
 	for _, origin := range s.BlobOrigins {
 		u, err := url.Parse(origin)

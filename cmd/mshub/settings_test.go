@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/config"
 )
 
@@ -63,13 +66,13 @@ func TestConfigCheck(t *testing.T) {
 	t.Parallel()
 	environ := map[string]string{
 		"MSHUB_PUBLIC_URL": "http://hub.example.com", "MSHUB_SECRET_KEYS": "hunter2", "DATABASE_URL": "mysql://root:hunter2@db/x",
-		"MSHUB_FILES_MAX_BYTES": "0", "MSHUB_LISTEN": "8080", "MSHUB_RUNS_RETENTION": "soon",
+		"MSHUB_FILES_MAX_BYTES": "0", "MSHUB_LISTEN": "8080", "MSHUB_RUNS_RETENTION": "soon", "MSHUB_TRUSTED_PROXIES": "edge",
 	}
 	var stdout, stderr bytes.Buffer
 	if code := run(context.Background(), []string{"config", "check"}, environ, nil, &stdout, &stderr); code != 1 {
 		t.Errorf("exit %d", code)
 	}
-	for _, variable := range []string{"MSHUB_PUBLIC_URL", "MSHUB_SECRET_KEYS", "DATABASE_URL", "MSHUB_FILES_MAX_BYTES", "MSHUB_LISTEN", "MSHUB_RUNS_RETENTION"} {
+	for _, variable := range []string{"MSHUB_PUBLIC_URL", "MSHUB_SECRET_KEYS", "DATABASE_URL", "MSHUB_FILES_MAX_BYTES", "MSHUB_LISTEN", "MSHUB_RUNS_RETENTION", "MSHUB_TRUSTED_PROXIES"} {
 		if !strings.Contains(stderr.String(), variable) {
 			t.Errorf("%s is not named in:\n%s", variable, stderr.String())
 		}
@@ -95,6 +98,28 @@ func TestRolesKnowTheirPeers(t *testing.T) {
 	}
 	if _, err := parseRoles("identity,nonsense"); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTrustedProxies: behind the edge every room sees the caller's address; without the setting the header counts nothing.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	for trusted, want := range map[string]string{"": "10.0.0.1", "10.0.0.0/8": "192.0.2.7"} {
+		rooms := newRoomSettings()
+		if err := config.Load(map[string]string{"MSHUB_TRUSTED_PROXIES": trusted}, rooms.house); err != nil {
+			t.Fatal(err)
+		}
+		h, seen := &house{set: rooms.house, mux: http.NewServeMux()}, ""
+		h.mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { seen = auth.RemoteAddress(r.RemoteAddr) })
+		for _, path := range []string{"/signin", "/live", "/v1/files"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.RemoteAddr = "10.0.0.1:4711"
+			r.Header.Set("X-Forwarded-For", "198.51.100.1, 192.0.2.7")
+			h.public().ServeHTTP(httptest.NewRecorder(), r)
+			if seen != want {
+				t.Errorf("trusted %q: %s sees %s, want %s", trusted, path, seen, want)
+			}
+		}
 	}
 }
 

@@ -8,6 +8,7 @@
 //	rule.go         the rule of a method, and whether a Caller satisfies it
 //	interceptor.go  the one place that enforces rules on Connect handlers
 //	http.go         the same for plain HTTP handlers
+//	proxies.go      from where a call came, if proxies stand before the house
 //	run.go          how a worker calls in the name of a run
 //	service.go      the token of a service of the house
 //
