@@ -69,6 +69,12 @@ func TestClientsAreKept(t *testing.T) {
 	if err != nil || again.GetClientId() != made.GetClientId() || again.GetClientSecret() != "" {
 		t.Errorf("the same call again: %v %v", again, err)
 	}
+	rotate := &authserverv1.RotateClientSecretRequest{Name: made.GetClient().GetName(), OverlapSeconds: 60}
+	for _, shown := range []bool{true, false} { // the repeated call makes none
+		if rotated, err := clients.RotateClientSecret(ctx, rotate); err != nil || (rotated.GetClientSecret() != "") != shown || rotated.GetClientId() != made.GetClientId() {
+			t.Errorf("secret rotated: %v %v", rotated, err)
+		}
+	}
 	got, err := clients.GetClient(t.Context(), &authserverv1.GetClientRequest{Name: made.GetClient().GetName()})
 	if diff := cmp.Diff(made.GetClient(), got, protocmp.Transform()); diff != "" || err != nil {
 		t.Errorf("%v (-made +got):\n%s", err, diff)

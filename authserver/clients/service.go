@@ -242,40 +242,48 @@ func (s *Service) DeleteClient(ctx context.Context, req *authserverv1.DeleteClie
 }
 
 // RotateClientSecret makes a new secret. Without an overlap the old one, and every token it got, dies now. Who has the
-// secret is the client: so it is for those alone who could have registered it.
+// secret is the client: so it is for those alone who could have registered it. A repeated call with the same idempotency key
+// makes no secret, and shows none.
 func (s *Service) RotateClientSecret(ctx context.Context, req *authserverv1.RotateClientSecretRequest) (*authserverv1.CreateClientResponse, error) {
-	secret := protocol.SecretPrefix + protocol.RandomSecret()
+	secret, shown := protocol.SecretPrefix+protocol.RandomSecret(), ""
 	overlap := time.Duration(req.GetOverlapSeconds()) * time.Second
 	caller := auth.From(ctx)
-	var row store.Client
-	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) (err error) {
-		if row, err = store.New().LockClient(ctx, tx, id(req.GetName())); err != nil {
-			return found(err, req.GetName())
-		}
-		if err := checkReach(caller, row.Scopes); err != nil {
-			return err
-		}
-		if protocol.Kind(row.Kind) == protocol.Public {
-			return rpc.Precondition("NO_SECRET", "a public client has no secret")
-		}
-		until := s.Now().Add(overlap)
-		if err := store.New().RotateClientSecret(ctx, tx, store.RotateClientSecretParams{ID: row.ID, SecretHash: protocol.Hash(secret), PreviousExpiresAt: &until}); err != nil {
-			return err
-		}
-		if overlap == 0 {
-			if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+	var res authserverv1.CreateClientResponse
+	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		const method = authserverv1connect.ClientServiceRotateClientSecretProcedure
+		shown = ""
+		return postgres.Once(ctx, tx, schema, method, rpc.IdempotencyKey(ctx), req, &res, func() error {
+			row, err := store.New().LockClient(ctx, tx, id(req.GetName()))
+			if err != nil {
+				return found(err, req.GetName())
+			}
+			if err := checkReach(caller, row.Scopes); err != nil {
 				return err
 			}
-		}
-		return audit.Append(ctx, tx, audit.Entry{
-			Action: "authserver.v1.ClientService/RotateClientSecret", Target: req.GetName(), After: map[string]any{"overlapSeconds": req.GetOverlapSeconds()},
+			if protocol.Kind(row.Kind) == protocol.Public {
+				return rpc.Precondition("NO_SECRET", "a public client has no secret")
+			}
+			until := s.Now().Add(overlap)
+			if err := store.New().RotateClientSecret(ctx, tx, store.RotateClientSecretParams{ID: row.ID, SecretHash: protocol.Hash(secret), PreviousExpiresAt: &until}); err != nil {
+				return err
+			}
+			if overlap == 0 {
+				if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+					return err
+				}
+			}
+			res.Client, res.ClientId, shown = wire(row), row.ID, secret
+			return audit.Append(ctx, tx, audit.Entry{
+				Action: "authserver.v1.ClientService/RotateClientSecret", Target: req.GetName(), After: map[string]any{"overlapSeconds": req.GetOverlapSeconds()},
+			})
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.Book.Announce(ctx)
-	return &authserverv1.CreateClientResponse{Client: wire(row), ClientId: row.ID, ClientSecret: secret}, nil
+	res.ClientSecret = shown
+	return &res, nil
 }
 
 func id(name string) string { return strings.TrimPrefix(name, "clients/") }

@@ -319,6 +319,7 @@ func TestPing(t *testing.T) {
 		t.Error(err)
 	}
 	h.answers(status(http.StatusNotFound))
+	h.wait(10 * time.Second)
 	got, err = h.person().TestWebhook(t.Context(), &notifyv1.TestWebhookRequest{Name: name})
 	if err != nil || got.GetState() != notifyv1.Delivery_FAILED || got.GetLastStatus() != 404 || got.GetNextAttemptTime() != nil {
 		t.Errorf("%v, %v", got, err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -49,7 +51,7 @@ func (w *Webhooks) ListDeliveries(ctx context.Context, req *notifyv1.ListDeliver
 		res.NextPageToken = postgres.EncodePage(rows[size-1].ID)
 	}
 	for _, row := range rows {
-		res.Deliveries = append(res.Deliveries, wireDelivery(row))
+		res.Deliveries = append(res.Deliveries, shown(ctx, row))
 	}
 	return res, nil
 }
@@ -89,23 +91,39 @@ func (w *Webhooks) RedeliverDelivery(ctx context.Context, req *notifyv1.Redelive
 	if err != nil {
 		return nil, err
 	}
-	return wireDelivery(row), nil
+	return shown(ctx, row), nil
 }
 
-// TestWebhook sends a ping, once, also to a disabled webhook. It says nothing about whether the webhook fails.
+// pingEvery is how often one webhook can be tested: whoever may test must not be able to shoot at an address.
+const pingEvery = 10 * time.Second
+
+// TestWebhook sends a ping, once, also to a disabled webhook. It says nothing about whether the webhook fails. A call that is
+// repeated under its idempotency key gets the first answer, and sends nothing.
 func (w *Webhooks) TestWebhook(ctx context.Context, req *notifyv1.TestWebhookRequest) (*notifyv1.Delivery, error) {
-	hook, err := w.webhook(ctx, req.GetName())
+	const method = webhookService + "TestWebhook"
+	webhook, err := parseWebhook(req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	organisation := auth.From(ctx).Organisation
+	organisation, key := auth.From(ctx).Organisation, rpc.IdempotencyKey(ctx)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
+	var hook store.Webhook
 	var row store.Delivery
-	err = w.db.Tx(ctx, organisation, func(tx pgx.Tx) error {
+	res, kept := &notifyv1.Delivery{}, false
+	err = w.db.Tx(ctx, organisation, func(tx pgx.Tx) (err error) {
+		if kept, err = postgres.Answered(ctx, tx, schema, method, key, req, res); err != nil || kept {
+			return err
+		}
+		if hook, err = w.locked(ctx, tx, webhook); err != nil {
+			return err
+		}
 		now := w.now()
+		if err := w.restFromPings(ctx, tx, webhook, now); err != nil {
+			return err
+		}
 		until := now.Add(w.config.Timeout + claimSlack)
 		if _, err := w.q.InsertDelivery(ctx, tx, store.InsertDeliveryParams{
 			ID: id, Webhook: hook.ID, Event: eventPing, Data: []byte(`{"webhook":"` + webhookName(hook.ID) + `"}`), HappenedAt: now, Now: now,
@@ -115,10 +133,13 @@ func (w *Webhooks) TestWebhook(ctx context.Context, req *notifyv1.TestWebhookReq
 		if row, err = w.q.ClaimDelivery(ctx, tx, store.ClaimDeliveryParams{ID: id, Until: &until}); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Action: webhookService + "TestWebhook", Target: webhookName(hook.ID)})
+		return audit.Append(ctx, tx, audit.Entry{Action: method, Target: webhookName(hook.ID)})
 	})
 	if err != nil {
 		return nil, err
+	}
+	if kept {
+		return res, nil
 	}
 	answer := w.post(ctx, hook, row)
 	ctx = context.WithoutCancel(ctx)
@@ -130,13 +151,29 @@ func (w *Webhooks) TestWebhook(ctx context.Context, req *notifyv1.TestWebhookReq
 		if answer.fault != "" {
 			end.State = deliveryFailed
 		}
-		row, err = w.q.EndAttempt(ctx, tx, end)
-		return err
+		return postgres.Once(ctx, tx, schema, method, key, req, res, func() error {
+			row, err := w.q.EndAttempt(ctx, tx, end)
+			proto.Reset(res)
+			proto.Merge(res, wireDelivery(row))
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return wireDelivery(row), nil
+	return res, nil
+}
+
+// restFromPings refuses a ping too soon after the last one. The webhook is locked: of two at once one waits for the other.
+func (w *Webhooks) restFromPings(ctx context.Context, tx pgx.Tx, webhook uuid.UUID, now time.Time) error {
+	last, err := w.q.PingSince(ctx, tx, store.PingSinceParams{Webhook: webhook, Since: now.Add(-pingEvery)})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return rpc.Exhausted(last.Add(pingEvery).Sub(now), "a webhook can be tested once in %d seconds; look at its deliveries for the last answer", int(pingEvery.Seconds()))
 }
 
 // due publishes that a delivery is to be made; a run of `webhookdelivery` starts on it.
@@ -156,6 +193,15 @@ func parseDelivery(name string) (webhook, id uuid.UUID, err error) {
 		}
 	}
 	return uuid.Nil, uuid.Nil, rpc.NotFound("delivery", name)
+}
+
+// shown is a delivery for a person or a client: without what it tells about people, if they may not read that.
+func shown(ctx context.Context, row store.Delivery) *notifyv1.Delivery {
+	out := wireDelivery(row)
+	if aboutPeople(row.Event) && !readsPeople(auth.From(ctx)) {
+		out.Data = nil
+	}
+	return out
 }
 
 func wireDelivery(row store.Delivery) *notifyv1.Delivery {

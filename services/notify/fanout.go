@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/services/notify/store"
 )
 
@@ -126,7 +127,7 @@ func (w *Webhooks) Housekeep(ctx context.Context) error {
 	})
 }
 
-// CleanUp is one round of Housekeep.
+// CleanUp is one round of Housekeep; it forgets kept answers too.
 func (w *Webhooks) CleanUp(ctx context.Context) error {
 	now := w.now()
 	before := now.Add(-overdueAfter)
@@ -147,8 +148,13 @@ func (w *Webhooks) CleanUp(ctx context.Context) error {
 	}
 	for {
 		var n int64
-		err := w.db.System(ctx, func(tx pgx.Tx) (err error) {
-			n, err = w.q.ForgetDeliveries(ctx, tx, store.ForgetDeliveriesParams{Before: now.Add(-keepDeliveries), Batch: forgetBatch})
+		err := w.db.System(ctx, func(tx pgx.Tx) error {
+			answers, err := postgres.ForgetOnce(ctx, tx, schema, forgetBatch)
+			if err != nil {
+				return err
+			}
+			deliveries, err := w.q.ForgetDeliveries(ctx, tx, store.ForgetDeliveriesParams{Before: now.Add(-keepDeliveries), Batch: forgetBatch})
+			n = max(answers, deliveries)
 			return err
 		})
 		if err != nil || n < forgetBatch {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -84,7 +85,7 @@ func setupHooks(t *testing.T, cfg notify.WebhookConfig) *hooks {
 	path, handler := notifyv1connect.NewWebhookServiceHandler(h.Webhooks, issuer.Options()...)
 	url := testenv.Serve(t, issuer, path, handler)
 	h.as = func(c auth.Caller) notifyv1connect.WebhookServiceClient {
-		return notifyv1connect.NewWebhookServiceClient(rpc.HTTPClient(), url, issuer.As(c))
+		return notifyv1connect.NewWebhookServiceClient(rpc.HTTPClient(), url, issuer.As(c), connect.WithInterceptors(rpc.SendIdempotencyKey()))
 	}
 	return h
 }
@@ -119,7 +120,7 @@ func (h *hooks) posts() []post {
 }
 
 func admin(organisation uuid.UUID) auth.Caller {
-	return auth.Caller{Kind: auth.User, User: uuid.New(), Organisation: organisation, Permissions: []string{"notify.read", "notify.write"}}
+	return auth.Caller{Kind: auth.User, User: uuid.New(), Organisation: organisation, Permissions: []string{"notify.read", "notify.write", "identity.read"}}
 }
 
 func (h *hooks) person() notifyv1connect.WebhookServiceClient { return h.as(admin(h.organisation)) }

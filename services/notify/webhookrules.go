@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/microservicehub/mshub/events"
+	"github.com/microservicehub/mshub/internal/auth"
 	"github.com/microservicehub/mshub/internal/config"
 	"github.com/microservicehub/mshub/internal/egress"
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -78,6 +79,24 @@ func (w *Webhooks) checkWebhook(in *notifyv1.Webhook) error {
 		return rpc.InvalidFields(faults...)
 	}
 	return nil
+}
+
+// mayRead: who asks to be told of something must be allowed to read it. Facts about people hold their addresses.
+func mayRead(caller auth.Caller, patterns []string) error {
+	for _, kind := range events.FactKinds() {
+		if aboutPeople(kind) && !readsPeople(caller) && slices.ContainsFunc(patterns, func(p string) bool { return matches(p, kind) }) {
+			return rpc.Denied("MAY_NOT_READ", "the events would tell %s, which needs the permission identity.read and the scope identity:read; "+
+				"name other events", kind)
+		}
+	}
+	return nil
+}
+
+func aboutPeople(kind string) bool { return strings.HasPrefix(kind, "identity.") }
+
+func readsPeople(caller auth.Caller) bool {
+	const permission = "identity.read"
+	return auth.Require(caller, permission, auth.ScopeOf(permission)) == nil
 }
 
 // matches knows a kind by its name, "*" and "runs.run.*".

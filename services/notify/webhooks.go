@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/microservicehub/mshub/internal/audit"
 	"github.com/microservicehub/mshub/internal/auth"
@@ -25,6 +26,9 @@ import (
 )
 
 const webhookService = "services.notify.v1.WebhookService/"
+
+// schema is where answers are kept under idempotency keys.
+const schema = "notify"
 
 // maxWebhooks of one organisation: every fact is compared with each of them.
 const maxWebhooks = 100
@@ -58,10 +62,14 @@ func NewWebhooks(db *postgres.DB, keys config.Keys, cfg WebhookConfig, now func(
 	}, nil
 }
 
-// CreateWebhook makes a subscription and its secret.
+// CreateWebhook makes a subscription and its secret, which is in this answer alone: a repeated call with the same idempotency
+// key gets the webhook without it.
 func (w *Webhooks) CreateWebhook(ctx context.Context, req *notifyv1.CreateWebhookRequest) (*notifyv1.CreateWebhookResponse, error) {
 	caller, in := auth.From(ctx), req.GetWebhook()
 	if err := w.checkWebhook(in); err != nil {
+		return nil, err
+	}
+	if err := mayRead(caller, in.GetEvents()); err != nil {
 		return nil, err
 	}
 	id, err := uuid.NewV7()
@@ -73,24 +81,40 @@ func (w *Webhooks) CreateWebhook(ctx context.Context, req *notifyv1.CreateWebhoo
 		ID: id, Title: in.GetTitle(), Url: in.GetUrl(), Events: in.GetEvents(), State: stateOf(in), Creator: caller.Actor, Now: w.now(),
 		Secret: w.box.seal(id, secret),
 	}
-	var row store.Webhook
-	err = w.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+	return w.withSecret(ctx, "CreateWebhook", req, secret, func(tx pgx.Tx) (row store.Webhook, err error) {
 		n, err := w.q.CountWebhooks(ctx, tx)
 		if err != nil {
-			return err
+			return row, err
 		}
 		if n >= maxWebhooks {
-			return rpc.Precondition("TOO_MANY_WEBHOOKS", "the organisation has %d webhooks; delete one first", n)
+			return row, rpc.Precondition("TOO_MANY_WEBHOOKS", "the organisation has %d webhooks; delete one first", n)
 		}
 		if row, err = w.q.InsertWebhook(ctx, tx, params); err != nil {
-			return err
+			return row, err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Action: webhookService + "CreateWebhook", Target: webhookName(id), After: audited(row)})
+		return row, audit.Append(ctx, tx, audit.Entry{Action: webhookService + "CreateWebhook", Target: webhookName(id), After: audited(row)})
+	})
+}
+
+// withSecret makes a change, once under the call's idempotency key, and shows the secret that it made. The secret is not kept
+// with the answer.
+func (w *Webhooks) withSecret(
+	ctx context.Context, method string, req proto.Message, made secret, change func(pgx.Tx) (store.Webhook, error),
+) (*notifyv1.CreateWebhookResponse, error) {
+	res, text := &notifyv1.CreateWebhookResponse{}, ""
+	err := w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+		text = ""
+		return postgres.Once(ctx, tx, schema, webhookService+method, rpc.IdempotencyKey(ctx), req, res, func() error {
+			row, err := change(tx)
+			res.Webhook, text = wireWebhook(row), made.text()
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &notifyv1.CreateWebhookResponse{Webhook: wireWebhook(row), Secret: secret.text()}, nil
+	res.Secret = text
+	return res, nil
 }
 
 // GetWebhook shows one, never its secret.
@@ -144,6 +168,11 @@ func (w *Webhooks) UpdateWebhook(ctx context.Context, req *notifyv1.UpdateWebhoo
 		after, err := w.merge(before, req)
 		if err != nil {
 			return err
+		}
+		if after.Url != before.Url || !slices.Equal(after.Events, before.Events) {
+			if err := mayRead(auth.From(ctx), after.Events); err != nil {
+				return err
+			}
 		}
 		if row, err = w.q.UpdateWebhook(ctx, tx, after); err != nil {
 			return err
@@ -210,18 +239,18 @@ func (w *Webhooks) DeleteWebhook(ctx context.Context, req *notifyv1.DeleteWebhoo
 	return &notifyv1.DeleteWebhookResponse{}, err
 }
 
-// RotateWebhookSecret makes a new secret; the old one goes on signing beside it for a while.
+// RotateWebhookSecret makes a new secret; the old one goes on signing beside it for a while. A repeated call with the same
+// idempotency key makes none, and shows none.
 func (w *Webhooks) RotateWebhookSecret(ctx context.Context, req *notifyv1.RotateWebhookSecretRequest) (*notifyv1.CreateWebhookResponse, error) {
 	id, err := parseWebhook(req.GetName())
 	if err != nil {
 		return nil, err
 	}
 	secret := newSecret()
-	var row store.Webhook
-	err = w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+	return w.withSecret(ctx, "RotateWebhookSecret", req, secret, func(tx pgx.Tx) (row store.Webhook, err error) {
 		before, err := w.locked(ctx, tx, id)
 		if err != nil {
-			return err
+			return row, err
 		}
 		params := store.SetWebhookSecretParams{ID: id, Secret: w.box.seal(id, secret), Now: w.now()}
 		if overlap := time.Duration(req.GetOverlapSeconds()) * time.Second; overlap > 0 {
@@ -229,16 +258,12 @@ func (w *Webhooks) RotateWebhookSecret(ctx context.Context, req *notifyv1.Rotate
 			params.OldSecret, params.OldSecretUntil = before.Secret, &until
 		}
 		if row, err = w.q.SetWebhookSecret(ctx, tx, params); err != nil {
-			return err
+			return row, err
 		}
-		return audit.Append(ctx, tx, audit.Entry{
+		return row, audit.Append(ctx, tx, audit.Entry{
 			Action: webhookService + "RotateWebhookSecret", Target: webhookName(id), After: map[string]any{"overlapSeconds": req.GetOverlapSeconds()},
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &notifyv1.CreateWebhookResponse{Webhook: wireWebhook(row), Secret: secret.text()}, nil
 }
 
 // webhook reads one of the caller's organisation.

@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -71,6 +72,11 @@ func TestStartIsIdempotent(t *testing.T) {
 	_, err = start("Grace")
 	if connect.CodeOf(err) != connect.CodeAlreadyExists || rpc.ReasonOf(err) != "IDEMPOTENCY_KEY_REUSED" {
 		t.Errorf("another input: %v", err)
+	}
+	fields := map[string]any{"email": "ada@example.org", "displayName": "Ada", "role": "member"}
+	own := &runsv1.StartRunRequest{Process: "three", Input: input(t, fields), IdempotencyKey: "schedules/0190/2026-01-01T00:00:00Z"}
+	if _, err := c.StartRun(t.Context(), own); !slices.Contains(rpc.FieldsOf(err), "idempotencyKey") {
+		t.Errorf("a key of the house's own: %v", err)
 	}
 	until(t, c, first.GetName(), "completed", inState(runsv1.Run_COMPLETED))
 	if calls := h.probe.seen(); len(calls) != 3 {

@@ -42,6 +42,12 @@ ON CONFLICT (organisation_id, webhook, fact) DO NOTHING;
 -- name: Delivery :one
 SELECT * FROM notify.delivery WHERE organisation_id = mshub.org() AND webhook = $1 AND id = $2;
 
+-- name: PingSince :one
+-- When the webhook's newest ping was made, if it is so young.
+SELECT created_at FROM notify.delivery
+WHERE organisation_id = mshub.org() AND webhook = @webhook AND fact IS NULL AND created_at > @since
+ORDER BY created_at DESC LIMIT 1;
+
 -- name: LockDelivery :one
 SELECT * FROM notify.delivery WHERE organisation_id = mshub.org() AND webhook = $1 AND id = $2 FOR UPDATE;
 

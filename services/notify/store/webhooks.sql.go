@@ -543,6 +543,25 @@ func (q *Queries) OverdueDeliveries(ctx context.Context, db DBTX, arg OverdueDel
 	return items, nil
 }
 
+const pingSince = `-- name: PingSince :one
+SELECT created_at FROM notify.delivery
+WHERE organisation_id = mshub.org() AND webhook = $1 AND fact IS NULL AND created_at > $2
+ORDER BY created_at DESC LIMIT 1
+`
+
+type PingSinceParams struct {
+	Webhook uuid.UUID
+	Since   time.Time
+}
+
+// When the webhook's newest ping was made, if it is so young.
+func (q *Queries) PingSince(ctx context.Context, db DBTX, arg PingSinceParams) (time.Time, error) {
+	row := db.QueryRow(ctx, pingSince, arg.Webhook, arg.Since)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
 const reviveDelivery = `-- name: ReviveDelivery :one
 UPDATE notify.delivery SET state = 'PENDING', attempts = 0, claimed_until = NULL, next_attempt_at = $1
 WHERE organisation_id = mshub.org() AND id = $2

@@ -169,7 +169,9 @@ type IdentityServiceClient interface {
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.User, error)
 	// Removes the user from the active organisation; a user without any membership is deleted.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
-	// A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator.
+	// A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator. What the user
+	// has set going goes on in the user's name, with the rights of then: schedules, open runs, webhooks. Schedules say in `actor`
+	// whose they are; pause them, or take them over by changing them.
 	DisableUser(context.Context, *v1.DisableUserRequest) (*v1.User, error)
 	EnableUser(context.Context, *v1.EnableUserRequest) (*v1.User, error)
 	// The organisations the caller is a member of.
@@ -749,7 +751,9 @@ type IdentityServiceHandler interface {
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.User, error)
 	// Removes the user from the active organisation; a user without any membership is deleted.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
-	// A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator.
+	// A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator. What the user
+	// has set going goes on in the user's name, with the rights of then: schedules, open runs, webhooks. Schedules say in `actor`
+	// whose they are; pause them, or take them over by changing them.
 	DisableUser(context.Context, *v1.DisableUserRequest) (*v1.User, error)
 	EnableUser(context.Context, *v1.EnableUserRequest) (*v1.User, error)
 	// The organisations the caller is a member of.

@@ -67,7 +67,8 @@ const (
 
 // WebhookServiceClient is a client for the services.notify.v1.WebhookService service.
 type WebhookServiceClient interface {
-	// The secret is in this answer and never again.
+	// The secret is in this answer and never again: a call that is repeated under its idempotency key gets the webhook alone.
+	// Events about people are told to those alone who may read people: they need identity.read.
 	CreateWebhook(context.Context, *v1.CreateWebhookRequest) (*v1.CreateWebhookResponse, error)
 	GetWebhook(context.Context, *v1.GetWebhookRequest) (*v1.Webhook, error)
 	// The oldest first.
@@ -76,10 +77,11 @@ type WebhookServiceClient interface {
 	UpdateWebhook(context.Context, *v1.UpdateWebhookRequest) (*v1.Webhook, error)
 	// With its deliveries; what was not delivered yet never will be.
 	DeleteWebhook(context.Context, *v1.DeleteWebhookRequest) (*v1.DeleteWebhookResponse, error)
-	// A new secret, in this answer and never again. Until overlap_seconds are over, deliveries carry a signature by the old
-	// one beside that by the new one.
+	// A new secret, in this answer and never again, as with CreateWebhook. Until overlap_seconds are over, deliveries carry a
+	// signature by the old one beside that by the new one.
 	RotateWebhookSecret(context.Context, *v1.RotateWebhookSecretRequest) (*v1.CreateWebhookResponse, error)
-	// Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered.
+	// Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered. Once in ten seconds;
+	// sooner is `resource_exhausted` and says when.
 	TestWebhook(context.Context, *v1.TestWebhookRequest) (*v1.Delivery, error)
 	// What was sent, the newest first.
 	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)
@@ -274,7 +276,8 @@ func (c *webhookServiceClient) DeliverWebhook(ctx context.Context, req *v1.Deliv
 
 // WebhookServiceHandler is an implementation of the services.notify.v1.WebhookService service.
 type WebhookServiceHandler interface {
-	// The secret is in this answer and never again.
+	// The secret is in this answer and never again: a call that is repeated under its idempotency key gets the webhook alone.
+	// Events about people are told to those alone who may read people: they need identity.read.
 	CreateWebhook(context.Context, *v1.CreateWebhookRequest) (*v1.CreateWebhookResponse, error)
 	GetWebhook(context.Context, *v1.GetWebhookRequest) (*v1.Webhook, error)
 	// The oldest first.
@@ -283,10 +286,11 @@ type WebhookServiceHandler interface {
 	UpdateWebhook(context.Context, *v1.UpdateWebhookRequest) (*v1.Webhook, error)
 	// With its deliveries; what was not delivered yet never will be.
 	DeleteWebhook(context.Context, *v1.DeleteWebhookRequest) (*v1.DeleteWebhookResponse, error)
-	// A new secret, in this answer and never again. Until overlap_seconds are over, deliveries carry a signature by the old
-	// one beside that by the new one.
+	// A new secret, in this answer and never again, as with CreateWebhook. Until overlap_seconds are over, deliveries carry a
+	// signature by the old one beside that by the new one.
 	RotateWebhookSecret(context.Context, *v1.RotateWebhookSecretRequest) (*v1.CreateWebhookResponse, error)
-	// Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered.
+	// Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered. Once in ten seconds;
+	// sooner is `resource_exhausted` and says when.
 	TestWebhook(context.Context, *v1.TestWebhookRequest) (*v1.Delivery, error)
 	// What was sent, the newest first.
 	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)

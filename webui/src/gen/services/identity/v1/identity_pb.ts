@@ -2229,7 +2229,9 @@ export const IdentityService: GenService<{
     output: typeof DeleteUserResponseSchema;
   },
   /**
-   * A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator.
+   * A disabled user can't sign in; its tokens and sockets die within seconds. Refused for the last administrator. What the user
+   * has set going goes on in the user's name, with the rights of then: schedules, open runs, webhooks. Schedules say in `actor`
+   * whose they are; pause them, or take them over by changing them.
    *
    * @generated from rpc services.identity.v1.IdentityService.DisableUser
    */

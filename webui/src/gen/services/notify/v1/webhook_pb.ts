@@ -188,7 +188,7 @@ export type Delivery = Message<"services.notify.v1.Delivery"> & {
   nextAttemptTime?: Timestamp | undefined;
 
   /**
-   * What is sent as `data`.
+   * What is sent as `data`. Unset for an event about people if the caller may not read people.
    *
    * @generated from field: google.protobuf.Struct data = 11;
    */
@@ -569,7 +569,8 @@ export const DeliverWebhookResponseSchema: GenMessage<DeliverWebhookResponse> = 
  */
 export const WebhookService: GenService<{
   /**
-   * The secret is in this answer and never again.
+   * The secret is in this answer and never again: a call that is repeated under its idempotency key gets the webhook alone.
+   * Events about people are told to those alone who may read people: they need identity.read.
    *
    * @generated from rpc services.notify.v1.WebhookService.CreateWebhook
    */
@@ -617,8 +618,8 @@ export const WebhookService: GenService<{
     output: typeof DeleteWebhookResponseSchema;
   },
   /**
-   * A new secret, in this answer and never again. Until overlap_seconds are over, deliveries carry a signature by the old
-   * one beside that by the new one.
+   * A new secret, in this answer and never again, as with CreateWebhook. Until overlap_seconds are over, deliveries carry a
+   * signature by the old one beside that by the new one.
    *
    * @generated from rpc services.notify.v1.WebhookService.RotateWebhookSecret
    */
@@ -628,7 +629,8 @@ export const WebhookService: GenService<{
     output: typeof CreateWebhookResponseSchema;
   },
   /**
-   * Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered.
+   * Sends the event `notify.webhook.ping` at once, a single time, and says how the address answered. Once in ten seconds;
+   * sooner is `resource_exhausted` and says when.
    *
    * @generated from rpc services.notify.v1.WebhookService.TestWebhook
    */
