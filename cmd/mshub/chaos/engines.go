@@ -35,8 +35,8 @@ type engines struct {
 	mongo        *mongod // nil: records lie in PostgreSQL
 }
 
-// postgresTries bring a killed server back.
-const postgresTries = 20
+// postgresTries bring a killed server back, a second apart: what is left of it may have a checkpoint to finish.
+const postgresTries = 90
 
 func startEngines(ctx context.Context, dir, store string, log *slog.Logger) (*engines, error) {
 	e := &engines{dir: dir, log: log}
@@ -92,7 +92,9 @@ func (e *engines) startRedis(ctx context.Context, program string) error {
 
 func (e *engines) redisAnswers(ctx context.Context) error {
 	for {
-		client, err := redis.Open(ctx, e.redisURL())
+		patience, cancel := context.WithTimeout(ctx, time.Second)
+		client, err := redis.Open(patience, e.redisURL())
+		cancel()
 		if err == nil {
 			return client.Close()
 		}
