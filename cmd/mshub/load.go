@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,11 @@ func loadCommand(c *cli) *cobra.Command {
 					fmt.Fprintln(table, "\nPROCESS\tLIMIT\tRUNNING\tQUEUED")
 				}
 				for _, l := range load.GetLimits() {
-					fmt.Fprintf(table, "%s\t%d\t%d\t%d\n", l.GetProcess(), l.GetLimit(), l.GetRunning(), l.GetQueued())
+					limit := strconv.Itoa(int(l.GetLimit()))
+					if l.GetPerKey() {
+						limit += " for each key"
+					}
+					fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", l.GetProcess(), limit, l.GetRunning(), l.GetQueued())
 				}
 				_ = table.Flush()
 			})

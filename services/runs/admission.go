@@ -201,8 +201,9 @@ func (s *Service) GetLoad(ctx context.Context, _ *runsv1.GetLoadRequest) (*runsv
 		}
 		for _, name := range limited {
 			count := byProcess[name]
+			limit, perKey := s.catalogue.byName[name].limits.narrowest()
 			load.Limits = append(load.Limits, &runsv1.Load_Limit{
-				Process: name, Limit: int32(s.catalogue.byName[name].limits.narrowest()), Running: count.Running, Queued: count.Queued,
+				Process: name, Limit: int32(limit), Running: count.Running, Queued: count.Queued, PerKey: perKey,
 			})
 		}
 		return nil

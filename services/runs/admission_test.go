@@ -136,7 +136,7 @@ func TestQueuedRunsCanBeMovedAndCancelled(t *testing.T) {
 		t.Errorf("a running one: %v", err)
 	}
 	load, err := c.GetLoad(t.Context(), &runsv1.GetLoadRequest{})
-	if err != nil || len(load.GetLimits()) != 2 || load.GetLimits()[1].GetQueued() != 2 || load.GetLimits()[1].GetRunning() != 2 {
+	if err != nil || len(load.GetLimits()) != 2 || load.GetLimits()[1].GetQueued() != 2 || load.GetLimits()[1].GetRunning() != 2 || !load.GetLimits()[1].GetPerKey() {
 		t.Errorf("load: %v, %v", load, err)
 	}
 	cancelled, err := c.CancelRun(t.Context(), &runsv1.CancelRunRequest{Name: second.GetName(), Reason: "not needed"})

@@ -57,13 +57,13 @@ func (c *catalogue) limit(operators map[string]int64) error {
 	return errors.Join(faults...)
 }
 
-// narrowest is the limit that one organisation meets: its own, else the installation's, else the key's.
-func (l limits) narrowest() int64 {
+// narrowest is the limit that one organisation meets: its own, else the installation's, else that of each key.
+func (l limits) narrowest() (limit int64, perKey bool) {
 	switch {
 	case l.organisation > 0 && (l.installation == 0 || l.organisation < l.installation):
-		return l.organisation
+		return l.organisation, false
 	case l.installation > 0:
-		return l.installation
+		return l.installation, false
 	}
-	return l.key
+	return l.key, true
 }

@@ -4928,11 +4928,13 @@ func (x *Load_Build) GetRuns() int64 {
 }
 
 type Load_Limit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Process       string                 `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
-	Limit         int32                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	Running       int64                  `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
-	Queued        int64                  `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Process string                 `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
+	Limit   int32                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Running int64                  `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
+	Queued  int64                  `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
+	// The limit is that of each business key; the others count all runs of the process.
+	PerKey        bool `protobuf:"varint,5,opt,name=per_key,json=perKey,proto3" json:"per_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4993,6 +4995,13 @@ func (x *Load_Limit) GetQueued() int64 {
 		return x.Queued
 	}
 	return 0
+}
+
+func (x *Load_Limit) GetPerKey() bool {
+	if x != nil {
+		return x.PerKey
+	}
+	return false
 }
 
 type Task_Vote struct {
@@ -5389,19 +5398,20 @@ const file_services_runs_v1_runs_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
 	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\x12%\n" +
 	"\bpriority\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x05(\x01R\bpriority\"\x10\n" +
-	"\x0eGetLoadRequest\"\xaa\x02\n" +
+	"\x0eGetLoadRequest\"\xc4\x02\n" +
 	"\x04Load\x124\n" +
 	"\x06builds\x18\x01 \x03(\v2\x1c.services.runs.v1.Load.BuildR\x06builds\x124\n" +
 	"\x06limits\x18\x02 \x03(\v2\x1c.services.runs.v1.Load.LimitR\x06limits\x1aK\n" +
 	"\x05Build\x12\x14\n" +
 	"\x05build\x18\x01 \x01(\tR\x05build\x12\x18\n" +
 	"\aprocess\x18\x02 \x01(\tR\aprocess\x12\x12\n" +
-	"\x04runs\x18\x03 \x01(\x03R\x04runs\x1ai\n" +
+	"\x04runs\x18\x03 \x01(\x03R\x04runs\x1a\x82\x01\n" +
 	"\x05Limit\x12\x18\n" +
 	"\aprocess\x18\x01 \x01(\tR\aprocess\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x18\n" +
 	"\arunning\x18\x03 \x01(\x03R\arunning\x12\x16\n" +
-	"\x06queued\x18\x04 \x01(\x03R\x06queued\"\xe8\x05\n" +
+	"\x06queued\x18\x04 \x01(\x03R\x06queued\x12\x17\n" +
+	"\aper_key\x18\x05 \x01(\bR\x06perKey\"\xe8\x05\n" +
 	"\bSchedule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x12#\n" +

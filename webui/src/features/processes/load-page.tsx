@@ -82,19 +82,24 @@ function limitColumns(titleOf: (process: string) => string): ColumnDef<Load_Limi
     {
       header: "Running",
       meta: { width: 260 },
-      cell: ({ row: { original } }) => (
-        <Stack gap={4}>
-          <Text size="xs" c="dimmed" className="numeric">
-            {formatCount(original.running)} of {formatCount(original.limit)}
-          </Text>
-          <Progress
-            size="sm"
-            value={(Number(original.running) * 100) / Math.max(1, original.limit)}
-            color={Number(original.running) >= original.limit ? "orange" : undefined}
-            aria-label={`${titleOf(original.process)}: ${original.running} of ${original.limit}`}
-          />
-        </Stack>
-      ),
+      cell: ({ row: { original } }) =>
+        original.perKey ? (
+          <span className="numeric">
+            {formatCount(original.running)}, at most {formatCount(original.limit)} for each key
+          </span>
+        ) : (
+          <Stack gap={4}>
+            <Text size="xs" c="dimmed" className="numeric">
+              {formatCount(original.running)} of {formatCount(original.limit)}
+            </Text>
+            <Progress
+              size="sm"
+              value={(Number(original.running) * 100) / Math.max(1, original.limit)}
+              color={Number(original.running) >= original.limit ? "orange" : undefined}
+              aria-label={`${titleOf(original.process)}: ${original.running} of ${original.limit}`}
+            />
+          </Stack>
+        ),
     },
     {
       header: "Queued",
