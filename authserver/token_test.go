@@ -175,6 +175,22 @@ func TestACodeHasOneWinner(t *testing.T) {
 	}
 }
 
+func TestAWrongVerifierSpoilsTheCode(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.administrator()
+	rp := h.relyingParty(h.application(b.console(), authserverv1.Client_CONFIDENTIAL, callback, "openid"), callback, "openid")
+	code := b.allowed(t, rp)
+	for _, verifier := range []string{oauth2.GenerateVerifier(), rp.verifier} {
+		status, answer := h.form("/oauth2/token", url.Values{
+			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier},
+		}, rp.ClientID, rp.ClientSecret)
+		if status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+			t.Errorf("%d %v", status, answer)
+		}
+	}
+}
+
 func TestARefreshTokenHasOneWinner(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -67,7 +67,7 @@ func (s *Store) InvalidateAuthorizeCodeSession(ctx context.Context, signature st
 // CreatePKCERequestSession does nothing: the challenge lies in the code's row already.
 func (s *Store) CreatePKCERequestSession(context.Context, string, fosite.Requester) error { return nil }
 
-// GetPKCERequestSession returns the challenge, once: a code whose verifier was wrong is worthless.
+// GetPKCERequestSession returns the challenge, unless the code was spoilt.
 func (s *Store) GetPKCERequestSession(ctx context.Context, signature string, _ fosite.Session) (fosite.Requester, error) {
 	row, r, err := s.code(ctx, signature)
 	if err != nil {
@@ -79,11 +79,16 @@ func (s *Store) GetPKCERequestSession(ctx context.Context, signature string, _ f
 	return r, nil
 }
 
-// DeletePKCERequestSession marks the challenge as looked at.
-func (s *Store) DeletePKCERequestSession(ctx context.Context, signature string) error {
+// DeletePKCERequestSession does nothing. fosite calls it before it has looked at the verifier; if it hid the challenge, who
+// comes second at the same moment would fail here, and the winner's tokens would not be taken back.
+func (s *Store) DeletePKCERequestSession(context.Context, string) error { return nil }
+
+// SpoilCode makes a code worthless, because who had it could not prove to be the one it was made for.
+func (s *Store) SpoilCode(ctx context.Context, code string) error {
+	_, signature, _ := strings.Cut(code, ".")
 	return s.Do(ctx, func(tx pgx.Tx) error {
 		now := s.now()
-		return s.q.VerifyCode(ctx, tx, VerifyCodeParams{Signature: protocol.Hash(signature), VerifiedAt: &now})
+		return s.q.SpoilCode(ctx, tx, SpoilCodeParams{Signature: protocol.Hash(signature), VerifiedAt: &now})
 	})
 }
 

@@ -92,7 +92,7 @@ INSERT INTO authserver.code (signature, family_id, client_id, user_id, request, 
 -- name: GetCode :one
 SELECT * FROM authserver.code WHERE signature = $1;
 
--- name: VerifyCode :exec
+-- name: SpoilCode :exec
 UPDATE authserver.code SET verified_at = $2 WHERE signature = $1;
 
 -- The one winner of a code: the row is locked until its tokens are committed, and the others then find it used.

@@ -951,6 +951,20 @@ func (q *Queries) SetKeyState(ctx context.Context, db DBTX, arg SetKeyStateParam
 	return err
 }
 
+const spoilCode = `-- name: SpoilCode :exec
+UPDATE authserver.code SET verified_at = $2 WHERE signature = $1
+`
+
+type SpoilCodeParams struct {
+	Signature  []byte
+	VerifiedAt *time.Time
+}
+
+func (q *Queries) SpoilCode(ctx context.Context, db DBTX, arg SpoilCodeParams) error {
+	_, err := db.Exec(ctx, spoilCode, arg.Signature, arg.VerifiedAt)
+	return err
+}
+
 const touchClient = `-- name: TouchClient :exec
 UPDATE authserver.client SET used_at = $1 WHERE id = $2 AND (used_at IS NULL OR used_at < $3)
 `
@@ -1049,18 +1063,4 @@ func (q *Queries) UseRefreshToken(ctx context.Context, db DBTX, arg UseRefreshTo
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const verifyCode = `-- name: VerifyCode :exec
-UPDATE authserver.code SET verified_at = $2 WHERE signature = $1
-`
-
-type VerifyCodeParams struct {
-	Signature  []byte
-	VerifiedAt *time.Time
-}
-
-func (q *Queries) VerifyCode(ctx context.Context, db DBTX, arg VerifyCodeParams) error {
-	_, err := db.Exec(ctx, verifyCode, arg.Signature, arg.VerifiedAt)
-	return err
 }

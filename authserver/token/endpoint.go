@@ -54,6 +54,11 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, fosite.ErrInvalidClient) {
 			e.Failures.Take(address)
 		}
+		if code := r.PostForm.Get("code"); code != "" && errors.Is(err, fosite.ErrInvalidGrant) {
+			if err := e.Store.SpoilCode(ctx, code); err != nil {
+				e.Log.WarnContext(ctx, "a code that was refused may be tried again", "error", err)
+			}
+		}
 		e.fail(ctx, w, r, request, err)
 		return
 	}
