@@ -83,12 +83,17 @@ func quantile(samples []float64, q float64) float64 {
 	return sorted[max(int(math.Ceil(q*float64(len(sorted)))), 1)-1]
 }
 
+// commit that is measured; "-dirty" if files differ from it, other than the results.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	out, err := exec.Command("git", "describe", "--always").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(out))
+	name := strings.TrimSpace(string(out))
+	if changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results").Output(); err != nil || len(changed) > 0 {
+		name += "-dirty"
+	}
+	return name
 }
 
 func save(name string, figures []Figure) error {
