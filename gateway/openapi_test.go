@@ -20,6 +20,8 @@ type document struct {
 	} `json:"servers"`
 	Paths map[string]map[string]struct {
 		OperationID string                `json:"operationId"`
+		Summary     string                `json:"summary"`
+		Description string                `json:"description"`
 		Security    []map[string][]string `json:"security"`
 		Responses   map[string]any        `json:"responses"`
 		Permission  string                `json:"x-permission"`
@@ -87,6 +89,19 @@ func TestDescriptionCoversEveryRoute(t *testing.T) {
 	}
 	if d.OpenAPI != "3.0.3" || len(d.Servers) != 1 || d.Servers[0].URL != "https://hub.example.org" || strings.Contains(text, "PUBLIC_URL") {
 		t.Errorf("%s, servers %v", d.OpenAPI, d.Servers)
+	}
+}
+
+// Who reads only the reference knows what each operation does: its description is the comment above the rpc.
+func TestEveryOperationIsDescribed(t *testing.T) {
+	t.Parallel()
+	d, _ := openAPI(t)
+	for path, item := range d.Paths {
+		for verb, operation := range item {
+			if operation.Summary == "" || operation.Description == "" {
+				t.Errorf("%s %s: %s has no description; write a comment above its rpc", strings.ToUpper(verb), path, operation.OperationID)
+			}
+		}
 	}
 }
 

@@ -139,18 +139,26 @@ func (Key_State) EnumDescriptor() ([]byte, []int) {
 	return file_authserver_v1_authserver_proto_rawDescGZIP(), []int{20, 0}
 }
 
+// An OAuth2 client: a program that uses the API.
 type Client struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "clients/ID"; the ID is the OAuth2 client_id.
-	Name  string      `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Title string      `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Kind  Client_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=authserver.v1.Client_Kind" json:"kind,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people: the consent page shows it.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// MACHINE acts for itself (client_credentials); CONFIDENTIAL is a web server with a secret, PUBLIC a browser or native
+	// application without one (both: authorization code and PKCE). It never changes.
+	Kind Client_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=authserver.v1.Client_Kind" json:"kind,omitempty"`
 	// Exact redirect URIs: https, or http on loopback.
 	RedirectUris []string `protobuf:"bytes,4,rep,name=redirect_uris,json=redirectUris,proto3" json:"redirect_uris,omitempty"`
 	// Scopes that it may ask for: "records:read".
-	Scopes        []string               `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	LastUseTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
+	Scopes     []string               `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When it last got a token, to the minute; unset = never.
+	LastUseTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
+	// Who was ever shown a secret of it: "users/ID", who registered it first. Where several people must look at a run that
+	// the client started, it is theirs: they are among those who may not decide. The server writes it.
+	Keepers       []string `protobuf:"bytes,8,rep,name=keepers,proto3" json:"keepers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,10 +242,19 @@ func (x *Client) GetLastUseTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Client) GetKeepers() []string {
+	if x != nil {
+		return x.Keepers
+	}
+	return nil
+}
+
 type ListClientsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -287,9 +304,10 @@ func (x *ListClientsRequest) GetPageToken() string {
 }
 
 type ListClientsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Clients       []*Client              `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Clients []*Client              `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,8 +357,9 @@ func (x *ListClientsResponse) GetNextPageToken() string {
 }
 
 type GetClientRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "clients/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -426,10 +445,12 @@ func (x *CreateClientRequest) GetClient() *Client {
 	return nil
 }
 
+// A client and, this once, its secret.
 type CreateClientResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Client   *Client                `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
-	ClientId string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Client *Client                `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	// The OAuth2 client_id: the last part of `client.name`.
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Empty for PUBLIC.
 	ClientSecret  string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -488,8 +509,9 @@ func (x *CreateClientResponse) GetClientSecret() string {
 }
 
 type UpdateClientRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Client        *Client                `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Client *Client                `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	// `title`, `redirectUris`, `scopes`. By REST, what the body names if it is left out; otherwise it is required.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -540,8 +562,9 @@ func (x *UpdateClientRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteClientRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "clients/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,9 +643,11 @@ func (*DeleteClientResponse) Descriptor() ([]byte, []int) {
 }
 
 type RotateClientSecretRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OverlapSeconds int64                  `protobuf:"varint,2,opt,name=overlap_seconds,json=overlapSeconds,proto3" json:"overlap_seconds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "clients/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How long the old secret works beside the new one, at most 30 days. 0 = no longer, and every token that it got dies.
+	OverlapSeconds int64 `protobuf:"varint,2,opt,name=overlap_seconds,json=overlapSeconds,proto3" json:"overlap_seconds,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -671,15 +696,21 @@ func (x *RotateClientSecretRequest) GetOverlapSeconds() int64 {
 	return 0
 }
 
+// One of the caller's signed-in browsers.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "sessions/ID" (not the cookie).
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	RemoteAddress string                 `protobuf:"bytes,2,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
-	UserAgent     string                 `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	LastUseTime   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
-	Current       bool                   `protobuf:"varint,6,opt,name=current,proto3" json:"current,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Network address from which the person signed in.
+	RemoteAddress string `protobuf:"bytes,2,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	// The header User-Agent of the browser, as it was at sign-in.
+	UserAgent string `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// Of the sign-in.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// To the minute.
+	LastUseTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
+	// The caller is signed in by this one.
+	Current       bool `protobuf:"varint,6,opt,name=current,proto3" json:"current,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -837,8 +868,9 @@ func (x *ListSessionsResponse) GetSessions() []*Session {
 }
 
 type RevokeSessionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "sessions/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -916,15 +948,20 @@ func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
 	return file_authserver_v1_authserver_proto_rawDescGZIP(), []int{14}
 }
 
+// What the caller allowed one client.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "grants/ID".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "clients/ID".
-	Client        string                 `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
-	ClientTitle   string                 `protobuf:"bytes,3,opt,name=client_title,json=clientTitle,proto3" json:"client_title,omitempty"`
-	Scopes        []string               `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	// As it was called when access was granted.
+	ClientTitle string `protobuf:"bytes,3,opt,name=client_title,json=clientTitle,proto3" json:"client_title,omitempty"`
+	// All that were ever granted to it together: "records:read".
+	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Of the first consent.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When the client last got a token by it.
 	LastUseTime   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_use_time,json=lastUseTime,proto3" json:"last_use_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1083,8 +1120,9 @@ func (x *ListGrantsResponse) GetGrants() []*Grant {
 }
 
 type RevokeGrantRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "grants/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1162,13 +1200,17 @@ func (*RevokeGrantResponse) Descriptor() ([]byte, []int) {
 	return file_authserver_v1_authserver_proto_rawDescGZIP(), []int{19}
 }
 
+// A key that signs tokens.
 type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "keys/KID".
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Algorithm     string                 `protobuf:"bytes,2,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
-	State         Key_State              `protobuf:"varint,3,opt,name=state,proto3,enum=authserver.v1.Key_State" json:"state,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in a JWT's header: "ES256".
+	Algorithm string `protobuf:"bytes,2,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// NEXT (published, does not sign yet), ACTIVE (signs), RETIRING (verifies only), RETIRED (not published any more).
+	State      Key_State              `protobuf:"varint,3,opt,name=state,proto3,enum=authserver.v1.Key_State" json:"state,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// From when it signs.
 	ActivateTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=activate_time,json=activateTime,proto3" json:"activate_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1410,9 +1452,11 @@ func (x *CreateAdministratorLinkResponse) GetLink() string {
 }
 
 type CreateMachineClientRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Title  string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
-	Scopes []string               `protobuf:"bytes,2,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people, in the list of clients.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Scopes that it may ask for: "records:write".
+	Scopes []string `protobuf:"bytes,2,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// "organisations/ID"; empty = the first.
 	Organisation  string `protobuf:"bytes,3,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1471,9 +1515,10 @@ func (x *CreateMachineClientRequest) GetOrganisation() string {
 }
 
 type CreateMachineClientResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ClientId      string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ClientSecret  string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ClientId string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Shown this once; kept as a hash.
+	ClientSecret  string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,7 +1571,7 @@ var File_authserver_v1_authserver_proto protoreflect.FileDescriptor
 
 const file_authserver_v1_authserver_proto_rawDesc = "" +
 	"\n" +
-	"\x1eauthserver/v1/authserver.proto\x12\rauthserver.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\x95\x03\n" +
+	"\x1eauthserver/v1/authserver.proto\x12\rauthserver.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1binternal/auth/v1/rule.proto\"\xaf\x03\n" +
 	"\x06Client\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\x05title\x18\x02 \x01(\tB\n" +
@@ -1536,7 +1581,8 @@ const file_authserver_v1_authserver_proto_rawDesc = "" +
 	"\x06scopes\x18\x05 \x03(\tB\x0e\xbaH\v\x92\x01\b\x102\"\x04r\x02\x18<R\x06scopes\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12>\n" +
-	"\rlast_use_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\"G\n" +
+	"\rlast_use_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12\x18\n" +
+	"\akeepers\x18\b \x03(\tR\akeepers\"G\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aMACHINE\x10\x01\x12\x10\n" +

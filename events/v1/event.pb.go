@@ -39,7 +39,8 @@ type Event struct {
 	// Attempt of the activity, from 1. A viewer shows the highest; a later step.started reopens the step.
 	Attempt int32 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// For steps of kind `each`: which of the many calls, from 1.
-	Item int32                  `protobuf:"varint,6,opt,name=item,proto3" json:"item,omitempty"`
+	Item int32 `protobuf:"varint,6,opt,name=item,proto3" json:"item,omitempty"`
+	// When it was written to the journal.
 	Time *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
 	// State of the run after this event: "RUNNING", "COMPLETED", ...
 	State string `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
@@ -191,7 +192,8 @@ func (x *Event) GetBuild() string {
 // and raises `total`, exactly once however often the activity is retried.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Done  int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// Units that are done.
+	Done int64 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
 	// 0 = not known yet.
 	Total int64 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
 	// "rows", "files", "people".
@@ -253,12 +255,16 @@ func (x *Progress) GetUnit() string {
 
 // Snapshot is what a viewer gets in place of a journal it can't resume from.
 type Snapshot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	Seq           int64                  `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
-	Step          string                 `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
-	Progress      *Progress              `protobuf:"bytes,5,opt,name=progress,proto3" json:"progress,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Run string `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	// Top of the journal: subscribe after it.
+	Seq int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// State of the run: "RUNNING".
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// Name of the step under way or waited for; empty if there is none.
+	Step          string    `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	Progress      *Progress `protobuf:"bytes,5,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

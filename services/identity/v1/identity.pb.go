@@ -200,10 +200,14 @@ type Link_Kind int32
 
 const (
 	Link_KIND_UNSPECIFIED Link_Kind = 0
-	Link_INVITATION       Link_Kind = 1
-	Link_VERIFICATION     Link_Kind = 2
-	Link_RESET            Link_Kind = 3
-	Link_ADMINISTRATOR    Link_Kind = 4
+	// Into an organisation.
+	Link_INVITATION Link_Kind = 1
+	// Shows after a sign-up that the address is the person's.
+	Link_VERIFICATION Link_Kind = 2
+	// A new password.
+	Link_RESET Link_Kind = 3
+	// The installation's first administrator.
+	Link_ADMINISTRATOR Link_Kind = 4
 )
 
 // Enum value maps for Link_Kind.
@@ -306,18 +310,24 @@ func (AccessChange_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{72, 0}
 }
 
+// A person, as the active organisation may see it.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "users/ID".
-	Name          string     `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Email         string     `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
-	DisplayName   string     `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	State         User_State `protobuf:"varint,4,opt,name=state,proto3,enum=services.identity.v1.User_State" json:"state,omitempty"`
-	EmailVerified bool       `protobuf:"varint,5,opt,name=email_verified,json=emailVerified,proto3" json:"email_verified,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As it was written; two that differ in case are the same. It never changes.
+	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	// What others read.
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// INVITED: has not shown yet that the address is theirs. ACTIVE: may sign in. DISABLED: may not.
+	State User_State `protobuf:"varint,4,opt,name=state,proto3,enum=services.identity.v1.User_State" json:"state,omitempty"`
+	// The person has followed a link that was sent there.
+	EmailVerified bool `protobuf:"varint,5,opt,name=email_verified,json=emailVerified,proto3" json:"email_verified,omitempty"`
 	// Names of the roles in the active organisation: "admin", "member".
-	Roles         []string               `protobuf:"bytes,6,rep,name=roles,proto3" json:"roles,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	Roles      []string               `protobuf:"bytes,6,rep,name=roles,proto3" json:"roles,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Of the last sign-in; unset = never.
 	SignInTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=sign_in_time,json=signInTime,proto3" json:"sign_in_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -416,6 +426,7 @@ func (x *User) GetSignInTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// A tenant: nothing of it is there for another one's members.
 type Organisation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "organisations/ID".
@@ -477,6 +488,7 @@ func (x *Organisation) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// A person's belonging to the active organisation.
 type Membership struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "memberships/ID".
@@ -548,10 +560,12 @@ func (x *Membership) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// A named set of permissions within the organisation.
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "roles/ID"; ID is chosen by its author: "roles/approver".
-	Name  string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people: "Approver".
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// "records.write", "runs.*", "*".
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
@@ -619,17 +633,23 @@ func (x *Role) GetBuiltin() bool {
 	return false
 }
 
+// A question to a person whether to join, and its answer.
 type Invitation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "invitations/ID".
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	User        string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
-	Email       string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "users/ID"; the account exists from the invitation on.
+	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// Where the link was sent.
+	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	// What the inviting person wrote; the account may have another name.
 	DisplayName string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// The run that waits for the answer.
-	Run           string                 `protobuf:"bytes,5,opt,name=run,proto3" json:"run,omitempty"`
-	State         Invitation_State       `protobuf:"varint,6,opt,name=state,proto3,enum=services.identity.v1.Invitation_State" json:"state,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Run string `protobuf:"bytes,5,opt,name=run,proto3" json:"run,omitempty"`
+	// PENDING, ACCEPTED, WITHDRAWN, or EXPIRED: nobody answered in time.
+	State      Invitation_State       `protobuf:"varint,6,opt,name=state,proto3,enum=services.identity.v1.Invitation_State" json:"state,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// From when the link is worth nothing.
 	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -757,13 +777,17 @@ func (*GetMeRequest) Descriptor() ([]byte, []int) {
 	return file_services_identity_v1_identity_proto_rawDescGZIP(), []int{5}
 }
 
+// Who the token speaks for.
 type GetMeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unset for a machine client.
-	User         *User         `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	User *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The active one: all other methods are about it. Unset for a person without a membership.
 	Organisation *Organisation `protobuf:"bytes,2,opt,name=organisation,proto3" json:"organisation,omitempty"`
-	Permissions  []string      `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	ClientId     string        `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// What the token may do in it: those of the roles, less what its scopes leave out. "records.write", "runs.*", "*".
+	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// The OAuth2 client that has the token: "console" and "mshub-cli" are the house's own.
+	ClientId string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// The digest of the active organisation comes by mail; false for who is no member.
 	Digest        bool `protobuf:"varint,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -835,6 +859,7 @@ func (x *GetMeResponse) GetDigest() bool {
 	return false
 }
 
+// What the person chooses.
 type UpdateMeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unset stays as it is.
@@ -881,9 +906,11 @@ func (x *UpdateMeRequest) GetDigest() bool {
 }
 
 type ListUsersRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page. With the same filter and order.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// `state="ACTIVE" AND email:"example"`.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// "email", "displayName", "createTime desc".
@@ -951,9 +978,10 @@ func (x *ListUsersRequest) GetOrderBy() string {
 }
 
 type ListUsersResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Users         []*User                `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Users []*User                `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1003,8 +1031,9 @@ func (x *ListUsersResponse) GetNextPageToken() string {
 }
 
 type GetUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1144,8 +1173,9 @@ func (x *UpdateUserRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1224,9 +1254,11 @@ func (*DeleteUserResponse) Descriptor() ([]byte, []int) {
 }
 
 type DisableUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID". A person whom another organisation knows too can't be disabled (MEMBER_ELSEWHERE): delete the membership.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1276,8 +1308,9 @@ func (x *DisableUserRequest) GetReason() string {
 }
 
 type EnableUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "users/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1400,8 +1433,9 @@ func (x *ListOrganisationsResponse) GetOrganisations() []*Organisation {
 }
 
 type GetOrganisationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "organisations/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1488,8 +1522,9 @@ func (x *CreateOrganisationRequest) GetOrganisation() *Organisation {
 }
 
 type UpdateOrganisationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Organisation  *Organisation          `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Organisation *Organisation          `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	// `displayName`; may be left out.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1540,9 +1575,11 @@ func (x *UpdateOrganisationRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type ListMembershipsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1592,9 +1629,10 @@ func (x *ListMembershipsRequest) GetPageToken() string {
 }
 
 type ListMembershipsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Memberships   []*Membership          `protobuf:"bytes,1,rep,name=memberships,proto3" json:"memberships,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Memberships []*Membership          `protobuf:"bytes,1,rep,name=memberships,proto3" json:"memberships,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1688,8 +1726,9 @@ func (x *CreateMembershipRequest) GetMembership() *Membership {
 }
 
 type UpdateMembershipRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Membership    *Membership            `protobuf:"bytes,1,opt,name=membership,proto3" json:"membership,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Membership *Membership            `protobuf:"bytes,1,opt,name=membership,proto3" json:"membership,omitempty"`
+	// `roles`; may be left out.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1910,9 +1949,10 @@ func (x *ListRolesResponse) GetRoles() []*Role {
 }
 
 type CreateRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RoleId        string                 `protobuf:"bytes,1,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
-	Role          *Role                  `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last part of its name, "approver"; it never changes.
+	RoleId        string `protobuf:"bytes,1,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
+	Role          *Role  `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1962,8 +2002,9 @@ func (x *CreateRoleRequest) GetRole() *Role {
 }
 
 type UpdateRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          *Role                  `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  *Role                  `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// `title`, `permissions`; without it what is given.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2014,8 +2055,9 @@ func (x *UpdateRoleRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteRoleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "roles/approver".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2094,9 +2136,10 @@ func (*DeleteRoleResponse) Descriptor() ([]byte, []int) {
 }
 
 type InviteUserRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Email       string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	DisplayName string                 `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Email string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// For a new account; one that is there keeps its name.
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Role that the person will get after approval; must exist.
 	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	// How long the link lives; 0 = 14 days.
@@ -2225,6 +2268,7 @@ func (x *InviteUserResponse) GetCreated() bool {
 	return false
 }
 
+// Which invitation.
 type WithdrawInvitationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "invitations/ID"; a run may say "invitations/-": the one that it made, if InviteUser gave no answer.
@@ -2307,9 +2351,11 @@ func (*WithdrawInvitationResponse) Descriptor() ([]byte, []int) {
 }
 
 type ListInvitationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2359,9 +2405,10 @@ func (x *ListInvitationsRequest) GetPageToken() string {
 }
 
 type ListInvitationsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Invitations   []*Invitation          `protobuf:"bytes,1,rep,name=invitations,proto3" json:"invitations,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Invitations []*Invitation          `protobuf:"bytes,1,rep,name=invitations,proto3" json:"invitations,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2455,7 +2502,8 @@ type PlanUserBulkRequest struct {
 	// In place of a file: which members, as for ListUsers. Not for INVITE.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// For INVITE the role of lines that name none.
-	Role   string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	// For the audit.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Finds out what would be done, does nothing.
 	DryRun bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -2548,7 +2596,8 @@ type PlanUserBulkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Batches are numbered 1..batches.
 	Batches int32 `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
-	People  int64 `protobuf:"varint,2,opt,name=people,proto3" json:"people,omitempty"`
+	// Lines of the plan, failed ones included.
+	People int64 `protobuf:"varint,2,opt,name=people,proto3" json:"people,omitempty"`
 	// Lines that can't be right, whatever is done: no address, twice in the file, the starter.
 	Failed int64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
 	// total = people.
@@ -2616,8 +2665,9 @@ func (x *PlanUserBulkResponse) GetProgress() *v1.Progress {
 }
 
 type ApplyUserBulkRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Batch         int32                  `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Batch         int32 `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2660,11 +2710,15 @@ func (x *ApplyUserBulkRequest) GetBatch() int32 {
 }
 
 type ApplyUserBulkResponse struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Done      int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
-	Unchanged int64                  `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Failed    int64                  `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
-	Progress  *v1.Progress           `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// People of this batch whom the action has changed.
+	Done int64 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// Were so already.
+	Unchanged int64 `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// Refused; kept with their reasons.
+	Failed int64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	// done = people of this batch.
+	Progress *v1.Progress `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
 	// Invitations of this batch that the run has to send.
 	Mails         []*ApplyUserBulkResponse_Mail `protobuf:"bytes,5,rep,name=mails,proto3" json:"mails,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2862,13 +2916,16 @@ func (x *FinishUserBulkRequest) GetListUrl() string {
 }
 
 type FinishUserBulkResponse struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	People    int64                  `protobuf:"varint,1,opt,name=people,proto3" json:"people,omitempty"`
-	Done      int64                  `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
-	Unchanged int64                  `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Failed    int64                  `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lines of the plan.
+	People int64 `protobuf:"varint,1,opt,name=people,proto3" json:"people,omitempty"`
+	Done   int64 `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	// Were so already.
+	Unchanged int64 `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Failed    int64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
 	// Of the CSV file (line, email, outcome, reason, message), if one was written; for files.CompleteUpload.
-	ListSize      int64  `protobuf:"varint,5,opt,name=list_size,json=listSize,proto3" json:"list_size,omitempty"`
+	ListSize int64 `protobuf:"varint,5,opt,name=list_size,json=listSize,proto3" json:"list_size,omitempty"`
+	// Hex.
 	ListSha256    string `protobuf:"bytes,6,opt,name=list_sha256,json=listSha256,proto3" json:"list_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2983,8 +3040,9 @@ func (*UndoUserBulkRequest) Descriptor() ([]byte, []int) {
 }
 
 type UndoUserBulkResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Undone int64                  `protobuf:"varint,1,opt,name=undone,proto3" json:"undone,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Changes taken back.
+	Undone int64 `protobuf:"varint,1,opt,name=undone,proto3" json:"undone,omitempty"`
 	// Changed by somebody else since, or accepted by the person: left as they are.
 	Kept          int64 `protobuf:"varint,2,opt,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3040,7 +3098,9 @@ type ListAddresseesRequest struct {
 	// "users/ID" and "roles/NAME"; others are passed over.
 	Concerns []string `protobuf:"bytes,1,rep,name=concerns,proto3" json:"concerns,omitempty"`
 	// For a digest: without who wants none, and each with the address by which to have no more.
-	Digest        bool `protobuf:"varint,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest bool `protobuf:"varint,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Those alone who have it: "tasks.decide". Empty = all.
+	Permission    string `protobuf:"bytes,3,opt,name=permission,proto3" json:"permission,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3087,6 +3147,13 @@ func (x *ListAddresseesRequest) GetDigest() bool {
 		return x.Digest
 	}
 	return false
+}
+
+func (x *ListAddresseesRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
 }
 
 type ListAddresseesResponse struct {
@@ -3345,6 +3412,7 @@ func (x *VerifyCredentialsRequest) GetRemoteAddress() string {
 	return ""
 }
 
+// Empty: no.
 type VerifyCredentialsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Set only if the password is right and the user is active and verified.
@@ -3603,12 +3671,14 @@ func (x *SignUpResponse) GetMail() *LinkMail {
 	return nil
 }
 
+// A mail that the caller is to send.
 type LinkMail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "verification", "reset", "known-address".
-	Template      string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
-	Email         string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
-	DisplayName   string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Template    string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
+	Email       string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// Absolute URL, below MSHUB_PUBLIC_URL.
 	Link          string `protobuf:"bytes,4,opt,name=link,proto3" json:"link,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3672,6 +3742,7 @@ func (x *LinkMail) GetLink() string {
 	return ""
 }
 
+// A one-time link.
 type Link struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3816,8 +3887,9 @@ func (x *CreateLinkResponse) GetMail() *LinkMail {
 }
 
 type GetLinkRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What stands in the link after `link=`.
+	Token         string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3938,9 +4010,11 @@ func (x *GetLinkResponse) GetNeedsPassword() bool {
 }
 
 type RedeemLinkRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Token    string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	Password string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What stands in the link after `link=`.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Where GetLink says needs_password.
+	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	// For ADMINISTRATOR: the new account.
 	Email         string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
 	DisplayName   string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
@@ -4060,7 +4134,8 @@ func (x *RedeemLinkResponse) GetKind() Link_Kind {
 
 type UnsubscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// What stands in the link after `link=`.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// Says what it is about, does nothing: what the page shows.
 	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4205,7 +4280,8 @@ func (x *ResolveOrganisationRequest) GetOrganisation() string {
 type AccessChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "users/ID".
-	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// What has to be taken back.
 	Kind          AccessChange_Kind      `protobuf:"varint,2,opt,name=kind,proto3,enum=services.identity.v1.AccessChange_Kind" json:"kind,omitempty"`
 	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4424,10 +4500,13 @@ func (x *ApplyUserBulkResponse_Mail) GetLine() int64 {
 }
 
 type NoteUserBulkMailsRequest_Refused struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          int64                  `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of ApplyUserBulkResponse.Mail.
+	Line int64 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	// For machines: "MAIL_REFUSED".
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// For people.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4790,10 +4869,13 @@ const file_services_identity_v1_identity_proto_rawDesc = "" +
 	"\x13UndoUserBulkRequest\"B\n" +
 	"\x14UndoUserBulkResponse\x12\x16\n" +
 	"\x06undone\x18\x01 \x01(\x03R\x06undone\x12\x12\n" +
-	"\x04kept\x18\x02 \x01(\x03R\x04kept\"V\n" +
+	"\x04kept\x18\x02 \x01(\x03R\x04kept\"\x7f\n" +
 	"\x15ListAddresseesRequest\x12%\n" +
 	"\bconcerns\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bconcerns\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\bR\x06digest\"\x89\x02\n" +
+	"\x06digest\x18\x02 \x01(\bR\x06digest\x12'\n" +
+	"\n" +
+	"permission\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
+	"permission\"\x89\x02\n" +
 	"\x16ListAddresseesResponse\x12V\n" +
 	"\n" +
 	"addressees\x18\x01 \x03(\v26.services.identity.v1.ListAddresseesResponse.AddresseeR\n" +

@@ -79,17 +79,25 @@ func (Message_State) EnumDescriptor() ([]byte, []int) {
 	return file_services_notify_v1_notify_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// The note of a mail, without what it said.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "messages/ID".
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Template      string                 `protobuf:"bytes,2,opt,name=template,proto3" json:"template,omitempty"`
-	Recipient     string                 `protobuf:"bytes,3,opt,name=recipient,proto3" json:"recipient,omitempty"`
-	State         Message_State          `protobuf:"varint,4,opt,name=state,proto3,enum=services.notify.v1.Message_State" json:"state,omitempty"`
-	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	SendTime      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
-	Run           string                 `protobuf:"bytes,8,opt,name=run,proto3" json:"run,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Name of the template: "invitation".
+	Template string `protobuf:"bytes,2,opt,name=template,proto3" json:"template,omitempty"`
+	// An e-mail address; "erased" after an erasure.
+	Recipient string `protobuf:"bytes,3,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// SENDING: an attempt is under way. SENT: a mail server has taken it. FAILED: see `error`; the run may still try again.
+	State Message_State `protobuf:"varint,4,opt,name=state,proto3,enum=services.notify.v1.Message_State" json:"state,omitempty"`
+	// What the mail server said to the last attempt.
+	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// Of the first attempt.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When a mail server took it; unset = none has.
+	SendTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
+	// "runs/ID" that sent it.
+	Run           string `protobuf:"bytes,8,opt,name=run,proto3" json:"run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -185,7 +193,8 @@ type SendMailRequest struct {
 	// Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
 	// (displayName, title), "welcome" (displayName, organisation, note), "welcome-customer" (displayName, organisation, note,
 	// limit), "arrival" (displayName, person, organisation, role), "documents" (displayName, organisation, documents),
-	// "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs).
+	// "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs), "webhook-disabled"
+	// (displayName, host, organisation, reason, title). What else a template needs, its refusal names.
 	Template string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
 	// An e-mail address.
 	Recipient string `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
@@ -301,8 +310,9 @@ func (x *SendMailResponse) GetMessage() *Message {
 }
 
 type SendMailsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Mails         []*SendMailRequest     `protobuf:"bytes,1,rep,name=mails,proto3" json:"mails,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each gets the call's idempotency key with its position, so that a repeated call sends none twice.
+	Mails         []*SendMailRequest `protobuf:"bytes,1,rep,name=mails,proto3" json:"mails,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -345,7 +355,8 @@ func (x *SendMailsRequest) GetMails() []*SendMailRequest {
 }
 
 type SendMailsResponse struct {
-	state         protoimpl.MessageState       `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Mails that left, now or with an earlier call.
 	Sent          int64                        `protobuf:"varint,1,opt,name=sent,proto3" json:"sent,omitempty"`
 	Refused       []*SendMailsResponse_Refused `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -497,8 +508,9 @@ func (x *EraseMessagesResponse) GetMessages() int64 {
 type SendAccountMailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "verification", "reset", "known-address"; each needs displayName and link.
-	Template      string            `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
-	Recipient     string            `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Template  string `protobuf:"bytes,1,opt,name=template,proto3" json:"template,omitempty"`
+	Recipient string `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// As for SendMail.
 	Values        map[string]string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -592,9 +604,11 @@ func (*SendAccountMailResponse) Descriptor() ([]byte, []int) {
 }
 
 type ListMessagesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -644,9 +658,10 @@ func (x *ListMessagesRequest) GetPageToken() string {
 }
 
 type ListMessagesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Messages []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -698,8 +713,10 @@ func (x *ListMessagesResponse) GetNextPageToken() string {
 type SendMailsResponse_Refused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the request, from 0.
-	Index         int32  `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// For machines: "MAIL_REFUSED".
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the mail server said.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -31,7 +31,8 @@ const (
 	// A header, then a line a record.
 	Export_CSV Export_Format = 1
 	// A JSON object a line, with every column; null is null.
-	Export_NDJSON  Export_Format = 2
+	Export_NDJSON Export_Format = 2
+	// Typed columns; see docs/processes/recordexport.md.
 	Export_PARQUET Export_Format = 3
 )
 
@@ -85,6 +86,7 @@ const (
 	Export_NONE                    Export_Compression = 1
 	// Parquet: of its pages.
 	Export_GZIP Export_Compression = 2
+	// Parquet: of its pages.
 	Export_ZSTD Export_Compression = 3
 )
 
@@ -348,8 +350,9 @@ func (x *PlanExportResponse) GetProgress() *v1.Progress {
 }
 
 type ExportPartRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Part          int32                  `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Part          int32 `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,7 +396,8 @@ func (x *ExportPartRequest) GetPart() int32 {
 
 type ExportPartResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Rows  int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Records in this part.
+	Rows int64 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
 	// done = rows.
 	Progress      *v1.Progress `protobuf:"bytes,2,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -491,9 +495,11 @@ func (x *FinishExportRequest) GetUploadUrl() string {
 
 type FinishExportResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Rows  int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Records in the file.
+	Rows int64 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
 	// Of the file, for CompleteUpload.
-	Bytes  int64  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Bytes int64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Hex.
 	Sha256 string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// Cells of a CSV file that do not read back as they were: texts that equal the null token, line breaks of two characters.
 	AmbiguousCells int64 `protobuf:"varint,4,opt,name=ambiguous_cells,json=ambiguousCells,proto3" json:"ambiguous_cells,omitempty"`

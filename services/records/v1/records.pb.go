@@ -31,6 +31,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What becomes of a row whose key exists, and of one whose key does not.
 type ImportMode int32
 
 const (
@@ -95,7 +96,8 @@ type Format_Kind int32
 
 const (
 	Format_KIND_UNSPECIFIED Format_Kind = 0
-	Format_CSV              Format_Kind = 1
+	// Cells divided by a delimiter, a row a line.
+	Format_CSV Format_Kind = 1
 	// One JSON object a line.
 	Format_NDJSON Format_Kind = 2
 	// One array of objects.
@@ -250,17 +252,20 @@ func (Reject_State) EnumDescriptor() ([]byte, []int) {
 	return file_services_records_v1_records_proto_rawDescGZIP(), []int{21, 0}
 }
 
+// Named records with a schema.
 type Dataset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "datasets/flights".
-	Name  string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people; the dataset's id if left out.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// JSON Schema of a record: {"type":"object","properties":{…},"required":[…]}. Columns are flat: string, integer,
 	// number, boolean; string formats date, date-time, email, uuid, uri.
 	Schema *structpb.Struct `protobuf:"bytes,3,opt,name=schema,proto3" json:"schema,omitempty"`
 	// Columns that identify a record. Empty: every row is a new record.
-	Key           []string               `protobuf:"bytes,4,rep,name=key,proto3" json:"key,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Key        []string               `protobuf:"bytes,4,rep,name=key,proto3" json:"key,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When title or schema last changed; records do not count.
 	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -338,14 +343,17 @@ func (x *Dataset) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// One document of a dataset.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "datasets/flights/records/ID"; ID is derived from the key.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Values of the key's columns, in the dataset's order.
-	Key           []string               `protobuf:"bytes,2,rep,name=key,proto3" json:"key,omitempty"`
-	Data          *structpb.Struct       `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Key []string `protobuf:"bytes,2,rep,name=key,proto3" json:"key,omitempty"`
+	// Column -> value, of the types in the dataset's schema; a column without a value is left out.
+	Data       *structpb.Struct       `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When a person or an import last changed a value; an import that finds it equal does not.
 	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -417,9 +425,10 @@ func (x *Record) GetUpdateTime() *timestamppb.Timestamp {
 }
 
 type CreateDatasetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	DatasetId     string                 `protobuf:"bytes,1,opt,name=dataset_id,json=datasetId,proto3" json:"dataset_id,omitempty"`
-	Dataset       *Dataset               `protobuf:"bytes,2,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last part of its name, "flights"; it never changes.
+	DatasetId     string   `protobuf:"bytes,1,opt,name=dataset_id,json=datasetId,proto3" json:"dataset_id,omitempty"`
+	Dataset       *Dataset `protobuf:"bytes,2,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -469,8 +478,9 @@ func (x *CreateDatasetRequest) GetDataset() *Dataset {
 }
 
 type GetDatasetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -513,9 +523,11 @@ func (x *GetDatasetRequest) GetName() string {
 }
 
 type ListDatasetsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -565,9 +577,10 @@ func (x *ListDatasetsRequest) GetPageToken() string {
 }
 
 type ListDatasetsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Datasets      []*Dataset             `protobuf:"bytes,1,rep,name=datasets,proto3" json:"datasets,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Datasets []*Dataset             `protobuf:"bytes,1,rep,name=datasets,proto3" json:"datasets,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -617,8 +630,9 @@ func (x *ListDatasetsResponse) GetNextPageToken() string {
 }
 
 type UpdateDatasetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Dataset       *Dataset               `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Dataset *Dataset               `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// `title`, `schema`; without it what is given.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -669,8 +683,9 @@ func (x *UpdateDatasetRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteDatasetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -751,8 +766,10 @@ func (*DeleteDatasetResponse) Descriptor() ([]byte, []int) {
 type ProposeSchemaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// First bytes of the file; a cut gzip stream and a cut last row are fine.
-	Sample        []byte  `protobuf:"bytes,1,opt,name=sample,proto3" json:"sample,omitempty"`
-	FileName      string  `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	Sample []byte `protobuf:"bytes,1,opt,name=sample,proto3" json:"sample,omitempty"`
+	// The file's, for messages about it.
+	FileName string `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	// What is known of the format; the rest is found out.
 	Format        *Format `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -809,12 +826,16 @@ func (x *ProposeSchemaRequest) GetFormat() *Format {
 	return nil
 }
 
+// What the sample looks like; nothing is kept.
 type ProposeSchemaResponse struct {
-	state   protoimpl.MessageState          `protogen:"open.v1"`
-	Schema  *structpb.Struct                `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// JSON Schema for CreateDataset: each column with the narrowest type that all values of the sample have, none required.
+	Schema *structpb.Struct `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	// In the order of the file. Columns that hold objects or lists are missing, and skipped by `format`.
 	Columns []*ProposeSchemaResponse_Column `protobuf:"bytes,2,rep,name=columns,proto3" json:"columns,omitempty"`
 	// Rows looked at.
-	Rows          int64   `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	Rows int64 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	// As given and as found out: for the import.
 	Format        *Format `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -886,9 +907,12 @@ type Format struct {
 	Delimiter string `protobuf:"bytes,1,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
 	// Tokens that mean null in every column, in place of the default rule: in number, boolean and date columns an empty
 	// cell, NA, N/A, NULL, null; in text columns only an empty cell. JSON knows null; there only tokens given count.
-	NullTokens []string    `protobuf:"bytes,2,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
-	Kind       Format_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=services.records.v1.Format_Kind" json:"kind,omitempty"`
-	Encoding   string      `protobuf:"bytes,4,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	NullTokens []string `protobuf:"bytes,2,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
+	// CSV, NDJSON (a JSON object a line), JSON (an array of objects). Found out if empty.
+	Kind Format_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=services.records.v1.Format_Kind" json:"kind,omitempty"`
+	// utf-8, utf-16le, utf-16be, windows-1252, iso-8859-1. Found out if empty: by a byte order mark, else utf-8 or
+	// windows-1252, whichever fits the bytes.
+	Encoding string `protobuf:"bytes,4,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	// The character around cells; "none" if cells are never quoted.
 	Quote string `protobuf:"bytes,5,opt,name=quote,proto3" json:"quote,omitempty"`
 	// The first row holds values: columns are those of `columns` in their order, or the dataset's if there are none.
@@ -1042,11 +1066,15 @@ func (x *Format) GetOnlyColumns() bool {
 }
 
 type ListRecordsRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Parent    string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	PageSize  int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	Filter    string                 `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights".
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page. With the same filter and order.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`. Empty = all.
+	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
 	// A column, or "column desc"; by default the record's id.
 	OrderBy       string `protobuf:"bytes,5,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1119,9 +1147,10 @@ func (x *ListRecordsRequest) GetOrderBy() string {
 }
 
 type ListRecordsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1171,9 +1200,11 @@ func (x *ListRecordsResponse) GetNextPageToken() string {
 }
 
 type CountRecordsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parent        string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	Filter        string                 `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights".
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// As in ListRecords.
+	Filter        string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1267,8 +1298,9 @@ func (x *CountRecordsResponse) GetCount() int64 {
 }
 
 type GetRecordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights/records/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1311,9 +1343,10 @@ func (x *GetRecordRequest) GetName() string {
 }
 
 type CreateRecordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parent        string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	Record        *Record                `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights".
+	Parent        string  `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	Record        *Record `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1363,8 +1396,10 @@ func (x *CreateRecordRequest) GetRecord() *Record {
 }
 
 type UpdateRecordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Record *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	// `data.dep_delay` for one column; `data` for all, so that those left out are cleared. By REST `data` if the query names
+	// none; otherwise the columns that are given.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1415,8 +1450,9 @@ func (x *UpdateRecordRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteRecordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "datasets/flights/records/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1500,8 +1536,10 @@ type Reject struct {
 	// "imports/RUN/rejects/ROW".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// In the file, from 1; quoted newlines count.
-	Line   int64           `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
-	State  Reject_State    `protobuf:"varint,3,opt,name=state,proto3,enum=services.records.v1.Reject_State" json:"state,omitempty"`
+	Line int64 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	// REJECTED: as it was in the file. CORRECTED: cells were changed since. REPLAYED: a later import has taken it in.
+	State Reject_State `protobuf:"varint,3,opt,name=state,proto3,enum=services.records.v1.Reject_State" json:"state,omitempty"`
+	// All that were found when the row was last read; correcting a cell does not change them.
 	Faults []*Reject_Fault `protobuf:"bytes,4,rep,name=faults,proto3" json:"faults,omitempty"`
 	// Column -> cell as text.
 	Cells         map[string]string `protobuf:"bytes,5,rep,name=cells,proto3" json:"cells,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1575,10 +1613,13 @@ func (x *Reject) GetCells() map[string]string {
 }
 
 type ListRejectsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parent        string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "imports/RUN", RUN being the id of the import's run.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1635,9 +1676,10 @@ func (x *ListRejectsRequest) GetPageToken() string {
 }
 
 type ListRejectsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rejects       []*Reject              `protobuf:"bytes,1,rep,name=rejects,proto3" json:"rejects,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Rejects []*Reject              `protobuf:"bytes,1,rep,name=rejects,proto3" json:"rejects,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1843,14 +1885,17 @@ type PlanImportResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chunks are numbered 1..chunks.
 	Chunks int32 `protobuf:"varint,1,opt,name=chunks,proto3" json:"chunks,omitempty"`
-	Rows   int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// In the source.
+	Rows int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	// total = rows.
 	Progress *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
 	// As given and as found out.
 	Format *Format `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	// What was read, as its server names it: the file's name, its packed size, its ETag or time.
-	SourceName    string `protobuf:"bytes,5,opt,name=source_name,json=sourceName,proto3" json:"source_name,omitempty"`
-	SourceSize    int64  `protobuf:"varint,6,opt,name=source_size,json=sourceSize,proto3" json:"source_size,omitempty"`
+	SourceName string `protobuf:"bytes,5,opt,name=source_name,json=sourceName,proto3" json:"source_name,omitempty"`
+	// Bytes, as they come.
+	SourceSize int64 `protobuf:"varint,6,opt,name=source_size,json=sourceSize,proto3" json:"source_size,omitempty"`
+	// Its ETag or time of change; empty if its server names none.
 	SourceTag     string `protobuf:"bytes,7,opt,name=source_tag,json=sourceTag,proto3" json:"source_tag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1936,8 +1981,9 @@ func (x *PlanImportResponse) GetSourceTag() string {
 }
 
 type ImportChunkRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chunk         int32                  `protobuf:"varint,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Chunk         int32 `protobuf:"varint,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1980,15 +2026,18 @@ func (x *ImportChunkRequest) GetChunk() int32 {
 }
 
 type ImportChunkResponse struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Read      int64                  `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
-	Inserted  int64                  `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
-	Updated   int64                  `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	Unchanged int64                  `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Rejected  int64                  `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows of the chunk: inserted, updated, unchanged, rejected and deleted together.
+	Read     int64 `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	Inserted int64 `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
+	Updated  int64 `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	// Rows equal to their record; for DELETE, keys without record.
+	Unchanged int64 `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Rejected  int64 `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// done = read.
-	Progress      *v1.Progress `protobuf:"bytes,6,opt,name=progress,proto3" json:"progress,omitempty"`
-	Deleted       int64        `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Progress *v1.Progress `protobuf:"bytes,6,opt,name=progress,proto3" json:"progress,omitempty"`
+	// Only for DELETE.
+	Deleted       int64 `protobuf:"varint,7,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2118,14 +2167,17 @@ func (x *FinishImportRequest) GetRejectsUrl() string {
 }
 
 type FinishImportResponse struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Read      int64                  `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
-	Inserted  int64                  `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
-	Updated   int64                  `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	Unchanged int64                  `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Rejected  int64                  `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows of the source.
+	Read     int64 `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	Inserted int64 `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
+	Updated  int64 `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	// Rows equal to their record; for DELETE, keys without record.
+	Unchanged int64 `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Rejected  int64 `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// Of the rejects file, if one was written; for files.CompleteUpload.
-	RejectsSize   int64  `protobuf:"varint,6,opt,name=rejects_size,json=rejectsSize,proto3" json:"rejects_size,omitempty"`
+	RejectsSize int64 `protobuf:"varint,6,opt,name=rejects_size,json=rejectsSize,proto3" json:"rejects_size,omitempty"`
+	// Hex.
 	RejectsSha256 string `protobuf:"bytes,7,opt,name=rejects_sha256,json=rejectsSha256,proto3" json:"rejects_sha256,omitempty"`
 	// REPLACE: the old records; DELETE: those of the file.
 	Deleted       int64 `protobuf:"varint,8,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -2408,14 +2460,17 @@ func (x *EraseRecordsResponse) GetDatasets() []string {
 	return nil
 }
 
+// What the sample says about a column.
 type ProposeSchemaResponse_Column struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "string", "integer", "number", "boolean", "date", "date-time".
-	Type     string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	Nullable bool   `protobuf:"varint,3,opt,name=nullable,proto3" json:"nullable,omitempty"`
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// At least one value of the sample is missing.
+	Nullable bool `protobuf:"varint,3,opt,name=nullable,proto3" json:"nullable,omitempty"`
 	// All values of the sample differ.
-	Unique        bool     `protobuf:"varint,4,opt,name=unique,proto3" json:"unique,omitempty"`
+	Unique bool `protobuf:"varint,4,opt,name=unique,proto3" json:"unique,omitempty"`
+	// The first different values, at most five, each at most 100 bytes.
 	Examples      []string `protobuf:"bytes,5,rep,name=examples,proto3" json:"examples,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2496,13 +2551,18 @@ type Format_Column struct {
 	// Leaves the column out.
 	Skip bool `protobuf:"varint,3,opt,name=skip,proto3" json:"skip,omitempty"`
 	// As in Format, for this column alone.
-	NullTokens []string    `protobuf:"bytes,4,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
-	Trim       bool        `protobuf:"varint,5,opt,name=trim,proto3" json:"trim,omitempty"`
-	Case       Format_Case `protobuf:"varint,6,opt,name=case,proto3,enum=services.records.v1.Format_Case" json:"case,omitempty"`
+	NullTokens []string `protobuf:"bytes,4,rep,name=null_tokens,json=nullTokens,proto3" json:"null_tokens,omitempty"`
+	// White space around its cells goes, whatever Format says.
+	Trim bool `protobuf:"varint,5,opt,name=trim,proto3" json:"trim,omitempty"`
+	// UPPER or LOWER: how its letters are written before values are compared or kept. By default as they are.
+	Case Format_Case `protobuf:"varint,6,opt,name=case,proto3,enum=services.records.v1.Format_Case" json:"case,omitempty"`
 	// As in Format: of a date or a date-time column, whichever this is.
-	DateFormat    string         `protobuf:"bytes,7,opt,name=date_format,json=dateFormat,proto3" json:"date_format,omitempty"`
-	Decimal       string         `protobuf:"bytes,8,opt,name=decimal,proto3" json:"decimal,omitempty"`
-	Thousands     string         `protobuf:"bytes,9,opt,name=thousands,proto3" json:"thousands,omitempty"`
+	DateFormat string `protobuf:"bytes,7,opt,name=date_format,json=dateFormat,proto3" json:"date_format,omitempty"`
+	// As in Format, for this column alone.
+	Decimal string `protobuf:"bytes,8,opt,name=decimal,proto3" json:"decimal,omitempty"`
+	// As in Format, for this column alone.
+	Thousands string `protobuf:"bytes,9,opt,name=thousands,proto3" json:"thousands,omitempty"`
+	// Puts a value of another dataset in place of its cells, after trim and case.
 	Lookup        *Format_Lookup `protobuf:"bytes,10,opt,name=lookup,proto3" json:"lookup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2681,11 +2741,15 @@ func (x *Format_Lookup) GetUnknownIsNull() bool {
 	return false
 }
 
+// What is wrong with one cell, or with the row.
 type Reject_Fault struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Column        string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the dataset; of a key all its columns. Empty = the row as a whole.
+	Column string `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
+	// The cell as it was read, cut short if it is long.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// For people.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

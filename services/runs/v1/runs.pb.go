@@ -475,13 +475,17 @@ func (Task_Decision) EnumDescriptor() ([]byte, []int) {
 type Process struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "processes/recordimport".
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Title       string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people: "Import a file".
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// A sentence for people.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// JSON Schema (draft 2020-12) of the input.
-	InputSchema  *structpb.Struct `protobuf:"bytes,4,opt,name=input_schema,json=inputSchema,proto3" json:"input_schema,omitempty"`
+	InputSchema *structpb.Struct `protobuf:"bytes,4,opt,name=input_schema,json=inputSchema,proto3" json:"input_schema,omitempty"`
+	// JSON Schema (draft 2020-12) of Run.result.
 	ResultSchema *structpb.Struct `protobuf:"bytes,5,opt,name=result_schema,json=resultSchema,proto3" json:"result_schema,omitempty"`
-	Steps        []*Step          `protobuf:"bytes,6,rep,name=steps,proto3" json:"steps,omitempty"`
+	// In the order of the story; all PENDING.
+	Steps []*Step `protobuf:"bytes,6,rep,name=steps,proto3" json:"steps,omitempty"`
 	// Needed beside `runs.write`; empty = nothing more.
 	Permission string `protobuf:"bytes,7,opt,name=permission,proto3" json:"permission,omitempty"`
 	// True if the caller may start it.
@@ -639,20 +643,31 @@ func (x *Process) GetSingleton() bool {
 	return false
 }
 
+// A declared part of a process; in a run, with how far it came.
 type Step struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Kind  Step_Kind              `protobuf:"varint,3,opt,name=kind,proto3,enum=services.runs.v1.Step_Kind" json:"kind,omitempty"`
+	// Within its process: "approval".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people: "Send the invitation".
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// ACTIVITY (a call of a service), TASK (a decision of a person), TIMER (waits for a time or a fact), EACH (many calls of
+	// one kind), CHILD (another process).
+	Kind Step_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=services.runs.v1.Step_Kind" json:"kind,omitempty"`
 	// Names of the steps before it; empty = the one declared before.
-	After    []string `protobuf:"bytes,4,rep,name=after,proto3" json:"after,omitempty"`
-	Optional bool     `protobuf:"varint,5,opt,name=optional,proto3" json:"optional,omitempty"`
-	// In a run:
-	State     Step_State             `protobuf:"varint,6,opt,name=state,proto3,enum=services.runs.v1.Step_State" json:"state,omitempty"`
-	Attempt   int32                  `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Message   string                 `protobuf:"bytes,8,opt,name=message,proto3" json:"message,omitempty"`
+	After []string `protobuf:"bytes,4,rep,name=after,proto3" json:"after,omitempty"`
+	// The story may leave it out.
+	Optional bool `protobuf:"varint,5,opt,name=optional,proto3" json:"optional,omitempty"`
+	// PENDING (has not begun; in a Process always), RUNNING, WAITING (for a person, a fact or a time), SUCCEEDED, FAILED (for
+	// good), SKIPPED (left out by the story or an operator), COMPENSATING and COMPENSATED (undone), TIMED_OUT.
+	State Step_State `protobuf:"varint,6,opt,name=state,proto3,enum=services.runs.v1.Step_State" json:"state,omitempty"`
+	// Attempts that were made of it, at most so far; 0 = none.
+	Attempt int32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// What it last said: an error, a decision, why it was skipped.
+	Message string `protobuf:"bytes,8,opt,name=message,proto3" json:"message,omitempty"`
+	// Of the first attempt.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	EndTime   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Unset while it is under way.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// An operator may skip it when it fails.
 	Skippable     bool `protobuf:"varint,11,opt,name=skippable,proto3" json:"skippable,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -766,21 +781,31 @@ func (x *Step) GetSkippable() bool {
 	return false
 }
 
+// One execution of a process.
 type Run struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "runs/ID".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Without prefix: "recordimport".
-	Process  string           `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
-	State    Run_State        `protobuf:"varint,3,opt,name=state,proto3,enum=services.runs.v1.Run_State" json:"state,omitempty"`
-	Progress *v1.Progress     `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
-	Steps    []*Step          `protobuf:"bytes,5,rep,name=steps,proto3" json:"steps,omitempty"`
-	Input    *structpb.Struct `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`
-	Result   *structpb.Struct `protobuf:"bytes,7,opt,name=result,proto3" json:"result,omitempty"`
+	Process string `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
+	// Open: STARTING (accepted), QUEUED (waits for a slot), RUNNING, WAITING (for a person, a fact or a time), PAUSED,
+	// COMPENSATING (undoes). Ended: COMPLETED, FAILED, CANCELLED, TERMINATED and TIMED_OUT (nothing was undone), LOST
+	// (Temporal does not know it any more).
+	State Run_State `protobuf:"varint,3,opt,name=state,proto3,enum=services.runs.v1.Run_State" json:"state,omitempty"`
+	// Unset while nothing is counted.
+	Progress *v1.Progress `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
+	// As they were declared when it started, with how far they came. Only from GetRun and the commands.
+	Steps []*Step `protobuf:"bytes,5,rep,name=steps,proto3" json:"steps,omitempty"`
+	// As it was given; defaults are left out. Not in lists.
+	Input *structpb.Struct `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`
+	// The process's Result; unset until it is COMPLETED. Not in lists.
+	Result *structpb.Struct `protobuf:"bytes,7,opt,name=result,proto3" json:"result,omitempty"`
 	// Why it did not succeed.
-	Error     *RunError              `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	Error *RunError `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	// When it was accepted.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	EndTime   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Unset while it is open.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Who started it: "users/ID", "clients/ID", or "facts/ID".
 	Actor string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
 	// "runs/ID" of the run that this one repeats.
@@ -993,12 +1018,16 @@ func (x *Run) GetCommands() []Run_Command {
 	return nil
 }
 
+// Why a run ended without success.
 type RunError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Connect code: "invalid_argument".
-	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// A sentence for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// For machines: "REJECTED", "EXPIRED", or what a service said.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Name of the step that failed; empty if it was none.
 	Step          string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1143,8 +1172,9 @@ func (x *ListProcessesResponse) GetProcesses() []*Process {
 }
 
 type GetProcessRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "processes/recordimport".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1194,7 +1224,8 @@ type StartRunRequest struct {
 	Input *structpb.Struct `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
 	// In place of the header Idempotency-Key.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	Title          string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	// What people call the run; the process may give it another title once it knows more.
+	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
 	// Business key: the order's number, the customer's id. See Process.key_concurrency.
 	Key string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
 	// 1 (first) to 5; 0 = the process's own.
@@ -1276,8 +1307,9 @@ func (x *StartRunRequest) GetPriority() int32 {
 }
 
 type GetRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1320,9 +1352,11 @@ func (x *GetRunRequest) GetName() string {
 }
 
 type ListRunsRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page. With the same filter and search.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// `state="RUNNING" AND process="recordimport"`; fields: state, process, actor, startTime, endTime, title, key, build,
 	// parked, schedule.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -1391,9 +1425,10 @@ func (x *ListRunsRequest) GetSearch() string {
 }
 
 type ListRunsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Runs          []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Runs  []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1443,10 +1478,13 @@ func (x *ListRunsResponse) GetNextPageToken() string {
 }
 
 type ListEventsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	After         int64                  `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
-	PageSize      int32                  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Run string `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	// The `seq` of the last event that is known; 0 = from the beginning.
+	After int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	// 0 = 50; at most 1,000.
+	PageSize      int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1503,8 +1541,9 @@ func (x *ListEventsRequest) GetPageSize() int32 {
 }
 
 type ListEventsResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Events []*v1.Event            `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ask again after the last one until its `seq` is the top.
+	Events []*v1.Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// Top of the journal.
 	Seq           int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1556,9 +1595,11 @@ func (x *ListEventsResponse) GetSeq() int64 {
 }
 
 type PauseRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1608,9 +1649,11 @@ func (x *PauseRunRequest) GetReason() string {
 }
 
 type ResumeRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1660,9 +1703,11 @@ func (x *ResumeRunRequest) GetReason() string {
 }
 
 type CancelRunRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Keeps what was done so far in place of undoing it; only for processes that say so (Process.keepable).
 	Keep          bool `protobuf:"varint,3,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1721,9 +1766,11 @@ func (x *CancelRunRequest) GetKeep() bool {
 }
 
 type RetryRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1773,9 +1820,11 @@ func (x *RetryRunRequest) GetReason() string {
 }
 
 type RetryStepRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Empty = the one that has failed.
 	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1834,9 +1883,11 @@ func (x *RetryStepRequest) GetStep() string {
 }
 
 type SkipStepRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Empty = the one that has failed.
 	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1895,9 +1946,11 @@ func (x *SkipStepRequest) GetStep() string {
 }
 
 type ResetRunRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The first step that is done again.
 	Step          string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1956,9 +2009,11 @@ func (x *ResetRunRequest) GetStep() string {
 }
 
 type TerminateRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2008,10 +2063,13 @@ func (x *TerminateRunRequest) GetReason() string {
 }
 
 type PrioritiseRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	Priority      int32                  `protobuf:"varint,3,opt,name=priority,proto3" json:"priority,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "runs/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the audit.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// 1 (first) to 5.
+	Priority      int32 `protobuf:"varint,3,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2103,6 +2161,7 @@ func (*GetLoadRequest) Descriptor() ([]byte, []int) {
 	return file_services_runs_v1_runs_proto_rawDescGZIP(), []int{22}
 }
 
+// How full it is, as the organisation sees it.
 type Load struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Open runs of the organisation.
@@ -2157,25 +2216,34 @@ func (x *Load) GetLimits() []*Load_Limit {
 	return nil
 }
 
+// Times at which runs of a process start by themselves.
 type Schedule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "schedules/nightly-import".
-	Name    string           `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Title   string           `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Process string           `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
-	Input   *structpb.Struct `protobuf:"bytes,4,opt,name=input,proto3" json:"input,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Also the title of its runs.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// "recordimport". It never changes.
+	Process string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	// Of each run; checked when the schedule is made or changed, and again at each time.
+	Input *structpb.Struct `protobuf:"bytes,4,opt,name=input,proto3" json:"input,omitempty"`
 	// Five fields, or @hourly, @daily, @weekly, @monthly: "30 6 * * 1-5".
 	Cron string `protobuf:"bytes,5,opt,name=cron,proto3" json:"cron,omitempty"`
 	// IANA name: "Europe/Berlin". Empty = UTC.
-	TimeZone string           `protobuf:"bytes,6,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
-	Overlap  Schedule_Overlap `protobuf:"varint,7,opt,name=overlap,proto3,enum=services.runs.v1.Schedule_Overlap" json:"overlap,omitempty"`
+	TimeZone string `protobuf:"bytes,6,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// What happens when a time comes while the last run is open: SKIP (the default) passes it over, BUFFER_ONE has one run
+	// wait, ALLOW starts it beside, CANCEL_OTHER cancels the open one.
+	Overlap Schedule_Overlap `protobuf:"varint,7,opt,name=overlap,proto3,enum=services.runs.v1.Schedule_Overlap" json:"overlap,omitempty"`
 	// Times missed longer ago than this (the house was down) are passed over. 0 = an hour; at most 30 days.
-	CatchupSeconds int64  `protobuf:"varint,8,opt,name=catchup_seconds,json=catchupSeconds,proto3" json:"catchup_seconds,omitempty"`
-	Paused         bool   `protobuf:"varint,9,opt,name=paused,proto3" json:"paused,omitempty"`
-	PauseReason    string `protobuf:"bytes,10,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	CatchupSeconds int64 `protobuf:"varint,8,opt,name=catchup_seconds,json=catchupSeconds,proto3" json:"catchup_seconds,omitempty"`
+	// Times pass without a run.
+	Paused bool `protobuf:"varint,9,opt,name=paused,proto3" json:"paused,omitempty"`
+	// What PauseSchedule was given.
+	PauseReason string `protobuf:"bytes,10,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
 	// Who made it, in whose name its runs act: "users/ID", "clients/ID"; "processes/NAME" = the process's own schedule.
 	Actor      string                 `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When a person last changed, paused or resumed it.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// The next five times; empty while paused.
 	NextTimes []*timestamppb.Timestamp `protobuf:"bytes,14,rep,name=next_times,json=nextTimes,proto3" json:"next_times,omitempty"`
@@ -2330,9 +2398,10 @@ func (x *Schedule) GetSkipped() int64 {
 }
 
 type CreateScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ScheduleId    string                 `protobuf:"bytes,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
-	Schedule      *Schedule              `protobuf:"bytes,2,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last part of its name, "nightly-import"; it never changes.
+	ScheduleId    string    `protobuf:"bytes,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
+	Schedule      *Schedule `protobuf:"bytes,2,opt,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2382,8 +2451,9 @@ func (x *CreateScheduleRequest) GetSchedule() *Schedule {
 }
 
 type GetScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2426,9 +2496,11 @@ func (x *GetScheduleRequest) GetName() string {
 }
 
 type ListSchedulesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2478,9 +2550,10 @@ func (x *ListSchedulesRequest) GetPageToken() string {
 }
 
 type ListSchedulesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schedules     []*Schedule            `protobuf:"bytes,1,rep,name=schedules,proto3" json:"schedules,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Schedules []*Schedule            `protobuf:"bytes,1,rep,name=schedules,proto3" json:"schedules,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2583,8 +2656,9 @@ func (x *UpdateScheduleRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 }
 
 type DeleteScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2663,9 +2737,11 @@ func (*DeleteScheduleResponse) Descriptor() ([]byte, []int) {
 }
 
 type PauseScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the audit; shown with the schedule.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2715,9 +2791,11 @@ func (x *PauseScheduleRequest) GetReason() string {
 }
 
 type ResumeScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2767,9 +2845,11 @@ func (x *ResumeScheduleRequest) GetReason() string {
 }
 
 type TriggerScheduleRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "schedules/nightly-import"; it may be paused.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2820,11 +2900,14 @@ func (x *TriggerScheduleRequest) GetReason() string {
 
 type BackfillScheduleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	From  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// "schedules/nightly-import"; it may be paused.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Inclusive.
+	From *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
 	// Exclusive, not in the future.
-	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
-	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// For the journal and the audit.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2932,28 +3015,39 @@ func (x *BackfillScheduleResponse) GetRuns() []string {
 	return nil
 }
 
+// A decision that waits for a person.
 type Task struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "tasks/ID".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "runs/ID".
-	Run         string     `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
-	Process     string     `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
-	Step        string     `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
-	Title       string     `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
-	Description string     `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
-	State       Task_State `protobuf:"varint,7,opt,name=state,proto3,enum=services.runs.v1.Task_State" json:"state,omitempty"`
+	Run string `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
+	// "onboarding".
+	Process string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	// Name of the step that waits for it.
+	Step string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	// What is to be decided.
+	Title string `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
+	// More about it; may be empty.
+	Description string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	// OPEN, DECIDED, EXPIRED (nobody decided in time), WITHDRAWN (its run was cancelled or reset, or has ended).
+	State Task_State `protobuf:"varint,7,opt,name=state,proto3,enum=services.runs.v1.Task_State" json:"state,omitempty"`
 	// Who may decide: "users/ID" or "roles/approver"; administrators may decide everything.
 	Assignee string `protobuf:"bytes,8,opt,name=assignee,proto3" json:"assignee,omitempty"`
 	// "users/ID" of the person who claimed it; only that person may decide until released.
-	ClaimedBy string           `protobuf:"bytes,9,opt,name=claimed_by,json=claimedBy,proto3" json:"claimed_by,omitempty"`
-	Decision  Task_Decision    `protobuf:"varint,10,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
-	DecidedBy string           `protobuf:"bytes,11,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
-	Reason    string           `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
-	Form      *structpb.Struct `protobuf:"bytes,13,opt,name=form,proto3" json:"form,omitempty"`
+	ClaimedBy string `protobuf:"bytes,9,opt,name=claimed_by,json=claimedBy,proto3" json:"claimed_by,omitempty"`
+	// APPROVE or REJECT; unset until it is DECIDED.
+	Decision Task_Decision `protobuf:"varint,10,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
+	// "users/ID" or "clients/ID" whose vote was the last.
+	DecidedBy string `protobuf:"bytes,11,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	// What that one said.
+	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What was filled in with the last approval; as `formSchema` says.
+	Form *structpb.Struct `protobuf:"bytes,13,opt,name=form,proto3" json:"form,omitempty"`
 	// JSON Schema of the form; empty = only decision and reason.
 	FormSchema *structpb.Struct       `protobuf:"bytes,14,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// After it the task is EXPIRED; unset = never.
 	DueTime    *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
 	DecideTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
 	// Raised by each change; a decision names the version that the person saw.
@@ -2970,7 +3064,8 @@ type Task struct {
 	Votes []*Task_Vote `protobuf:"bytes,23,rep,name=votes,proto3" json:"votes,omitempty"`
 	// What the two decisions are called: "Approve" and "Reject" if empty.
 	ApproveLabel string `protobuf:"bytes,24,opt,name=approve_label,json=approveLabel,proto3" json:"approve_label,omitempty"`
-	RejectLabel  string `protobuf:"bytes,25,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
+	// Likewise.
+	RejectLabel string `protobuf:"bytes,25,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
 	// "users/ID" who gave it to the assignee, if it was delegated.
 	DelegatedBy string `protobuf:"bytes,26,opt,name=delegated_by,json=delegatedBy,proto3" json:"delegated_by,omitempty"`
 	// It was given to others because nobody decided in time.
@@ -3209,9 +3304,11 @@ func (x *Task) GetFiles() []string {
 
 type DelegateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "tasks/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "users/ID" or "roles/NAME".
-	Assignee      string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	Assignee string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	// For the journal and the audit.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3270,7 +3367,8 @@ func (x *DelegateTaskRequest) GetReason() string {
 
 type EscalateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "tasks/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// "users/ID" or "roles/NAME".
 	Assignee      string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3322,12 +3420,16 @@ func (x *EscalateTaskRequest) GetAssignee() string {
 }
 
 type ListTasksRequest struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 = 50; at most 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `nextPageToken` of the page before; empty = the first page. With the same filter.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Fields: state, process, run, assignee, createTime, dueTime.
-	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	Mine          bool   `protobuf:"varint,4,opt,name=mine,proto3" json:"mine,omitempty"`
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only open ones that the caller may decide now: not claimed by somebody else, not voted on yet. Who may not read runs
+	// gets no others in any case.
+	Mine          bool `protobuf:"varint,4,opt,name=mine,proto3" json:"mine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3391,9 +3493,10 @@ func (x *ListTasksRequest) GetMine() bool {
 }
 
 type ListTasksResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tasks         []*Task                `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Tasks []*Task                `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// For the page after this one; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3443,8 +3546,9 @@ func (x *ListTasksResponse) GetNextPageToken() string {
 }
 
 type GetTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3487,8 +3591,9 @@ func (x *GetTaskRequest) GetName() string {
 }
 
 type ClaimTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3531,8 +3636,9 @@ func (x *ClaimTaskRequest) GetName() string {
 }
 
 type ReleaseTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3575,12 +3681,15 @@ func (x *ReleaseTaskRequest) GetName() string {
 }
 
 type DecideTaskRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Decision Task_Decision          `protobuf:"varint,2,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// APPROVE or REJECT. One rejection rejects; a quorum of approvals approves.
+	Decision Task_Decision `protobuf:"varint,2,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
 	// Required for REJECT.
-	Reason string           `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	Form   *structpb.Struct `protobuf:"bytes,4,opt,name=form,proto3" json:"form,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// As Task.form_schema says; a rejection may leave it out. A task that asks for none takes none.
+	Form *structpb.Struct `protobuf:"bytes,4,opt,name=form,proto3" json:"form,omitempty"`
 	// 0 = whatever is there now.
 	Version       int64 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3653,10 +3762,11 @@ func (x *DecideTaskRequest) GetVersion() int64 {
 }
 
 type FinishRunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	State         Run_State              `protobuf:"varint,1,opt,name=state,proto3,enum=services.runs.v1.Run_State" json:"state,omitempty"`
-	Result        *structpb.Struct       `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
-	Error         *RunError              `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// COMPLETED, FAILED or CANCELLED.
+	State         Run_State        `protobuf:"varint,1,opt,name=state,proto3,enum=services.runs.v1.Run_State" json:"state,omitempty"`
+	Result        *structpb.Struct `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	Error         *RunError        `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3838,23 +3948,28 @@ func (*RecordEventsResponse) Descriptor() ([]byte, []int) {
 }
 
 type CreateTaskRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Step        string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
-	Item        int32                  `protobuf:"varint,2,opt,name=item,proto3" json:"item,omitempty"`
-	Title       string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the step that waits for it.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Which of the tasks of one step, from 1; 0 = the only one.
+	Item        int32  `protobuf:"varint,2,opt,name=item,proto3" json:"item,omitempty"`
+	Title       string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// "users/ID" or "roles/NAME".
-	Assignee     string                 `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
-	FormSchema   *structpb.Struct       `protobuf:"bytes,6,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
-	Context      *structpb.Struct       `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
-	DueTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
-	Quorum       int32                  `protobuf:"varint,9,opt,name=quorum,proto3" json:"quorum,omitempty"`
-	FourEyes     bool                   `protobuf:"varint,10,opt,name=four_eyes,json=fourEyes,proto3" json:"four_eyes,omitempty"`
-	ApproveLabel string                 `protobuf:"bytes,11,opt,name=approve_label,json=approveLabel,proto3" json:"approve_label,omitempty"`
-	RejectLabel  string                 `protobuf:"bytes,12,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
+	Assignee   string           `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	FormSchema *structpb.Struct `protobuf:"bytes,6,opt,name=form_schema,json=formSchema,proto3" json:"form_schema,omitempty"`
+	Context    *structpb.Struct `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
+	// Unset = never.
+	DueTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	// How many people must approve; 0 = one.
+	Quorum       int32  `protobuf:"varint,9,opt,name=quorum,proto3" json:"quorum,omitempty"`
+	FourEyes     bool   `protobuf:"varint,10,opt,name=four_eyes,json=fourEyes,proto3" json:"four_eyes,omitempty"`
+	ApproveLabel string `protobuf:"bytes,11,opt,name=approve_label,json=approveLabel,proto3" json:"approve_label,omitempty"`
+	RejectLabel  string `protobuf:"bytes,12,opt,name=reject_label,json=rejectLabel,proto3" json:"reject_label,omitempty"`
 	// Full name of the message whose form the decision fills ("workflows.onboarding.v1.Approval"); in place of form_schema.
-	FormMessage string   `protobuf:"bytes,13,opt,name=form_message,json=formMessage,proto3" json:"form_message,omitempty"`
-	Files       []string `protobuf:"bytes,14,rep,name=files,proto3" json:"files,omitempty"`
+	FormMessage string `protobuf:"bytes,13,opt,name=form_message,json=formMessage,proto3" json:"form_message,omitempty"`
+	// files/ID to look at.
+	Files []string `protobuf:"bytes,14,rep,name=files,proto3" json:"files,omitempty"`
 	// "users/ID" who may not decide, beside the starter under four eyes: the one who decided before.
 	Excluded      []string `protobuf:"bytes,15,rep,name=excluded,proto3" json:"excluded,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3997,8 +4112,9 @@ func (x *CreateTaskRequest) GetExcluded() []string {
 }
 
 type ExpireTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4041,8 +4157,9 @@ func (x *ExpireTaskRequest) GetName() string {
 }
 
 type WithdrawTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4085,8 +4202,9 @@ func (x *WithdrawTaskRequest) GetName() string {
 }
 
 type AcknowledgeTaskRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "tasks/ID".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4169,8 +4287,9 @@ type ReserveRateRequest struct {
 	// Of the system: "crm". The line is the organisation's.
 	Rate string `protobuf:"bytes,1,opt,name=rate,proto3" json:"rate,omitempty"`
 	// Calls a second on average, and at once.
-	PerSecond     float64 `protobuf:"fixed64,2,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
-	Burst         int32   `protobuf:"varint,3,opt,name=burst,proto3" json:"burst,omitempty"`
+	PerSecond float64 `protobuf:"fixed64,2,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	// 0 = 1.
+	Burst         int32 `protobuf:"varint,3,opt,name=burst,proto3" json:"burst,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4227,8 +4346,9 @@ func (x *ReserveRateRequest) GetBurst() int32 {
 }
 
 type ReserveRateResponse struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	WaitMilliseconds int64                  `protobuf:"varint,1,opt,name=wait_milliseconds,json=waitMilliseconds,proto3" json:"wait_milliseconds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Before the call; 0 = call now.
+	WaitMilliseconds int64 `protobuf:"varint,1,opt,name=wait_milliseconds,json=waitMilliseconds,proto3" json:"wait_milliseconds,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -4344,7 +4464,8 @@ type PlanBulkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Batches are numbered 1..batches.
 	Batches int32 `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
-	Runs    int64 `protobuf:"varint,2,opt,name=runs,proto3" json:"runs,omitempty"`
+	// That the filter names.
+	Runs int64 `protobuf:"varint,2,opt,name=runs,proto3" json:"runs,omitempty"`
 	// total = runs.
 	Progress      *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4403,8 +4524,9 @@ func (x *PlanBulkResponse) GetProgress() *v1.Progress {
 }
 
 type ApplyBulkRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Batch         int32                  `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Batch         int32 `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4447,10 +4569,13 @@ func (x *ApplyBulkRequest) GetBatch() int32 {
 }
 
 type ApplyBulkResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Done          int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
-	Failed        int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
-	Progress      *v1.Progress           `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Runs of this batch that took the command.
+	Done int64 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// Runs that refused it; kept with their reasons.
+	Failed int64 `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	// done = runs of this batch.
+	Progress      *v1.Progress `protobuf:"bytes,3,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4556,7 +4681,8 @@ type FinishBulkResponse struct {
 	Done   int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
 	Failed int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
 	// Of the CSV file (run, reason, message), if one was written; for files.CompleteUpload.
-	FailuresSize   int64  `protobuf:"varint,3,opt,name=failures_size,json=failuresSize,proto3" json:"failures_size,omitempty"`
+	FailuresSize int64 `protobuf:"varint,3,opt,name=failures_size,json=failuresSize,proto3" json:"failures_size,omitempty"`
+	// Hex.
 	FailuresSha256 string `protobuf:"bytes,4,opt,name=failures_sha256,json=failuresSha256,proto3" json:"failures_sha256,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -4798,10 +4924,11 @@ func (x *EraseSubjectRequest) GetDryRun() bool {
 }
 
 type EraseSubjectResponse struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Runs   int64                  `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
-	Tasks  int64                  `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
-	Events int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// About the person, and with what they say gone; and those in which the person acted, under a pseudonym.
+	Runs   int64 `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
+	Tasks  int64 `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Events int64 `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
 	// Open runs about the person: erased only after they have ended.
 	OpenRuns      []string `protobuf:"bytes,4,rep,name=open_runs,json=openRuns,proto3" json:"open_runs,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4869,9 +4996,11 @@ func (x *EraseSubjectResponse) GetOpenRuns() []string {
 type Load_Build struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Commit of the worker; empty = not started yet.
-	Build         string `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`
-	Process       string `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
-	Runs          int64  `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
+	Build string `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`
+	// "recordimport".
+	Process string `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
+	// That are open.
+	Runs          int64 `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4928,11 +5057,15 @@ func (x *Load_Build) GetRuns() int64 {
 }
 
 type Load_Limit struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Process string                 `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
-	Limit   int32                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	Running int64                  `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
-	Queued  int64                  `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "recordimport".
+	Process string `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
+	// Runs that may be open at once: the narrowest of the process's limits.
+	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Runs that hold a slot.
+	Running int64 `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"`
+	// Runs that wait for one.
+	Queued int64 `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
 	// The limit is that of each business key; the others count all runs of the process.
 	PerKey        bool `protobuf:"varint,5,opt,name=per_key,json=perKey,proto3" json:"per_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -5004,10 +5137,13 @@ func (x *Load_Limit) GetPerKey() bool {
 	return false
 }
 
+// One person's yes or no.
 type Task_Vote struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Decision      Task_Decision          `protobuf:"varint,1,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
-	Actor         string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Decision Task_Decision          `protobuf:"varint,1,opt,name=decision,proto3,enum=services.runs.v1.Task_Decision" json:"decision,omitempty"`
+	// "users/ID" or "clients/ID".
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What was said with it.
 	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -5073,9 +5209,10 @@ func (x *Task_Vote) GetTime() *timestamppb.Timestamp {
 }
 
 type RecordEventsRequest_Entry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	EventId       string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	Event         *v1.Event              `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The same one again writes nothing.
+	EventId       string    `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Event         *v1.Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5126,13 +5263,15 @@ func (x *RecordEventsRequest_Entry) GetEvent() *v1.Event {
 
 type SummariseWorkResponse_Line struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// "tasks/ID" or "runs/ID".
+	Name  string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// Of a task: when it is due; of a run: when it failed.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// "users/ID" or "roles/NAME" for a task, "users/ID" who started for a run.
-	Concerns      string `protobuf:"bytes,4,opt,name=concerns,proto3" json:"concerns,omitempty"`
-	Process       string `protobuf:"bytes,5,opt,name=process,proto3" json:"process,omitempty"`
+	Concerns string `protobuf:"bytes,4,opt,name=concerns,proto3" json:"concerns,omitempty"`
+	Process  string `protobuf:"bytes,5,opt,name=process,proto3" json:"process,omitempty"`
+	// The failed run's error; empty for a task.
 	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -138,7 +138,8 @@ func (x *Approval) GetKeepFiles() bool {
 type Counts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Runs whose input and journal speak of the person.
-	Runs  int64 `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
+	Runs int64 `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
+	// Decisions that speak of the person.
 	Tasks int64 `protobuf:"varint,2,opt,name=tasks,proto3" json:"tasks,omitempty"`
 	// Records with the address.
 	Records int64 `protobuf:"varint,3,opt,name=records,proto3" json:"records,omitempty"`

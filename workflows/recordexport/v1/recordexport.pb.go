@@ -122,7 +122,8 @@ type Result struct {
 	// files/ID; a link for its download is made by files.CreateDownload.
 	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	// Records in it.
-	Rows  int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	Rows int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Size of the file, as packed.
 	Bytes int64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Hex.
 	Sha256 string `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`

@@ -137,12 +137,17 @@ func (x *Input) GetKeepOnFailure() bool {
 
 // Counts of rows.
 type Result struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Read      int64                  `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
-	Inserted  int64                  `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
-	Updated   int64                  `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	Unchanged int64                  `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Rejected  int64                  `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows of the file: inserted, updated, unchanged, rejected and, by DELETE, deleted together.
+	Read int64 `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	// New records.
+	Inserted int64 `protobuf:"varint,2,opt,name=inserted,proto3" json:"inserted,omitempty"`
+	// Records that the file changed.
+	Updated int64 `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	// Rows equal to their record; by DELETE, keys without record.
+	Unchanged int64 `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// Rows that were not imported.
+	Rejected int64 `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// files/ID of the rejected rows: line, column, value, reason. Empty if none.
 	Rejects string `protobuf:"bytes,6,opt,name=rejects,proto3" json:"rejects,omitempty"`
 	// Records: of the file's keys (DELETE), or the old ones (REPLACE).

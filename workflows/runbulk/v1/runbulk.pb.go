@@ -101,7 +101,8 @@ func (x *Input) GetDryRun() bool {
 // Counts of runs.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Done  int64                  `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	// Runs that took the command.
+	Done int64 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
 	// Runs that refused the command.
 	Failed int64 `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
 	// files/ID of the list of those: run, reason, message. Empty if none.

@@ -118,12 +118,15 @@ func (x *Input) GetDryRun() bool {
 
 // Counts of people.
 type Result struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	People int64                  `protobuf:"varint,1,opt,name=people,proto3" json:"people,omitempty"`
-	Done   int64                  `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whom the file or the filter named.
+	People int64 `protobuf:"varint,1,opt,name=people,proto3" json:"people,omitempty"`
+	// Were changed or, by a dry run, would be.
+	Done int64 `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
 	// Were so already.
 	Unchanged int64 `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	Failed    int64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Were refused; the list says why.
+	Failed int64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
 	// files/ID of the list: line, email, outcome, reason, message. The failures; of a dry run every line. Empty if none.
 	List string `protobuf:"bytes,5,opt,name=list,proto3" json:"list,omitempty"`
 	// Who confirmed it, if so many people needed that.

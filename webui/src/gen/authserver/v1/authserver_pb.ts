@@ -18,9 +18,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file authserver/v1/authserver.proto.
  */
 export const file_authserver_v1_authserver: GenFile = /*@__PURE__*/
-  fileDesc("Ch5hdXRoc2VydmVyL3YxL2F1dGhzZXJ2ZXIucHJvdG8SDWF1dGhzZXJ2ZXIudjEi0wIKBkNsaWVudBIMCgRuYW1lGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEigKBGtpbmQYAyABKA4yGi5hdXRoc2VydmVyLnYxLkNsaWVudC5LaW5kEikKDXJlZGlyZWN0X3VyaXMYBCADKAlCErpID5IBDBAUIghyBhj0A4gBARIeCgZzY29wZXMYBSADKAlCDrpIC5IBCBAyIgRyAhg8Ei8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJHCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABILCgdNQUNISU5FEAESEAoMQ09ORklERU5USUFMEAISCgoGUFVCTElDEAMiRwoSTGlzdENsaWVudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIlYKE0xpc3RDbGllbnRzUmVzcG9uc2USJgoHY2xpZW50cxgBIAMoCzIVLmF1dGhzZXJ2ZXIudjEuQ2xpZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChBHZXRDbGllbnRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiRAoTQ3JlYXRlQ2xpZW50UmVxdWVzdBItCgZjbGllbnQYASABKAsyFS5hdXRoc2VydmVyLnYxLkNsaWVudEIGukgDyAEBImcKFENyZWF0ZUNsaWVudFJlc3BvbnNlEiUKBmNsaWVudBgBIAEoCzIVLmF1dGhzZXJ2ZXIudjEuQ2xpZW50EhEKCWNsaWVudF9pZBgCIAEoCRIVCg1jbGllbnRfc2VjcmV0GAMgASgJInUKE1VwZGF0ZUNsaWVudFJlcXVlc3QSLQoGY2xpZW50GAEgASgLMhUuYXV0aHNlcnZlci52MS5DbGllbnRCBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siLAoTRGVsZXRlQ2xpZW50UmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhYKFERlbGV0ZUNsaWVudFJlc3BvbnNlIlkKGVJvdGF0ZUNsaWVudFNlY3JldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIlCg9vdmVybGFwX3NlY29uZHMYAiABKANCDLpICSIHGICangEoACK4AQoHU2Vzc2lvbhIMCgRuYW1lGAEgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAIgASgJEhIKCnVzZXJfYWdlbnQYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2N1cnJlbnQYBiABKAgiFQoTTGlzdFNlc3Npb25zUmVxdWVzdCJAChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLmF1dGhzZXJ2ZXIudjEuU2Vzc2lvbiItChRSZXZva2VTZXNzaW9uUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhcKFVJldm9rZVNlc3Npb25SZXNwb25zZSKvAQoFR3JhbnQSDAoEbmFtZRgBIAEoCRIOCgZjbGllbnQYAiABKAkSFAoMY2xpZW50X3RpdGxlGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNbGFzdF91c2VfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEwoRTGlzdEdyYW50c1JlcXVlc3QiOgoSTGlzdEdyYW50c1Jlc3BvbnNlEiQKBmdyYW50cxgBIAMoCzIULmF1dGhzZXJ2ZXIudjEuR3JhbnQiKwoSUmV2b2tlR3JhbnRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFQoTUmV2b2tlR3JhbnRSZXNwb25zZSKEAgoDS2V5EgwKBG5hbWUYASABKAkSEQoJYWxnb3JpdGhtGAIgASgJEicKBXN0YXRlGAMgASgOMhguYXV0aHNlcnZlci52MS5LZXkuU3RhdGUSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWFjdGl2YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIk8KBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASCAoETkVYVBABEgoKBkFDVElWRRACEgwKCFJFVElSSU5HEAMSCwoHUkVUSVJFRBAEIhEKD0xpc3RLZXlzUmVxdWVzdCI0ChBMaXN0S2V5c1Jlc3BvbnNlEiAKBGtleXMYASADKAsyEi5hdXRoc2VydmVyLnYxLktleSIvCh5DcmVhdGVBZG1pbmlzdHJhdG9yTGlua1JlcXVlc3QSDQoFZm9yY2UYASABKAgiLwofQ3JlYXRlQWRtaW5pc3RyYXRvckxpbmtSZXNwb25zZRIMCgRsaW5rGAEgASgJImkKGkNyZWF0ZU1hY2hpbmVDbGllbnRSZXF1ZXN0EhkKBXRpdGxlGAEgASgJQgq6SAdyBRABGMgBEhoKBnNjb3BlcxgCIAMoCUIKukgHkgEECAEQMhIUCgxvcmdhbmlzYXRpb24YAyABKAkiRwobQ3JlYXRlTWFjaGluZUNsaWVudFJlc3BvbnNlEhEKCWNsaWVudF9pZBgBIAEoCRIVCg1jbGllbnRfc2VjcmV0GAIgASgJMqkHCg1DbGllbnRTZXJ2aWNlEowBCgtMaXN0Q2xpZW50cxIhLmF1dGhzZXJ2ZXIudjEuTGlzdENsaWVudHNSZXF1ZXN0GiIuYXV0aHNlcnZlci52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIjaQAgGquxgcCgxjbGllbnRzLnJlYWQSDGNsaWVudHM6cmVhZILT5JMCDRILL3YxL2NsaWVudHMShAEKCUdldENsaWVudBIfLmF1dGhzZXJ2ZXIudjEuR2V0Q2xpZW50UmVxdWVzdBoVLmF1dGhzZXJ2ZXIudjEuQ2xpZW50Ij+QAgGquxgcCgxjbGllbnRzLnJlYWQSDGNsaWVudHM6cmVhZILT5JMCFhIUL3YxL3tuYW1lPWNsaWVudHMvKn0SlgEKDENyZWF0ZUNsaWVudBIiLmF1dGhzZXJ2ZXIudjEuQ3JlYXRlQ2xpZW50UmVxdWVzdBojLmF1dGhzZXJ2ZXIudjEuQ3JlYXRlQ2xpZW50UmVzcG9uc2UiPaq7GB4KDWNsaWVudHMud3JpdGUSDWNsaWVudHM6d3JpdGWC0+STAhU6BmNsaWVudCILL3YxL2NsaWVudHMSmAEKDFVwZGF0ZUNsaWVudBIiLmF1dGhzZXJ2ZXIudjEuVXBkYXRlQ2xpZW50UmVxdWVzdBoVLmF1dGhzZXJ2ZXIudjEuQ2xpZW50Ik2quxgeCg1jbGllbnRzLndyaXRlEg1jbGllbnRzOndyaXRlgtPkkwIlOgZjbGllbnQyGy92MS97Y2xpZW50Lm5hbWU9Y2xpZW50cy8qfRKXAQoMRGVsZXRlQ2xpZW50EiIuYXV0aHNlcnZlci52MS5EZWxldGVDbGllbnRSZXF1ZXN0GiMuYXV0aHNlcnZlci52MS5EZWxldGVDbGllbnRSZXNwb25zZSI+qrsYHgoNY2xpZW50cy53cml0ZRINY2xpZW50czp3cml0ZYLT5JMCFioUL3YxL3tuYW1lPWNsaWVudHMvKn0SswEKElJvdGF0ZUNsaWVudFNlY3JldBIoLmF1dGhzZXJ2ZXIudjEuUm90YXRlQ2xpZW50U2VjcmV0UmVxdWVzdBojLmF1dGhzZXJ2ZXIudjEuQ3JlYXRlQ2xpZW50UmVzcG9uc2UiTqq7GB4KDWNsaWVudHMud3JpdGUSDWNsaWVudHM6d3JpdGWC0+STAiY6ASoiIS92MS97bmFtZT1jbGllbnRzLyp9OnJvdGF0ZVNlY3JldDKJAgoOU2Vzc2lvblNlcnZpY2USdgoMTGlzdFNlc3Npb25zEiIuYXV0aHNlcnZlci52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYXV0aHNlcnZlci52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIdkAIBqrsYAiABgtPkkwIOEgwvdjEvc2Vzc2lvbnMSfwoNUmV2b2tlU2Vzc2lvbhIjLmF1dGhzZXJ2ZXIudjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaJC5hdXRoc2VydmVyLnYxLlJldm9rZVNlc3Npb25SZXNwb25zZSIjqrsYAiABgtPkkwIXKhUvdjEve25hbWU9c2Vzc2lvbnMvKn0y9wEKDEdyYW50U2VydmljZRJuCgpMaXN0R3JhbnRzEiAuYXV0aHNlcnZlci52MS5MaXN0R3JhbnRzUmVxdWVzdBohLmF1dGhzZXJ2ZXIudjEuTGlzdEdyYW50c1Jlc3BvbnNlIhuQAgGquxgCIAGC0+STAgwSCi92MS9ncmFudHMSdwoLUmV2b2tlR3JhbnQSIS5hdXRoc2VydmVyLnYxLlJldm9rZUdyYW50UmVxdWVzdBoiLmF1dGhzZXJ2ZXIudjEuUmV2b2tlR3JhbnRSZXNwb25zZSIhqrsYAiABgtPkkwIVKhMvdjEve25hbWU9Z3JhbnRzLyp9Mo8BCgpLZXlTZXJ2aWNlEoABCghMaXN0S2V5cxIeLmF1dGhzZXJ2ZXIudjEuTGlzdEtleXNSZXF1ZXN0Gh8uYXV0aHNlcnZlci52MS5MaXN0S2V5c1Jlc3BvbnNlIjOQAgGquxgcCgxjbGllbnRzLnJlYWQSDGNsaWVudHM6cmVhZILT5JMCChIIL3YxL2tleXMyqAIKEEJvb3RzdHJhcFNlcnZpY2USjgEKF0NyZWF0ZUFkbWluaXN0cmF0b3JMaW5rEi0uYXV0aHNlcnZlci52MS5DcmVhdGVBZG1pbmlzdHJhdG9yTGlua1JlcXVlc3QaLi5hdXRoc2VydmVyLnYxLkNyZWF0ZUFkbWluaXN0cmF0b3JMaW5rUmVzcG9uc2UiFKq7GBAyDm1zaHViLm9wZXJhdG9yEoIBChNDcmVhdGVNYWNoaW5lQ2xpZW50EikuYXV0aHNlcnZlci52MS5DcmVhdGVNYWNoaW5lQ2xpZW50UmVxdWVzdBoqLmF1dGhzZXJ2ZXIudjEuQ3JlYXRlTWFjaGluZUNsaWVudFJlc3BvbnNlIhSquxgQMg5tc2h1Yi5vcGVyYXRvckI9WjtnaXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9hdXRoc2VydmVyL3YxO2F1dGhzZXJ2ZXJ2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
+  fileDesc("Ch5hdXRoc2VydmVyL3YxL2F1dGhzZXJ2ZXIucHJvdG8SDWF1dGhzZXJ2ZXIudjEi5AIKBkNsaWVudBIMCgRuYW1lGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEigKBGtpbmQYAyABKA4yGi5hdXRoc2VydmVyLnYxLkNsaWVudC5LaW5kEikKDXJlZGlyZWN0X3VyaXMYBCADKAlCErpID5IBDBAUIghyBhj0A4gBARIeCgZzY29wZXMYBSADKAlCDrpIC5IBCBAyIgRyAhg8Ei8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdrZWVwZXJzGAggAygJIkcKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB01BQ0hJTkUQARIQCgxDT05GSURFTlRJQUwQAhIKCgZQVUJMSUMQAyJHChJMaXN0Q2xpZW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAiABKAkiVgoTTGlzdENsaWVudHNSZXNwb25zZRImCgdjbGllbnRzGAEgAygLMhUuYXV0aHNlcnZlci52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIikKEEdldENsaWVudFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJEChNDcmVhdGVDbGllbnRSZXF1ZXN0Ei0KBmNsaWVudBgBIAEoCzIVLmF1dGhzZXJ2ZXIudjEuQ2xpZW50Qga6SAPIAQEiZwoUQ3JlYXRlQ2xpZW50UmVzcG9uc2USJQoGY2xpZW50GAEgASgLMhUuYXV0aHNlcnZlci52MS5DbGllbnQSEQoJY2xpZW50X2lkGAIgASgJEhUKDWNsaWVudF9zZWNyZXQYAyABKAkidQoTVXBkYXRlQ2xpZW50UmVxdWVzdBItCgZjbGllbnQYASABKAsyFS5hdXRoc2VydmVyLnYxLkNsaWVudEIGukgD2AEDEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIsChNEZWxldGVDbGllbnRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFgoURGVsZXRlQ2xpZW50UmVzcG9uc2UiWQoZUm90YXRlQ2xpZW50U2VjcmV0UmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEiUKD292ZXJsYXBfc2Vjb25kcxgCIAEoA0IMukgJIgcYgJqeASgAIrgBCgdTZXNzaW9uEgwKBG5hbWUYASABKAkSFgoOcmVtb3RlX2FkZHJlc3MYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNbGFzdF91c2VfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3VycmVudBgGIAEoCCIVChNMaXN0U2Vzc2lvbnNSZXF1ZXN0IkAKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYXV0aHNlcnZlci52MS5TZXNzaW9uIi0KFFJldm9rZVNlc3Npb25SZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVUmV2b2tlU2Vzc2lvblJlc3BvbnNlIq8BCgVHcmFudBIMCgRuYW1lGAEgASgJEg4KBmNsaWVudBgCIAEoCRIUCgxjbGllbnRfdGl0bGUYAyABKAkSDgoGc2NvcGVzGAQgAygJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCITChFMaXN0R3JhbnRzUmVxdWVzdCI6ChJMaXN0R3JhbnRzUmVzcG9uc2USJAoGZ3JhbnRzGAEgAygLMhQuYXV0aHNlcnZlci52MS5HcmFudCIrChJSZXZva2VHcmFudFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIVChNSZXZva2VHcmFudFJlc3BvbnNlIoQCCgNLZXkSDAoEbmFtZRgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5hdXRoc2VydmVyLnYxLktleS5TdGF0ZRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNYWN0aXZhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIICgRORVhUEAESCgoGQUNUSVZFEAISDAoIUkVUSVJJTkcQAxILCgdSRVRJUkVEEAQiEQoPTGlzdEtleXNSZXF1ZXN0IjQKEExpc3RLZXlzUmVzcG9uc2USIAoEa2V5cxgBIAMoCzISLmF1dGhzZXJ2ZXIudjEuS2V5Ii8KHkNyZWF0ZUFkbWluaXN0cmF0b3JMaW5rUmVxdWVzdBINCgVmb3JjZRgBIAEoCCIvCh9DcmVhdGVBZG1pbmlzdHJhdG9yTGlua1Jlc3BvbnNlEgwKBGxpbmsYASABKAkiaQoaQ3JlYXRlTWFjaGluZUNsaWVudFJlcXVlc3QSGQoFdGl0bGUYASABKAlCCrpIB3IFEAEYyAESGgoGc2NvcGVzGAIgAygJQgq6SAeSAQQIARAyEhQKDG9yZ2FuaXNhdGlvbhgDIAEoCSJHChtDcmVhdGVNYWNoaW5lQ2xpZW50UmVzcG9uc2USEQoJY2xpZW50X2lkGAEgASgJEhUKDWNsaWVudF9zZWNyZXQYAiABKAkyqQcKDUNsaWVudFNlcnZpY2USjAEKC0xpc3RDbGllbnRzEiEuYXV0aHNlcnZlci52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIi5hdXRoc2VydmVyLnYxLkxpc3RDbGllbnRzUmVzcG9uc2UiNpACAaq7GBwKDGNsaWVudHMucmVhZBIMY2xpZW50czpyZWFkgtPkkwINEgsvdjEvY2xpZW50cxKEAQoJR2V0Q2xpZW50Eh8uYXV0aHNlcnZlci52MS5HZXRDbGllbnRSZXF1ZXN0GhUuYXV0aHNlcnZlci52MS5DbGllbnQiP5ACAaq7GBwKDGNsaWVudHMucmVhZBIMY2xpZW50czpyZWFkgtPkkwIWEhQvdjEve25hbWU9Y2xpZW50cy8qfRKWAQoMQ3JlYXRlQ2xpZW50EiIuYXV0aHNlcnZlci52MS5DcmVhdGVDbGllbnRSZXF1ZXN0GiMuYXV0aHNlcnZlci52MS5DcmVhdGVDbGllbnRSZXNwb25zZSI9qrsYHgoNY2xpZW50cy53cml0ZRINY2xpZW50czp3cml0ZYLT5JMCFToGY2xpZW50IgsvdjEvY2xpZW50cxKYAQoMVXBkYXRlQ2xpZW50EiIuYXV0aHNlcnZlci52MS5VcGRhdGVDbGllbnRSZXF1ZXN0GhUuYXV0aHNlcnZlci52MS5DbGllbnQiTaq7GB4KDWNsaWVudHMud3JpdGUSDWNsaWVudHM6d3JpdGWC0+STAiU6BmNsaWVudDIbL3YxL3tjbGllbnQubmFtZT1jbGllbnRzLyp9EpcBCgxEZWxldGVDbGllbnQSIi5hdXRoc2VydmVyLnYxLkRlbGV0ZUNsaWVudFJlcXVlc3QaIy5hdXRoc2VydmVyLnYxLkRlbGV0ZUNsaWVudFJlc3BvbnNlIj6quxgeCg1jbGllbnRzLndyaXRlEg1jbGllbnRzOndyaXRlgtPkkwIWKhQvdjEve25hbWU9Y2xpZW50cy8qfRKzAQoSUm90YXRlQ2xpZW50U2VjcmV0EiguYXV0aHNlcnZlci52MS5Sb3RhdGVDbGllbnRTZWNyZXRSZXF1ZXN0GiMuYXV0aHNlcnZlci52MS5DcmVhdGVDbGllbnRSZXNwb25zZSJOqrsYHgoNY2xpZW50cy53cml0ZRINY2xpZW50czp3cml0ZYLT5JMCJjoBKiIhL3YxL3tuYW1lPWNsaWVudHMvKn06cm90YXRlU2VjcmV0MokCCg5TZXNzaW9uU2VydmljZRJ2CgxMaXN0U2Vzc2lvbnMSIi5hdXRoc2VydmVyLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIy5hdXRoc2VydmVyLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIh2QAgGquxgCIAGC0+STAg4SDC92MS9zZXNzaW9ucxJ/Cg1SZXZva2VTZXNzaW9uEiMuYXV0aHNlcnZlci52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBokLmF1dGhzZXJ2ZXIudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIiOquxgCIAGC0+STAhcqFS92MS97bmFtZT1zZXNzaW9ucy8qfTL3AQoMR3JhbnRTZXJ2aWNlEm4KCkxpc3RHcmFudHMSIC5hdXRoc2VydmVyLnYxLkxpc3RHcmFudHNSZXF1ZXN0GiEuYXV0aHNlcnZlci52MS5MaXN0R3JhbnRzUmVzcG9uc2UiG5ACAaq7GAIgAYLT5JMCDBIKL3YxL2dyYW50cxJ3CgtSZXZva2VHcmFudBIhLmF1dGhzZXJ2ZXIudjEuUmV2b2tlR3JhbnRSZXF1ZXN0GiIuYXV0aHNlcnZlci52MS5SZXZva2VHcmFudFJlc3BvbnNlIiGquxgCIAGC0+STAhUqEy92MS97bmFtZT1ncmFudHMvKn0yjwEKCktleVNlcnZpY2USgAEKCExpc3RLZXlzEh4uYXV0aHNlcnZlci52MS5MaXN0S2V5c1JlcXVlc3QaHy5hdXRoc2VydmVyLnYxLkxpc3RLZXlzUmVzcG9uc2UiM5ACAaq7GBwKDGNsaWVudHMucmVhZBIMY2xpZW50czpyZWFkgtPkkwIKEggvdjEva2V5czKoAgoQQm9vdHN0cmFwU2VydmljZRKOAQoXQ3JlYXRlQWRtaW5pc3RyYXRvckxpbmsSLS5hdXRoc2VydmVyLnYxLkNyZWF0ZUFkbWluaXN0cmF0b3JMaW5rUmVxdWVzdBouLmF1dGhzZXJ2ZXIudjEuQ3JlYXRlQWRtaW5pc3RyYXRvckxpbmtSZXNwb25zZSIUqrsYEDIObXNodWIub3BlcmF0b3ISggEKE0NyZWF0ZU1hY2hpbmVDbGllbnQSKS5hdXRoc2VydmVyLnYxLkNyZWF0ZU1hY2hpbmVDbGllbnRSZXF1ZXN0GiouYXV0aHNlcnZlci52MS5DcmVhdGVNYWNoaW5lQ2xpZW50UmVzcG9uc2UiFKq7GBAyDm1zaHViLm9wZXJhdG9yQj1aO2dpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL2F1dGhzZXJ2ZXIvdjE7YXV0aHNlcnZlcnYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
+ * An OAuth2 client: a program that uses the API.
+ *
  * @generated from message authserver.v1.Client
  */
 export type Client = Message<"authserver.v1.Client"> & {
@@ -32,11 +34,16 @@ export type Client = Message<"authserver.v1.Client"> & {
   name: string;
 
   /**
+   * For people: the consent page shows it.
+   *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
+   * MACHINE acts for itself (client_credentials); CONFIDENTIAL is a web server with a secret, PUBLIC a browser or native
+   * application without one (both: authorization code and PKCE). It never changes.
+   *
    * @generated from field: authserver.v1.Client.Kind kind = 3;
    */
   kind: Client_Kind;
@@ -61,9 +68,19 @@ export type Client = Message<"authserver.v1.Client"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * When it last got a token, to the minute; unset = never.
+   *
    * @generated from field: google.protobuf.Timestamp last_use_time = 7;
    */
   lastUseTime?: Timestamp | undefined;
+
+  /**
+   * Who was ever shown a secret of it: "users/ID", who registered it first. Where several people must look at a run that
+   * the client started, it is theirs: they are among those who may not decide. The server writes it.
+   *
+   * @generated from field: repeated string keepers = 8;
+   */
+  keepers: string[];
 };
 
 /**
@@ -115,11 +132,15 @@ export const Client_KindSchema: GenEnum<Client_Kind> = /*@__PURE__*/
  */
 export type ListClientsRequest = Message<"authserver.v1.ListClientsRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -142,6 +163,8 @@ export type ListClientsResponse = Message<"authserver.v1.ListClientsResponse"> &
   clients: Client[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -159,6 +182,8 @@ export const ListClientsResponseSchema: GenMessage<ListClientsResponse> = /*@__P
  */
 export type GetClientRequest = Message<"authserver.v1.GetClientRequest"> & {
   /**
+   * "clients/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -189,6 +214,8 @@ export const CreateClientRequestSchema: GenMessage<CreateClientRequest> = /*@__P
   messageDesc(file_authserver_v1_authserver, 4);
 
 /**
+ * A client and, this once, its secret.
+ *
  * @generated from message authserver.v1.CreateClientResponse
  */
 export type CreateClientResponse = Message<"authserver.v1.CreateClientResponse"> & {
@@ -198,6 +225,8 @@ export type CreateClientResponse = Message<"authserver.v1.CreateClientResponse">
   client?: Client | undefined;
 
   /**
+   * The OAuth2 client_id: the last part of `client.name`.
+   *
    * @generated from field: string client_id = 2;
    */
   clientId: string;
@@ -227,6 +256,8 @@ export type UpdateClientRequest = Message<"authserver.v1.UpdateClientRequest"> &
   client?: Client | undefined;
 
   /**
+   * `title`, `redirectUris`, `scopes`. By REST, what the body names if it is left out; otherwise it is required.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -244,6 +275,8 @@ export const UpdateClientRequestSchema: GenMessage<UpdateClientRequest> = /*@__P
  */
 export type DeleteClientRequest = Message<"authserver.v1.DeleteClientRequest"> & {
   /**
+   * "clients/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -274,11 +307,15 @@ export const DeleteClientResponseSchema: GenMessage<DeleteClientResponse> = /*@_
  */
 export type RotateClientSecretRequest = Message<"authserver.v1.RotateClientSecretRequest"> & {
   /**
+   * "clients/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * How long the old secret works beside the new one, at most 30 days. 0 = no longer, and every token that it got dies.
+   *
    * @generated from field: int64 overlap_seconds = 2;
    */
   overlapSeconds: bigint;
@@ -292,6 +329,8 @@ export const RotateClientSecretRequestSchema: GenMessage<RotateClientSecretReque
   messageDesc(file_authserver_v1_authserver, 9);
 
 /**
+ * One of the caller's signed-in browsers.
+ *
  * @generated from message authserver.v1.Session
  */
 export type Session = Message<"authserver.v1.Session"> & {
@@ -303,26 +342,36 @@ export type Session = Message<"authserver.v1.Session"> & {
   name: string;
 
   /**
+   * Network address from which the person signed in.
+   *
    * @generated from field: string remote_address = 2;
    */
   remoteAddress: string;
 
   /**
+   * The header User-Agent of the browser, as it was at sign-in.
+   *
    * @generated from field: string user_agent = 3;
    */
   userAgent: string;
 
   /**
+   * Of the sign-in.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * To the minute.
+   *
    * @generated from field: google.protobuf.Timestamp last_use_time = 5;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
+   * The caller is signed in by this one.
+   *
    * @generated from field: bool current = 6;
    */
   current: boolean;
@@ -370,6 +419,8 @@ export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@_
  */
 export type RevokeSessionRequest = Message<"authserver.v1.RevokeSessionRequest"> & {
   /**
+   * "sessions/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -396,6 +447,8 @@ export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*
   messageDesc(file_authserver_v1_authserver, 14);
 
 /**
+ * What the caller allowed one client.
+ *
  * @generated from message authserver.v1.Grant
  */
 export type Grant = Message<"authserver.v1.Grant"> & {
@@ -414,21 +467,29 @@ export type Grant = Message<"authserver.v1.Grant"> & {
   client: string;
 
   /**
+   * As it was called when access was granted.
+   *
    * @generated from field: string client_title = 3;
    */
   clientTitle: string;
 
   /**
+   * All that were ever granted to it together: "records:read".
+   *
    * @generated from field: repeated string scopes = 4;
    */
   scopes: string[];
 
   /**
+   * Of the first consent.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * When the client last got a token by it.
+   *
    * @generated from field: google.protobuf.Timestamp last_use_time = 6;
    */
   lastUseTime?: Timestamp | undefined;
@@ -476,6 +537,8 @@ export const ListGrantsResponseSchema: GenMessage<ListGrantsResponse> = /*@__PUR
  */
 export type RevokeGrantRequest = Message<"authserver.v1.RevokeGrantRequest"> & {
   /**
+   * "grants/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -502,6 +565,8 @@ export const RevokeGrantResponseSchema: GenMessage<RevokeGrantResponse> = /*@__P
   messageDesc(file_authserver_v1_authserver, 19);
 
 /**
+ * A key that signs tokens.
+ *
  * @generated from message authserver.v1.Key
  */
 export type Key = Message<"authserver.v1.Key"> & {
@@ -513,11 +578,15 @@ export type Key = Message<"authserver.v1.Key"> & {
   name: string;
 
   /**
+   * As in a JWT's header: "ES256".
+   *
    * @generated from field: string algorithm = 2;
    */
   algorithm: string;
 
   /**
+   * NEXT (published, does not sign yet), ACTIVE (signs), RETIRING (verifies only), RETIRED (not published any more).
+   *
    * @generated from field: authserver.v1.Key.State state = 3;
    */
   state: Key_State;
@@ -528,6 +597,8 @@ export type Key = Message<"authserver.v1.Key"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * From when it signs.
+   *
    * @generated from field: google.protobuf.Timestamp activate_time = 5;
    */
   activateTime?: Timestamp | undefined;
@@ -649,11 +720,15 @@ export const CreateAdministratorLinkResponseSchema: GenMessage<CreateAdministrat
  */
 export type CreateMachineClientRequest = Message<"authserver.v1.CreateMachineClientRequest"> & {
   /**
+   * For people, in the list of clients.
+   *
    * @generated from field: string title = 1;
    */
   title: string;
 
   /**
+   * Scopes that it may ask for: "records:write".
+   *
    * @generated from field: repeated string scopes = 2;
    */
   scopes: string[];
@@ -683,6 +758,8 @@ export type CreateMachineClientResponse = Message<"authserver.v1.CreateMachineCl
   clientId: string;
 
   /**
+   * Shown this once; kept as a hash.
+   *
    * @generated from field: string client_secret = 2;
    */
   clientSecret: string;
@@ -702,6 +779,8 @@ export const CreateMachineClientResponseSchema: GenMessage<CreateMachineClientRe
  */
 export const ClientService: GenService<{
   /**
+   * The oldest first, without their secrets, which nobody can read again.
+   *
    * @generated from rpc authserver.v1.ClientService.ListClients
    */
   listClients: {
@@ -710,6 +789,8 @@ export const ClientService: GenService<{
     output: typeof ListClientsResponseSchema;
   },
   /**
+   * One client, without its secret.
+   *
    * @generated from rpc authserver.v1.ClientService.GetClient
    */
   getClient: {
@@ -728,6 +809,9 @@ export const ClientService: GenService<{
     output: typeof CreateClientResponseSchema;
   },
   /**
+   * Title, redirect URIs and scopes; the kind stays. Tokens with a scope that is taken away die within seconds. For those
+   * alone who could have registered the client: otherwise `permission_denied` with reason SCOPE_BEYOND_YOURS.
+   *
    * @generated from rpc authserver.v1.ClientService.UpdateClient
    */
   updateClient: {
@@ -765,6 +849,8 @@ export const ClientService: GenService<{
  */
 export const SessionService: GenService<{
   /**
+   * Those that still live, the one used last first. For people alone; a token needs the scope `identity:read`.
+   *
    * @generated from rpc authserver.v1.SessionService.ListSessions
    */
   listSessions: {
@@ -773,6 +859,9 @@ export const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
+   * Signs one browser out; its tokens die within seconds. A token needs the scope `identity:write`. Another person's session
+   * is `not_found`.
+   *
    * @generated from rpc authserver.v1.SessionService.RevokeSession
    */
   revokeSession: {
@@ -790,6 +879,9 @@ export const SessionService: GenService<{
  */
 export const GrantService: GenService<{
   /**
+   * What the caller allowed third parties, the one used last first. For people alone; a token needs the scope
+   * `identity:read`.
+   *
    * @generated from rpc authserver.v1.GrantService.ListGrants
    */
   listGrants: {
@@ -798,6 +890,9 @@ export const GrantService: GenService<{
     output: typeof ListGrantsResponseSchema;
   },
   /**
+   * Takes everything back from one client: the remembered consent, its refresh tokens, and within seconds its access tokens.
+   * A token needs the scope `identity:write`.
+   *
    * @generated from rpc authserver.v1.GrantService.RevokeGrant
    */
   revokeGrant: {
@@ -809,12 +904,14 @@ export const GrantService: GenService<{
   serviceDesc(file_authserver_v1_authserver, 2);
 
 /**
- * KeyService shows and rotates the signing keys of the whole installation.
+ * KeyService shows the signing keys of the whole installation, which rotate by themselves.
  *
  * @generated from service authserver.v1.KeyService
  */
 export const KeyService: GenService<{
   /**
+   * Every key there has been, the newest first, without the private halves. Others verify tokens by `/oauth2/jwks`.
+   *
    * @generated from rpc authserver.v1.KeyService.ListKeys
    */
   listKeys: {
@@ -832,6 +929,8 @@ export const KeyService: GenService<{
  */
 export const BootstrapService: GenService<{
   /**
+   * A one-time link, good for an hour, with which somebody becomes the administrator.
+   *
    * @generated from rpc authserver.v1.BootstrapService.CreateAdministratorLink
    */
   createAdministratorLink: {
@@ -840,6 +939,8 @@ export const BootstrapService: GenService<{
     output: typeof CreateAdministratorLinkResponseSchema;
   },
   /**
+   * A machine client in an organisation, founded if there is none yet. The secret is in this answer and never again.
+   *
    * @generated from rpc authserver.v1.BootstrapService.CreateMachineClient
    */
   createMachineClient: {

@@ -65,6 +65,8 @@ export type Event = Message<"events.v1.Event"> & {
   item: number;
 
   /**
+   * When it was written to the journal.
+   *
    * @generated from field: google.protobuf.Timestamp time = 7;
    */
   time?: Timestamp | undefined;
@@ -134,6 +136,8 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
  */
 export type Progress = Message<"events.v1.Progress"> & {
   /**
+   * Units that are done.
+   *
    * @generated from field: int64 done = 1;
    */
   done: bigint;
@@ -167,21 +171,29 @@ export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
  */
 export type Snapshot = Message<"events.v1.Snapshot"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string run = 1;
    */
   run: string;
 
   /**
+   * Top of the journal: subscribe after it.
+   *
    * @generated from field: int64 seq = 2;
    */
   seq: bigint;
 
   /**
+   * State of the run: "RUNNING".
+   *
    * @generated from field: string state = 3;
    */
   state: string;
 
   /**
+   * Name of the step under way or waited for; empty if there is none.
+   *
    * @generated from field: string step = 4;
    */
   step: string;

@@ -20,6 +20,8 @@ export const file_services_audit_v1_audit: GenFile = /*@__PURE__*/
   fileDesc("Ch1zZXJ2aWNlcy9hdWRpdC92MS9hdWRpdC5wcm90bxIRc2VydmljZXMuYXVkaXQudjEihgIKBUVudHJ5EgwKBG5hbWUYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYAyABKAkSCwoDcnVuGAQgASgJEg4KBmFjdGlvbhgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSJwoGYmVmb3JlGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVhZnRlchgIIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFgoOcmVtb3RlX2FkZHJlc3MYCSABKAkSDgoGcmVhc29uGAogASgJEhAKCHBvc2l0aW9uGAsgASgDImEKEkxpc3RFbnRyaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgCIAEoCRIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGNAPIlkKE0xpc3RFbnRyaWVzUmVzcG9uc2USKQoHZW50cmllcxgBIAMoCzIYLnNlcnZpY2VzLmF1ZGl0LnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJWZXJpZnlDaGFpblJlcXVlc3QiSAoTVmVyaWZ5Q2hhaW5SZXNwb25zZRINCgV2YWxpZBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhEKCWJyb2tlbl9hdBgDIAEoAyJYChNFcmFzZURldGFpbHNSZXF1ZXN0EhcKBHVzZXIYASABKAlCCbpIBnIEEAEYPBIXCgVlbWFpbBgCIAEoCUIIukgFcgMY/gESDwoHZHJ5X3J1bhgDIAEoCCInChRFcmFzZURldGFpbHNSZXNwb25zZRIPCgdlbnRyaWVzGAEgASgDMrwDCgxBdWRpdFNlcnZpY2USlQEKC0xpc3RFbnRyaWVzEiUuc2VydmljZXMuYXVkaXQudjEuTGlzdEVudHJpZXNSZXF1ZXN0GiYuc2VydmljZXMuYXVkaXQudjEuTGlzdEVudHJpZXNSZXNwb25zZSI3kAIBqrsYGAoKYXVkaXQucmVhZBIKYXVkaXQ6cmVhZILT5JMCEhIQL3YxL2F1ZGl0RW50cmllcxKcAQoLVmVyaWZ5Q2hhaW4SJS5zZXJ2aWNlcy5hdWRpdC52MS5WZXJpZnlDaGFpblJlcXVlc3QaJi5zZXJ2aWNlcy5hdWRpdC52MS5WZXJpZnlDaGFpblJlc3BvbnNlIj6QAgGquxgYCgphdWRpdC5yZWFkEgphdWRpdDpyZWFkgtPkkwIZEhcvdjEvYXVkaXRFbnRyaWVzOnZlcmlmeRJ1CgxFcmFzZURldGFpbHMSJi5zZXJ2aWNlcy5hdWRpdC52MS5FcmFzZURldGFpbHNSZXF1ZXN0Gicuc2VydmljZXMuYXVkaXQudjEuRXJhc2VEZXRhaWxzUmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyQjxaOmdpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL3NlcnZpY2VzL2F1ZGl0L3YxO2F1ZGl0djFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
+ * What somebody changed, written in the transaction of the change.
+ *
  * @generated from message services.audit.v1.Entry
  */
 export type Entry = Message<"services.audit.v1.Entry"> & {
@@ -64,11 +66,15 @@ export type Entry = Message<"services.audit.v1.Entry"> & {
   target: string;
 
   /**
+   * What the change replaced, as far as it is no secret; its fields depend on the action. Empty after an erasure.
+   *
    * @generated from field: google.protobuf.Struct before = 7;
    */
   before?: JsonObject | undefined;
 
   /**
+   * What the change left behind, likewise.
+   *
    * @generated from field: google.protobuf.Struct after = 8;
    */
   after?: JsonObject | undefined;
@@ -81,6 +87,8 @@ export type Entry = Message<"services.audit.v1.Entry"> & {
   remoteAddress: string;
 
   /**
+   * What the caller gave as the reason; empty if the command takes none.
+   *
    * @generated from field: string reason = 10;
    */
   reason: string;
@@ -105,11 +113,15 @@ export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
  */
 export type ListEntriesRequest = Message<"services.audit.v1.ListEntriesRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page. With the same filter.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -139,6 +151,8 @@ export type ListEntriesResponse = Message<"services.audit.v1.ListEntriesResponse
   entries: Entry[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -169,11 +183,15 @@ export const VerifyChainRequestSchema: GenMessage<VerifyChainRequest> = /*@__PUR
  */
 export type VerifyChainResponse = Message<"services.audit.v1.VerifyChainResponse"> & {
   /**
+   * No entry was changed, left out or put in between.
+   *
    * @generated from field: bool valid = 1;
    */
   valid: boolean;
 
   /**
+   * Entries that were looked at: those that are sealed. One is sealed about a second after its change.
+   *
    * @generated from field: int64 entries = 2;
    */
   entries: bigint;
@@ -252,6 +270,8 @@ export const EraseDetailsResponseSchema: GenMessage<EraseDetailsResponse> = /*@_
  */
 export const AuditService: GenService<{
   /**
+   * Of the active organisation, the newest first.
+   *
    * @generated from rpc services.audit.v1.AuditService.ListEntries
    */
   listEntries: {

@@ -20,6 +20,8 @@ export const file_services_files_v1_files: GenFile = /*@__PURE__*/
   fileDesc("Ch1zZXJ2aWNlcy9maWxlcy92MS9maWxlcy5wcm90bxIRc2VydmljZXMuZmlsZXMudjEihQIKBEZpbGUSDAoEbmFtZRgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDAoEc2l6ZRgDIAEoAxIOCgZzaGEyNTYYBCABKAkSFAoMY29udGVudF90eXBlGAUgASgJEiwKBXN0YXRlGAYgASgOMh0uc2VydmljZXMuZmlsZXMudjEuRmlsZS5TdGF0ZRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3JlYXRvchgIIAEoCSI4CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg0KCVVQTE9BRElORxABEgkKBVJFQURZEAIilAEKE0NyZWF0ZVVwbG9hZFJlcXVlc3QSHQoJZmlsZV9uYW1lGAEgASgJQgq6SAdyBRABGP8BEhUKBHNpemUYAiABKANCB7pIBCICKAASKAoGc2hhMjU2GAMgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSHQoMY29udGVudF90eXBlGAQgASgJQge6SARyAhhkIvIBChRDcmVhdGVVcGxvYWRSZXNwb25zZRIlCgRmaWxlGAEgASgLMhcuc2VydmljZXMuZmlsZXMudjEuRmlsZRILCgN1cmwYAiABKAkSRQoHaGVhZGVycxgDIAMoCzI0LnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlLkhlYWRlcnNFbnRyeRIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibwoVQ29tcGxldGVVcGxvYWRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESFQoEc2l6ZRgCIAEoA0IHukgEIgIoABIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCInCg5HZXRGaWxlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIkUKEExpc3RGaWxlc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAiABKAkiVAoRTGlzdEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChVDcmVhdGVEb3dubG9hZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJWChZDcmVhdGVEb3dubG9hZFJlc3BvbnNlEgsKA3VybBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKgoRRGVsZXRlRmlsZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIUChJEZWxldGVGaWxlUmVzcG9uc2UiTwoQV3JpdGVGaWxlUmVxdWVzdBIdCglmaWxlX25hbWUYASABKAlCCrpIB3IFEAEY/wESHAoHY29udGVudBgCIAEoDEILukgIegYQARiAgBAiSwoRRXJhc2VGaWxlc1JlcXVlc3QSFwoEdXNlchgBIAEoCUIJukgGcgQQARg8Eg8KB2RyeV9ydW4YAiABKAgSDAoEa2VlcBgDIAEoCCIyChJFcmFzZUZpbGVzUmVzcG9uc2USDQoFZmlsZXMYASABKAMSDQoFYnl0ZXMYAiABKAMy8wgKDEZpbGVzU2VydmljZRKcAQoMQ3JlYXRlVXBsb2FkEiYuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBonLnNlcnZpY2VzLmZpbGVzLnYxLkNyZWF0ZVVwbG9hZFJlc3BvbnNlIjuquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCFToBKiIQL3YxL2ZpbGVzOnVwbG9hZBKbAQoOQ29tcGxldGVVcGxvYWQSKC5zZXJ2aWNlcy5maWxlcy52MS5Db21wbGV0ZVVwbG9hZFJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIkaquxgcCgtmaWxlcy53cml0ZRILZmlsZXM6d3JpdGUoAYLT5JMCIDoBKiIbL3YxL3tuYW1lPWZpbGVzLyp9OmNvbXBsZXRlEoIBCgdHZXRGaWxlEiEuc2VydmljZXMuZmlsZXMudjEuR2V0RmlsZVJlcXVlc3QaFy5zZXJ2aWNlcy5maWxlcy52MS5GaWxlIjuQAgGquxgaCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkKAGC0+STAhQSEi92MS97bmFtZT1maWxlcy8qfRKIAQoJTGlzdEZpbGVzEiMuc2VydmljZXMuZmlsZXMudjEuTGlzdEZpbGVzUmVxdWVzdBokLnNlcnZpY2VzLmZpbGVzLnYxLkxpc3RGaWxlc1Jlc3BvbnNlIjCQAgGquxgYCgpmaWxlcy5yZWFkEgpmaWxlczpyZWFkgtPkkwILEgkvdjEvZmlsZXMSqwEKDkNyZWF0ZURvd25sb2FkEiguc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXF1ZXN0Gikuc2VydmljZXMuZmlsZXMudjEuQ3JlYXRlRG93bmxvYWRSZXNwb25zZSJEqrsYGgoKZmlsZXMucmVhZBIKZmlsZXM6cmVhZCgBgtPkkwIgOgEqIhsvdjEve25hbWU9ZmlsZXMvKn06ZG93bmxvYWQSlQEKCkRlbGV0ZUZpbGUSJC5zZXJ2aWNlcy5maWxlcy52MS5EZWxldGVGaWxlUmVxdWVzdBolLnNlcnZpY2VzLmZpbGVzLnYxLkRlbGV0ZUZpbGVSZXNwb25zZSI6qrsYHAoLZmlsZXMud3JpdGUSC2ZpbGVzOndyaXRlKAGC0+STAhQqEi92MS97bmFtZT1maWxlcy8qfRJfCglXcml0ZUZpbGUSIy5zZXJ2aWNlcy5maWxlcy52MS5Xcml0ZUZpbGVSZXF1ZXN0Ghcuc2VydmljZXMuZmlsZXMudjEuRmlsZSIUqrsYECgBMgxtc2h1Yi53b3JrZXISbwoKRXJhc2VGaWxlcxIkLnNlcnZpY2VzLmZpbGVzLnYxLkVyYXNlRmlsZXNSZXF1ZXN0GiUuc2VydmljZXMuZmlsZXMudjEuRXJhc2VGaWxlc1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckI8WjpnaXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9maWxlcy92MTtmaWxlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
+ * A file without its bytes; CreateDownload gives a link to them.
+ *
  * @generated from message services.files.v1.File
  */
 export type File = Message<"services.files.v1.File"> & {
@@ -38,6 +40,8 @@ export type File = Message<"services.files.v1.File"> & {
   fileName: string;
 
   /**
+   * Bytes. While it is UPLOADING, as declared.
+   *
    * @generated from field: int64 size = 3;
    */
   size: bigint;
@@ -57,6 +61,8 @@ export type File = Message<"services.files.v1.File"> & {
   contentType: string;
 
   /**
+   * UPLOADING: its bytes are not complete, it can't be used. READY: complete, and never changed again.
+   *
    * @generated from field: services.files.v1.File.State state = 6;
    */
   state: File_State;
@@ -112,6 +118,8 @@ export const File_StateSchema: GenEnum<File_State> = /*@__PURE__*/
  */
 export type CreateUploadRequest = Message<"services.files.v1.CreateUploadRequest"> & {
   /**
+   * For people: "flights.csv.gz". Without folders.
+   *
    * @generated from field: string file_name = 1;
    */
   fileName: string;
@@ -131,6 +139,8 @@ export type CreateUploadRequest = Message<"services.files.v1.CreateUploadRequest
   sha256: string;
 
   /**
+   * What the sender takes it for: "text/csv". Empty = application/octet-stream. CompleteUpload finds out by itself.
+   *
    * @generated from field: string content_type = 4;
    */
   contentType: string;
@@ -148,6 +158,8 @@ export const CreateUploadRequestSchema: GenMessage<CreateUploadRequest> = /*@__P
  */
 export type CreateUploadResponse = Message<"services.files.v1.CreateUploadResponse"> & {
   /**
+   * In state UPLOADING.
+   *
    * @generated from field: services.files.v1.File file = 1;
    */
   file?: File | undefined;
@@ -160,11 +172,15 @@ export type CreateUploadResponse = Message<"services.files.v1.CreateUploadRespon
   url: string;
 
   /**
+   * Name -> value, all of them to be sent with the PUT.
+   *
    * @generated from field: map<string, string> headers = 3;
    */
   headers: { [key: string]: string };
 
   /**
+   * The PUT must begin before; it may take longer.
+   *
    * @generated from field: google.protobuf.Timestamp expire_time = 4;
    */
   expireTime?: Timestamp | undefined;
@@ -182,6 +198,8 @@ export const CreateUploadResponseSchema: GenMessage<CreateUploadResponse> = /*@_
  */
 export type CompleteUploadRequest = Message<"services.files.v1.CompleteUploadRequest"> & {
   /**
+   * "files/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -194,6 +212,8 @@ export type CompleteUploadRequest = Message<"services.files.v1.CompleteUploadReq
   size: bigint;
 
   /**
+   * Hex.
+   *
    * @generated from field: string sha256 = 3;
    */
   sha256: string;
@@ -211,6 +231,8 @@ export const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest> = /*
  */
 export type GetFileRequest = Message<"services.files.v1.GetFileRequest"> & {
   /**
+   * "files/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -228,11 +250,15 @@ export const GetFileRequestSchema: GenMessage<GetFileRequest> = /*@__PURE__*/
  */
 export type ListFilesRequest = Message<"services.files.v1.ListFilesRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -255,6 +281,8 @@ export type ListFilesResponse = Message<"services.files.v1.ListFilesResponse"> &
   files: File[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -272,6 +300,8 @@ export const ListFilesResponseSchema: GenMessage<ListFilesResponse> = /*@__PURE_
  */
 export type CreateDownloadRequest = Message<"services.files.v1.CreateDownloadRequest"> & {
   /**
+   * "files/ID". One that is UPLOADING is `failed_precondition` with reason NOT_READY.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -289,11 +319,15 @@ export const CreateDownloadRequestSchema: GenMessage<CreateDownloadRequest> = /*
  */
 export type CreateDownloadResponse = Message<"services.files.v1.CreateDownloadResponse"> & {
   /**
+   * GET the bytes here; no token is needed, so keep it to yourself.
+   *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
+   * The GET must begin before; it may take longer. A run gets 15 minutes.
+   *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
@@ -311,6 +345,8 @@ export const CreateDownloadResponseSchema: GenMessage<CreateDownloadResponse> = 
  */
 export type DeleteFileRequest = Message<"services.files.v1.DeleteFileRequest"> & {
   /**
+   * "files/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -346,6 +382,8 @@ export type WriteFileRequest = Message<"services.files.v1.WriteFileRequest"> & {
   fileName: string;
 
   /**
+   * At most 256 KiB.
+   *
    * @generated from field: bytes content = 2;
    */
   content: Uint8Array;
@@ -396,11 +434,15 @@ export const EraseFilesRequestSchema: GenMessage<EraseFilesRequest> = /*@__PURE_
  */
 export type EraseFilesResponse = Message<"services.files.v1.EraseFilesResponse"> & {
   /**
+   * Files that are (or would be) deleted, or lose the name.
+   *
    * @generated from field: int64 files = 1;
    */
   files: bigint;
 
   /**
+   * Their size together.
+   *
    * @generated from field: int64 bytes = 2;
    */
   bytes: bigint;
@@ -421,6 +463,9 @@ export const EraseFilesResponseSchema: GenMessage<EraseFilesResponse> = /*@__PUR
  */
 export const FilesService: GenService<{
   /**
+   * Makes a file in state UPLOADING and a link to PUT its bytes to, good for an hour; then CompleteUpload. What is not
+   * completed within a day is removed.
+   *
    * @generated from rpc services.files.v1.FilesService.CreateUpload
    */
   createUpload: {
@@ -440,6 +485,8 @@ export const FilesService: GenService<{
     output: typeof FileSchema;
   },
   /**
+   * Name, size, hash and state; also of a file that is still uploading.
+   *
    * @generated from rpc services.files.v1.FilesService.GetFile
    */
   getFile: {
@@ -448,6 +495,8 @@ export const FilesService: GenService<{
     output: typeof FileSchema;
   },
   /**
+   * Those that are READY, the newest first.
+   *
    * @generated from rpc services.files.v1.FilesService.ListFiles
    */
   listFiles: {
@@ -466,6 +515,8 @@ export const FilesService: GenService<{
     output: typeof CreateDownloadResponseSchema;
   },
   /**
+   * The file and its bytes, at once. Who may not read the organisation's files can delete only the own ones.
+   *
    * @generated from rpc services.files.v1.FilesService.DeleteFile
    */
   deleteFile: {

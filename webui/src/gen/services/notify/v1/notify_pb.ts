@@ -20,6 +20,8 @@ export const file_services_notify_v1_notify: GenFile = /*@__PURE__*/
   fileDesc("Ch9zZXJ2aWNlcy9ub3RpZnkvdjEvbm90aWZ5LnByb3RvEhJzZXJ2aWNlcy5ub3RpZnkudjEirQIKB01lc3NhZ2USDAoEbmFtZRgBIAEoCRIQCgh0ZW1wbGF0ZRgCIAEoCRIRCglyZWNpcGllbnQYAyABKAkSMAoFc3RhdGUYBCABKA4yIS5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZS5TdGF0ZRINCgVlcnJvchgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJc2VuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNydW4YCCABKAkiQQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdTRU5ESU5HEAESCAoEU0VOVBACEgoKBkZBSUxFRBADIpsCCg9TZW5kTWFpbFJlcXVlc3QSLwoIdGVtcGxhdGUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw0MH0kEh0KCXJlY2lwaWVudBgCIAEoCUIKukgHcgUY/gFgARJQCgZ2YWx1ZXMYAyADKAsyLy5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8SNwoLdW5zdWJzY3JpYmUYBCABKAlCIrpIH3IdGPQDMhheKGh0dHBzPzovL1shLTs9Py1+XSspPyQaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJAChBTZW5kTWFpbFJlc3BvbnNlEiwKB21lc3NhZ2UYASABKAsyGy5zZXJ2aWNlcy5ub3RpZnkudjEuTWVzc2FnZSJSChBTZW5kTWFpbHNSZXF1ZXN0Ej4KBW1haWxzGAEgAygLMiMuc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsUmVxdWVzdEIKukgHkgEECAEQZCKcAQoRU2VuZE1haWxzUmVzcG9uc2USDAoEc2VudBgBIAEoAxI+CgdyZWZ1c2VkGAIgAygLMi0uc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsc1Jlc3BvbnNlLlJlZnVzZWQaOQoHUmVmdXNlZBINCgVpbmRleBgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCSJCChRFcmFzZU1lc3NhZ2VzUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARj+ARIPCgdkcnlfcnVuGAIgASgIIikKFUVyYXNlTWVzc2FnZXNSZXNwb25zZRIQCghtZXNzYWdlcxgBIAEoAyLwAQoWU2VuZEFjY291bnRNYWlsUmVxdWVzdBIvCgh0ZW1wbGF0ZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDQwfSQSHQoJcmVjaXBpZW50GAIgASgJQgq6SAdyBRj+AWABElcKBnZhbHVlcxgDIAMoCzI2LnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kQWNjb3VudE1haWxSZXF1ZXN0LlZhbHVlc0VudHJ5Qg+6SAyaAQkQMioFcgMYoB8aLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIZChdTZW5kQWNjb3VudE1haWxSZXNwb25zZSJIChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl4KFExpc3RNZXNzYWdlc1Jlc3BvbnNlEi0KCG1lc3NhZ2VzGAEgAygLMhsuc2VydmljZXMubm90aWZ5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMogFCg1Ob3RpZnlTZXJ2aWNlEmsKCFNlbmRNYWlsEiMuc2VydmljZXMubm90aWZ5LnYxLlNlbmRNYWlsUmVxdWVzdBokLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kTWFpbFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJuCglTZW5kTWFpbHMSJC5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZE1haWxzUmVxdWVzdBolLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kTWFpbHNSZXNwb25zZSIUqrsYECgBMgxtc2h1Yi53b3JrZXISegoNRXJhc2VNZXNzYWdlcxIoLnNlcnZpY2VzLm5vdGlmeS52MS5FcmFzZU1lc3NhZ2VzUmVxdWVzdBopLnNlcnZpY2VzLm5vdGlmeS52MS5FcmFzZU1lc3NhZ2VzUmVzcG9uc2UiFKq7GBAoATIMbXNodWIud29ya2VyEoIBCg9TZW5kQWNjb3VudE1haWwSKi5zZXJ2aWNlcy5ub3RpZnkudjEuU2VuZEFjY291bnRNYWlsUmVxdWVzdBorLnNlcnZpY2VzLm5vdGlmeS52MS5TZW5kQWNjb3VudE1haWxSZXNwb25zZSIWqrsYEjIQbXNodWIuYXV0aHNlcnZlchKYAQoMTGlzdE1lc3NhZ2VzEicuc2VydmljZXMubm90aWZ5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaKC5zZXJ2aWNlcy5ub3RpZnkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiNZACAaq7GBoKC25vdGlmeS5yZWFkEgtub3RpZnk6cmVhZILT5JMCDhIML3YxL21lc3NhZ2VzQj5aPGdpdGh1Yi5jb20vbWljcm9zZXJ2aWNlaHViL21zaHViL3NlcnZpY2VzL25vdGlmeS92MTtub3RpZnl2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
+ * The note of a mail, without what it said.
+ *
  * @generated from message services.notify.v1.Message
  */
 export type Message = Message$1<"services.notify.v1.Message"> & {
@@ -31,36 +33,50 @@ export type Message = Message$1<"services.notify.v1.Message"> & {
   name: string;
 
   /**
+   * Name of the template: "invitation".
+   *
    * @generated from field: string template = 2;
    */
   template: string;
 
   /**
+   * An e-mail address; "erased" after an erasure.
+   *
    * @generated from field: string recipient = 3;
    */
   recipient: string;
 
   /**
+   * SENDING: an attempt is under way. SENT: a mail server has taken it. FAILED: see `error`; the run may still try again.
+   *
    * @generated from field: services.notify.v1.Message.State state = 4;
    */
   state: Message_State;
 
   /**
+   * What the mail server said to the last attempt.
+   *
    * @generated from field: string error = 5;
    */
   error: string;
 
   /**
+   * Of the first attempt.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * When a mail server took it; unset = none has.
+   *
    * @generated from field: google.protobuf.Timestamp send_time = 7;
    */
   sendTime?: Timestamp | undefined;
 
   /**
+   * "runs/ID" that sent it.
+   *
    * @generated from field: string run = 8;
    */
   run: string;
@@ -112,7 +128,8 @@ export type SendMailRequest = Message$1<"services.notify.v1.SendMailRequest"> & 
    * Name of a template, and the values it needs: "invitation" and "reminder" (displayName, organisation, link), "task"
    * (displayName, title), "welcome" (displayName, organisation, note), "welcome-customer" (displayName, organisation, note,
    * limit), "arrival" (displayName, person, organisation, role), "documents" (displayName, organisation, documents),
-   * "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs).
+   * "rejection" (displayName, organisation, reason), "digest" (displayName, organisation, tasks, runs), "webhook-disabled"
+   * (displayName, host, organisation, reason, title). What else a template needs, its refusal names.
    *
    * @generated from field: string template = 1;
    */
@@ -170,6 +187,8 @@ export const SendMailResponseSchema: GenMessage<SendMailResponse> = /*@__PURE__*
  */
 export type SendMailsRequest = Message$1<"services.notify.v1.SendMailsRequest"> & {
   /**
+   * Each gets the call's idempotency key with its position, so that a repeated call sends none twice.
+   *
    * @generated from field: repeated services.notify.v1.SendMailRequest mails = 1;
    */
   mails: SendMailRequest[];
@@ -187,6 +206,8 @@ export const SendMailsRequestSchema: GenMessage<SendMailsRequest> = /*@__PURE__*
  */
 export type SendMailsResponse = Message$1<"services.notify.v1.SendMailsResponse"> & {
   /**
+   * Mails that left, now or with an earlier call.
+   *
    * @generated from field: int64 sent = 1;
    */
   sent: bigint;
@@ -216,11 +237,15 @@ export type SendMailsResponse_Refused = Message$1<"services.notify.v1.SendMailsR
   index: number;
 
   /**
+   * For machines: "MAIL_REFUSED".
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
+   * What the mail server said.
+   *
    * @generated from field: string message = 3;
    */
   message: string;
@@ -293,6 +318,8 @@ export type SendAccountMailRequest = Message$1<"services.notify.v1.SendAccountMa
   recipient: string;
 
   /**
+   * As for SendMail.
+   *
    * @generated from field: map<string, string> values = 3;
    */
   values: { [key: string]: string };
@@ -323,11 +350,15 @@ export const SendAccountMailResponseSchema: GenMessage<SendAccountMailResponse> 
  */
 export type ListMessagesRequest = Message$1<"services.notify.v1.ListMessagesRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -350,6 +381,8 @@ export type ListMessagesResponse = Message$1<"services.notify.v1.ListMessagesRes
   messages: Message[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -363,6 +396,8 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_services_notify_v1_notify, 10);
 
 /**
+ * NotifyService sends mails by templates and remembers that it did, never what they said.
+ *
  * @generated from service services.notify.v1.NotifyService
  */
 export const NotifyService: GenService<{

@@ -31,6 +31,8 @@ export type Webhook = Message<"services.notify.v1.Webhook"> & {
   name: string;
 
   /**
+   * For people: "Billing".
+   *
    * @generated from field: string title = 2;
    */
   title: string;
@@ -50,6 +52,8 @@ export type Webhook = Message<"services.notify.v1.Webhook"> & {
   events: string[];
 
   /**
+   * ENABLED, also if left out; DISABLED: nothing is sent, and what happens meanwhile is not sent later.
+   *
    * @generated from field: services.notify.v1.Webhook.State state = 5;
    */
   state: Webhook_State;
@@ -81,6 +85,8 @@ export type Webhook = Message<"services.notify.v1.Webhook"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * Of its last change; state and secret count.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
@@ -142,11 +148,15 @@ export type Delivery = Message<"services.notify.v1.Delivery"> & {
   event: string;
 
   /**
+   * PENDING: to be sent (again). DELIVERED: the address answered 2xx. FAILED: given up.
+   *
    * @generated from field: services.notify.v1.Delivery.State state = 3;
    */
   state: Delivery_State;
 
   /**
+   * That were made; a redelivery begins anew at 0.
+   *
    * @generated from field: int32 attempts = 4;
    */
   attempts: number;
@@ -173,16 +183,22 @@ export type Delivery = Message<"services.notify.v1.Delivery"> & {
   error: string;
 
   /**
+   * When the event was taken up for this webhook.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * Unset = none was made yet.
+   *
    * @generated from field: google.protobuf.Timestamp last_attempt_time = 9;
    */
   lastAttemptTime?: Timestamp | undefined;
 
   /**
+   * Only while it is PENDING.
+   *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 10;
    */
   nextAttemptTime?: Timestamp | undefined;
@@ -257,6 +273,8 @@ export const CreateWebhookRequestSchema: GenMessage<CreateWebhookRequest> = /*@_
   messageDesc(file_services_notify_v1_webhook, 2);
 
 /**
+ * A webhook and, this once, its secret.
+ *
  * @generated from message services.notify.v1.CreateWebhookResponse
  */
 export type CreateWebhookResponse = Message<"services.notify.v1.CreateWebhookResponse"> & {
@@ -285,6 +303,8 @@ export const CreateWebhookResponseSchema: GenMessage<CreateWebhookResponse> = /*
  */
 export type GetWebhookRequest = Message<"services.notify.v1.GetWebhookRequest"> & {
   /**
+   * "webhooks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -302,11 +322,15 @@ export const GetWebhookRequestSchema: GenMessage<GetWebhookRequest> = /*@__PURE_
  */
 export type ListWebhooksRequest = Message<"services.notify.v1.ListWebhooksRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -329,6 +353,8 @@ export type ListWebhooksResponse = Message<"services.notify.v1.ListWebhooksRespo
   webhooks: Webhook[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -370,6 +396,8 @@ export const UpdateWebhookRequestSchema: GenMessage<UpdateWebhookRequest> = /*@_
  */
 export type DeleteWebhookRequest = Message<"services.notify.v1.DeleteWebhookRequest"> & {
   /**
+   * "webhooks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -400,6 +428,8 @@ export const DeleteWebhookResponseSchema: GenMessage<DeleteWebhookResponse> = /*
  */
 export type RotateWebhookSecretRequest = Message<"services.notify.v1.RotateWebhookSecretRequest"> & {
   /**
+   * "webhooks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -424,6 +454,8 @@ export const RotateWebhookSecretRequestSchema: GenMessage<RotateWebhookSecretReq
  */
 export type TestWebhookRequest = Message<"services.notify.v1.TestWebhookRequest"> & {
   /**
+   * "webhooks/ID"; it may be disabled.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -441,16 +473,22 @@ export const TestWebhookRequestSchema: GenMessage<TestWebhookRequest> = /*@__PUR
  */
 export type ListDeliveriesRequest = Message<"services.notify.v1.ListDeliveriesRequest"> & {
   /**
+   * "webhooks/ID".
+   *
    * @generated from field: string parent = 1;
    */
   parent: string;
 
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page. With the same state.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
@@ -480,6 +518,8 @@ export type ListDeliveriesResponse = Message<"services.notify.v1.ListDeliveriesR
   deliveries: Delivery[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -497,6 +537,8 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
  */
 export type RedeliverDeliveryRequest = Message<"services.notify.v1.RedeliverDeliveryRequest"> & {
   /**
+   * "webhooks/ID/deliveries/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -580,6 +622,8 @@ export const WebhookService: GenService<{
     output: typeof CreateWebhookResponseSchema;
   },
   /**
+   * One webhook, without its secret.
+   *
    * @generated from rpc services.notify.v1.WebhookService.GetWebhook
    */
   getWebhook: {

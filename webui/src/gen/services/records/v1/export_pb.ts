@@ -55,6 +55,8 @@ export enum Export_Format {
   NDJSON = 2,
 
   /**
+   * Typed columns; see docs/processes/recordexport.md.
+   *
    * @generated from enum value: PARQUET = 3;
    */
   PARQUET = 3,
@@ -88,6 +90,8 @@ export enum Export_Compression {
   GZIP = 2,
 
   /**
+   * Parquet: of its pages.
+   *
    * @generated from enum value: ZSTD = 3;
    */
   ZSTD = 3,
@@ -210,6 +214,8 @@ export const PlanExportResponseSchema: GenMessage<PlanExportResponse> = /*@__PUR
  */
 export type ExportPartRequest = Message<"services.records.v1.ExportPartRequest"> & {
   /**
+   * From 1.
+   *
    * @generated from field: int32 part = 1;
    */
   part: number;
@@ -227,6 +233,8 @@ export const ExportPartRequestSchema: GenMessage<ExportPartRequest> = /*@__PURE_
  */
 export type ExportPartResponse = Message<"services.records.v1.ExportPartResponse"> & {
   /**
+   * Records in this part.
+   *
    * @generated from field: int64 rows = 1;
    */
   rows: bigint;
@@ -270,6 +278,8 @@ export const FinishExportRequestSchema: GenMessage<FinishExportRequest> = /*@__P
  */
 export type FinishExportResponse = Message<"services.records.v1.FinishExportResponse"> & {
   /**
+   * Records in the file.
+   *
    * @generated from field: int64 rows = 1;
    */
   rows: bigint;
@@ -282,6 +292,8 @@ export type FinishExportResponse = Message<"services.records.v1.FinishExportResp
   bytes: bigint;
 
   /**
+   * Hex.
+   *
    * @generated from field: string sha256 = 3;
    */
   sha256: string;

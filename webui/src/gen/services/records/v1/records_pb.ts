@@ -23,6 +23,8 @@ export const file_services_records_v1_records: GenFile = /*@__PURE__*/
   fileDesc("CiFzZXJ2aWNlcy9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SE3NlcnZpY2VzLnJlY29yZHMudjEi1AEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgNrZXkYBCADKAlCCrpIB5IBBBAQGAESLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoGUmVjb3JkEgwKBG5hbWUYASABKAkSCwoDa2V5GAIgAygJEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQEKFENyZWF0ZURhdGFzZXRSZXF1ZXN0EjIKCmRhdGFzZXRfaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBI1CgdkYXRhc2V0GAIgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPIAQEiKgoRR2V0RGF0YXNldFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJIChNMaXN0RGF0YXNldHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAIgASgJIl8KFExpc3REYXRhc2V0c1Jlc3BvbnNlEi4KCGRhdGFzZXRzGAEgAygLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChRVcGRhdGVEYXRhc2V0UmVxdWVzdBI1CgdkYXRhc2V0GAEgASgLMhwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Qga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi0KFERlbGV0ZURhdGFzZXRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlIn0KFFByb3Bvc2VTY2hlbWFSZXF1ZXN0EhsKBnNhbXBsZRgBIAEoDEILukgIegYQARiAgEASGwoJZmlsZV9uYW1lGAIgASgJQgi6SAVyAxj/ARIrCgZmb3JtYXQYAyABKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdCKZAgoVUHJvcG9zZVNjaGVtYVJlc3BvbnNlEicKBnNjaGVtYRgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQgoHY29sdW1ucxgCIAMoCzIxLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlLkNvbHVtbhIMCgRyb3dzGAMgASgDEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0GlgKBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIbnVsbGFibGUYAyABKAgSDgoGdW5pcXVlGAQgASgIEhAKCGV4YW1wbGVzGAUgAygJIpIICgZGb3JtYXQSGgoJZGVsaW1pdGVyGAEgASgJQge6SARyAhgBEiMKC251bGxfdG9rZW5zGAIgAygJQg66SAuSAQgQFCIEcgIYKBIuCgRraW5kGAMgASgOMiAuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuS2luZBJOCghlbmNvZGluZxgEIAEoCUI8ukg5cjdSAFIFdXRmLThSCHV0Zi0xNmxlUgh1dGYtMTZiZVIMd2luZG93cy0xMjUyUgppc28tODg1OS0xEhYKBXF1b3RlGAUgASgJQge6SARyAhgEEhEKCW5vX2hlYWRlchgGIAEoCBIMCgR0cmltGAcgASgIEhwKC2RhdGVfZm9ybWF0GAggASgJQge6SARyAhg8EhwKC3RpbWVfZm9ybWF0GAkgASgJQge6SARyAhg8EhoKCXRpbWVfem9uZRgKIAEoCUIHukgEcgIYPBIeCgdkZWNpbWFsGAsgASgJQg26SApyCFIAUgEuUgEsEhoKCXRob3VzYW5kcxgMIAEoCUIHukgEcgIYARI+Cgdjb2x1bW5zGA0gAygLMiIuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuQ29sdW1uQgm6SAaSAQMQ9AMSFAoMb25seV9jb2x1bW5zGA4gASgIGr0CCgZDb2x1bW4SGgoGc291cmNlGAEgASgJQgq6SAdyBRABGMgBEhgKBmNvbHVtbhgCIAEoCUIIukgFcgMYyAESDAoEc2tpcBgDIAEoCBIjCgtudWxsX3Rva2VucxgEIAMoCUIOukgLkgEIEBQiBHICGCgSDAoEdHJpbRgFIAEoCBIuCgRjYXNlGAYgASgOMiAuc2VydmljZXMucmVjb3Jkcy52MS5Gb3JtYXQuQ2FzZRIcCgtkYXRlX2Zvcm1hdBgHIAEoCUIHukgEcgIYPBIeCgdkZWNpbWFsGAggASgJQg26SApyCFIAUgEuUgEsEhoKCXRob3VzYW5kcxgJIAEoCUIHukgEcgIYARIyCgZsb29rdXAYCiABKAsyIi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZvcm1hdC5Mb29rdXAacwoGTG9va3VwEhsKB2RhdGFzZXQYASABKAlCCrpIB3IFEAEYyAESGQoFbWF0Y2gYAiABKAlCCrpIB3IFEAEYyAESGAoEdGFrZRgDIAEoCUIKukgHcgUQARjIARIXCg91bmtub3duX2lzX251bGwYBCABKAgiOwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASBwoDQ1NWEAESCgoGTkRKU09OEAISCAoESlNPThADIjIKBENhc2USFAoQQ0FTRV9VTlNQRUNJRklFRBAAEgkKBVVQUEVSEAESCQoFTE9XRVIQAiKWAQoSTGlzdFJlY29yZHNSZXF1ZXN0EhcKBnBhcmVudBgBIAEoCUIHukgEcgIQARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgDIAEoCRIYCgZmaWx0ZXIYBCABKAlCCLpIBXIDGKAfEhoKCG9yZGVyX2J5GAUgASgJQgi6SAVyAxjIASJcChNMaXN0UmVjb3Jkc1Jlc3BvbnNlEiwKB3JlY29yZHMYASADKAsyGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSAoTQ291bnRSZWNvcmRzUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESGAoGZmlsdGVyGAIgASgJQgi6SAVyAxigHyIlChRDb3VudFJlY29yZHNSZXNwb25zZRINCgVjb3VudBgBIAEoAyIpChBHZXRSZWNvcmRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiYwoTQ3JlYXRlUmVjb3JkUmVxdWVzdBIXCgZwYXJlbnQYASABKAlCB7pIBHICEAESMwoGcmVjb3JkGAIgASgLMhsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmRCBrpIA8gBASJ7ChNVcGRhdGVSZWNvcmRSZXF1ZXN0EjMKBnJlY29yZBgBIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVjb3JkQga6SAPYAQMSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIiwKE0RlbGV0ZVJlY29yZFJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIWChREZWxldGVSZWNvcmRSZXNwb25zZSLxAgoGUmVqZWN0EgwKBG5hbWUYASABKAkSDAoEbGluZRgCIAEoAxIwCgVzdGF0ZRgDIAEoDjIhLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0LlN0YXRlEjEKBmZhdWx0cxgEIAMoCzIhLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0LkZhdWx0EjUKBWNlbGxzGAUgAygLMiYuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QuQ2VsbHNFbnRyeRo2CgVGYXVsdBIOCgZjb2x1bW4YASABKAkSDQoFdmFsdWUYAiABKAkSDgoGcmVhc29uGAMgASgJGiwKCkNlbGxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJJCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEgwKCFJFSkVDVEVEEAESDQoJQ09SUkVDVEVEEAISDAoIUkVQTEFZRUQQAyJgChJMaXN0UmVqZWN0c1JlcXVlc3QSFwoGcGFyZW50GAEgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABISCgpwYWdlX3Rva2VuGAMgASgJIlwKE0xpc3RSZWplY3RzUmVzcG9uc2USLAoHcmVqZWN0cxgBIAMoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKChNVcGRhdGVSZWplY3RSZXF1ZXN0EjMKBnJlamVjdBgBIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuUmVqZWN0Qga6SAPIAQEikAIKEVBsYW5JbXBvcnRSZXF1ZXN0Eg8KB2RhdGFzZXQYASABKAkSEgoKc291cmNlX3VybBgCIAEoCRItCgRtb2RlGAMgASgOMh8uc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRNb2RlEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0Eh8KCmNodW5rX3Jvd3MYBSABKAVCC7pICBoGGMCEPSgAEh4KDGV4dGVybmFsX3VybBgGIAEoCUIIukgFcgMY0A8SGwoKcmVqZWN0c19vZhgHIAEoCUIHukgEcgIYZBIcCgttYXhfcmVqZWN0cxgIIAEoA0IHukgEIgIoACLEAQoSUGxhbkltcG9ydFJlc3BvbnNlEg4KBmNodW5rcxgBIAEoBRIMCgRyb3dzGAIgASgDEiUKCHByb2dyZXNzGAMgASgLMhMuZXZlbnRzLnYxLlByb2dyZXNzEisKBmZvcm1hdBgEIAEoCzIbLnNlcnZpY2VzLnJlY29yZHMudjEuRm9ybWF0EhMKC3NvdXJjZV9uYW1lGAUgASgJEhMKC3NvdXJjZV9zaXplGAYgASgDEhIKCnNvdXJjZV90YWcYByABKAkiLAoSSW1wb3J0Q2h1bmtSZXF1ZXN0EhYKBWNodW5rGAEgASgFQge6SAQaAigBIqMBChNJbXBvcnRDaHVua1Jlc3BvbnNlEgwKBHJlYWQYASABKAMSEAoIaW5zZXJ0ZWQYAiABKAMSDwoHdXBkYXRlZBgDIAEoAxIRCgl1bmNoYW5nZWQYBCABKAMSEAoIcmVqZWN0ZWQYBSABKAMSJQoIcHJvZ3Jlc3MYBiABKAsyEy5ldmVudHMudjEuUHJvZ3Jlc3MSDwoHZGVsZXRlZBgHIAEoAyIqChNGaW5pc2hJbXBvcnRSZXF1ZXN0EhMKC3JlamVjdHNfdXJsGAEgASgJIqsBChRGaW5pc2hJbXBvcnRSZXNwb25zZRIMCgRyZWFkGAEgASgDEhAKCGluc2VydGVkGAIgASgDEg8KB3VwZGF0ZWQYAyABKAMSEQoJdW5jaGFuZ2VkGAQgASgDEhAKCHJlamVjdGVkGAUgASgDEhQKDHJlamVjdHNfc2l6ZRgGIAEoAxIWCg5yZWplY3RzX3NoYTI1NhgHIAEoCRIPCgdkZWxldGVkGAggASgDIiIKEkFib3J0SW1wb3J0UmVxdWVzdBIMCgRrZWVwGAEgASgIIhUKE0Fib3J0SW1wb3J0UmVzcG9uc2UiQQoTRXJhc2VSZWNvcmRzUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARj+ARIPCgdkcnlfcnVuGAIgASgIIjkKFEVyYXNlUmVjb3Jkc1Jlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSEAoIZGF0YXNldHMYAiADKAkqWgoKSW1wb3J0TW9kZRIbChdJTVBPUlRfTU9ERV9VTlNQRUNJRklFRBAAEgoKBklOU0VSVBABEgoKBlVQU0VSVBACEgsKB1JFUExBQ0UQAxIKCgZERUxFVEUQBDKyFwoOUmVjb3Jkc1NlcnZpY2USmQEKDUNyZWF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0Ij+quxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIXOgdkYXRhc2V0IgwvdjEvZGF0YXNldHMSlgEKCkdldERhdGFzZXQSJi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkdldERhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IkKQAgGquxgeCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZCgBgtPkkwIXEhUvdjEve25hbWU9ZGF0YXNldHMvKn0SnAEKDExpc3REYXRhc2V0cxIoLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVxdWVzdBopLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiN5ACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIOEgwvdjEvZGF0YXNldHMSqgEKDVVwZGF0ZURhdGFzZXQSKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZURhdGFzZXRSZXF1ZXN0Ghwuc2VydmljZXMucmVjb3Jkcy52MS5EYXRhc2V0IlCquxgeCg1yZWNvcmRzLndyaXRlEg1yZWNvcmRzOndyaXRlgtPkkwIoOgdkYXRhc2V0Mh0vdjEve2RhdGFzZXQubmFtZT1kYXRhc2V0cy8qfRKnAQoNRGVsZXRlRGF0YXNldBIpLnNlcnZpY2VzLnJlY29yZHMudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaKi5zZXJ2aWNlcy5yZWNvcmRzLnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZSI/qrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCFyoVL3YxL3tuYW1lPWRhdGFzZXRzLyp9EqcBCg1Qcm9wb3NlU2NoZW1hEikuc2VydmljZXMucmVjb3Jkcy52MS5Qcm9wb3NlU2NoZW1hUmVxdWVzdBoqLnNlcnZpY2VzLnJlY29yZHMudjEuUHJvcG9zZVNjaGVtYVJlc3BvbnNlIj+quxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCGToBKiIUL3YxL2RhdGFzZXRzOnByb3Bvc2USrAEKC0xpc3RSZWNvcmRzEicuc2VydmljZXMucmVjb3Jkcy52MS5MaXN0UmVjb3Jkc1JlcXVlc3QaKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWNvcmRzUmVzcG9uc2UiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzErUBCgxDb3VudFJlY29yZHMSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1JlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNvdW50UmVjb3Jkc1Jlc3BvbnNlIlCQAgGquxgcCgxyZWNvcmRzLnJlYWQSDHJlY29yZHM6cmVhZILT5JMCJxIlL3YxL3twYXJlbnQ9ZGF0YXNldHMvKn0vcmVjb3Jkczpjb3VudBKbAQoJR2V0UmVjb3JkEiUuc2VydmljZXMucmVjb3Jkcy52MS5HZXRSZWNvcmRSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWNvcmQiSpACAaq7GBwKDHJlY29yZHMucmVhZBIMcmVjb3JkczpyZWFkgtPkkwIhEh8vdjEve25hbWU9ZGF0YXNldHMvKi9yZWNvcmRzLyp9EqgBCgxDcmVhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkNyZWF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJRqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCKToGcmVjb3JkIh8vdjEve3BhcmVudD1kYXRhc2V0cy8qfS9yZWNvcmRzEq8BCgxVcGRhdGVSZWNvcmQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLlVwZGF0ZVJlY29yZFJlcXVlc3QaGy5zZXJ2aWNlcy5yZWNvcmRzLnYxLlJlY29yZCJYqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCMDoGcmVjb3JkMiYvdjEve3JlY29yZC5uYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKuAQoMRGVsZXRlUmVjb3JkEiguc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXF1ZXN0Gikuc2VydmljZXMucmVjb3Jkcy52MS5EZWxldGVSZWNvcmRSZXNwb25zZSJJqrsYHgoNcmVjb3Jkcy53cml0ZRINcmVjb3Jkczp3cml0ZYLT5JMCISofL3YxL3tuYW1lPWRhdGFzZXRzLyovcmVjb3Jkcy8qfRKrAQoLTGlzdFJlamVjdHMSJy5zZXJ2aWNlcy5yZWNvcmRzLnYxLkxpc3RSZWplY3RzUmVxdWVzdBooLnNlcnZpY2VzLnJlY29yZHMudjEuTGlzdFJlamVjdHNSZXNwb25zZSJJkAIBqrsYHAoMcmVjb3Jkcy5yZWFkEgxyZWNvcmRzOnJlYWSC0+STAiASHi92MS97cGFyZW50PWltcG9ydHMvKn0vcmVqZWN0cxKuAQoMVXBkYXRlUmVqZWN0Eiguc2VydmljZXMucmVjb3Jkcy52MS5VcGRhdGVSZWplY3RSZXF1ZXN0Ghsuc2VydmljZXMucmVjb3Jkcy52MS5SZWplY3QiV6q7GB4KDXJlY29yZHMud3JpdGUSDXJlY29yZHM6d3JpdGWC0+STAi86BnJlamVjdDIlL3YxL3tyZWplY3QubmFtZT1pbXBvcnRzLyovcmVqZWN0cy8qfRJzCgpQbGFuSW1wb3J0EiYuc2VydmljZXMucmVjb3Jkcy52MS5QbGFuSW1wb3J0UmVxdWVzdBonLnNlcnZpY2VzLnJlY29yZHMudjEuUGxhbkltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtJbXBvcnRDaHVuaxInLnNlcnZpY2VzLnJlY29yZHMudjEuSW1wb3J0Q2h1bmtSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5JbXBvcnRDaHVua1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ5CgxGaW5pc2hJbXBvcnQSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkZpbmlzaEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ2CgtBYm9ydEltcG9ydBInLnNlcnZpY2VzLnJlY29yZHMudjEuQWJvcnRJbXBvcnRSZXF1ZXN0Giguc2VydmljZXMucmVjb3Jkcy52MS5BYm9ydEltcG9ydFJlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlchJ5CgxFcmFzZVJlY29yZHMSKC5zZXJ2aWNlcy5yZWNvcmRzLnYxLkVyYXNlUmVjb3Jkc1JlcXVlc3QaKS5zZXJ2aWNlcy5yZWNvcmRzLnYxLkVyYXNlUmVjb3Jkc1Jlc3BvbnNlIhSquxgQKAEyDG1zaHViLndvcmtlckJAWj5naXRodWIuY29tL21pY3Jvc2VydmljZWh1Yi9tc2h1Yi9zZXJ2aWNlcy9yZWNvcmRzL3YxO3JlY29yZHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_events_v1_event, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_internal_auth_v1_rule]);
 
 /**
+ * Named records with a schema.
+ *
  * @generated from message services.records.v1.Dataset
  */
 export type Dataset = Message<"services.records.v1.Dataset"> & {
@@ -34,6 +36,8 @@ export type Dataset = Message<"services.records.v1.Dataset"> & {
   name: string;
 
   /**
+   * For people; the dataset's id if left out.
+   *
    * @generated from field: string title = 2;
    */
   title: string;
@@ -59,6 +63,8 @@ export type Dataset = Message<"services.records.v1.Dataset"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * When title or schema last changed; records do not count.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
   updateTime?: Timestamp | undefined;
@@ -72,6 +78,8 @@ export const DatasetSchema: GenMessage<Dataset> = /*@__PURE__*/
   messageDesc(file_services_records_v1_records, 0);
 
 /**
+ * One document of a dataset.
+ *
  * @generated from message services.records.v1.Record
  */
 export type Record = Message<"services.records.v1.Record"> & {
@@ -90,6 +98,8 @@ export type Record = Message<"services.records.v1.Record"> & {
   key: string[];
 
   /**
+   * Column -> value, of the types in the dataset's schema; a column without a value is left out.
+   *
    * @generated from field: google.protobuf.Struct data = 3;
    */
   data?: JsonObject | undefined;
@@ -100,6 +110,8 @@ export type Record = Message<"services.records.v1.Record"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * When a person or an import last changed a value; an import that finds it equal does not.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 5;
    */
   updateTime?: Timestamp | undefined;
@@ -117,6 +129,8 @@ export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
  */
 export type CreateDatasetRequest = Message<"services.records.v1.CreateDatasetRequest"> & {
   /**
+   * The last part of its name, "flights"; it never changes.
+   *
    * @generated from field: string dataset_id = 1;
    */
   datasetId: string;
@@ -139,6 +153,8 @@ export const CreateDatasetRequestSchema: GenMessage<CreateDatasetRequest> = /*@_
  */
 export type GetDatasetRequest = Message<"services.records.v1.GetDatasetRequest"> & {
   /**
+   * "datasets/flights".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -156,11 +172,15 @@ export const GetDatasetRequestSchema: GenMessage<GetDatasetRequest> = /*@__PURE_
  */
 export type ListDatasetsRequest = Message<"services.records.v1.ListDatasetsRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -183,6 +203,8 @@ export type ListDatasetsResponse = Message<"services.records.v1.ListDatasetsResp
   datasets: Dataset[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -205,6 +227,8 @@ export type UpdateDatasetRequest = Message<"services.records.v1.UpdateDatasetReq
   dataset?: Dataset | undefined;
 
   /**
+   * `title`, `schema`; without it what is given.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -222,6 +246,8 @@ export const UpdateDatasetRequestSchema: GenMessage<UpdateDatasetRequest> = /*@_
  */
 export type DeleteDatasetRequest = Message<"services.records.v1.DeleteDatasetRequest"> & {
   /**
+   * "datasets/flights".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -259,11 +285,15 @@ export type ProposeSchemaRequest = Message<"services.records.v1.ProposeSchemaReq
   sample: Uint8Array;
 
   /**
+   * The file's, for messages about it.
+   *
    * @generated from field: string file_name = 2;
    */
   fileName: string;
 
   /**
+   * What is known of the format; the rest is found out.
+   *
    * @generated from field: services.records.v1.Format format = 3;
    */
   format?: Format | undefined;
@@ -277,15 +307,21 @@ export const ProposeSchemaRequestSchema: GenMessage<ProposeSchemaRequest> = /*@_
   messageDesc(file_services_records_v1_records, 9);
 
 /**
+ * What the sample looks like; nothing is kept.
+ *
  * @generated from message services.records.v1.ProposeSchemaResponse
  */
 export type ProposeSchemaResponse = Message<"services.records.v1.ProposeSchemaResponse"> & {
   /**
+   * JSON Schema for CreateDataset: each column with the narrowest type that all values of the sample have, none required.
+   *
    * @generated from field: google.protobuf.Struct schema = 1;
    */
   schema?: JsonObject | undefined;
 
   /**
+   * In the order of the file. Columns that hold objects or lists are missing, and skipped by `format`.
+   *
    * @generated from field: repeated services.records.v1.ProposeSchemaResponse.Column columns = 2;
    */
   columns: ProposeSchemaResponse_Column[];
@@ -298,6 +334,8 @@ export type ProposeSchemaResponse = Message<"services.records.v1.ProposeSchemaRe
   rows: bigint;
 
   /**
+   * As given and as found out: for the import.
+   *
    * @generated from field: services.records.v1.Format format = 4;
    */
   format?: Format | undefined;
@@ -311,6 +349,8 @@ export const ProposeSchemaResponseSchema: GenMessage<ProposeSchemaResponse> = /*
   messageDesc(file_services_records_v1_records, 10);
 
 /**
+ * What the sample says about a column.
+ *
  * @generated from message services.records.v1.ProposeSchemaResponse.Column
  */
 export type ProposeSchemaResponse_Column = Message<"services.records.v1.ProposeSchemaResponse.Column"> & {
@@ -327,6 +367,8 @@ export type ProposeSchemaResponse_Column = Message<"services.records.v1.ProposeS
   type: string;
 
   /**
+   * At least one value of the sample is missing.
+   *
    * @generated from field: bool nullable = 3;
    */
   nullable: boolean;
@@ -339,6 +381,8 @@ export type ProposeSchemaResponse_Column = Message<"services.records.v1.ProposeS
   unique: boolean;
 
   /**
+   * The first different values, at most five, each at most 100 bytes.
+   *
    * @generated from field: repeated string examples = 5;
    */
   examples: string[];
@@ -374,11 +418,16 @@ export type Format = Message<"services.records.v1.Format"> & {
   nullTokens: string[];
 
   /**
+   * CSV, NDJSON (a JSON object a line), JSON (an array of objects). Found out if empty.
+   *
    * @generated from field: services.records.v1.Format.Kind kind = 3;
    */
   kind: Format_Kind;
 
   /**
+   * utf-8, utf-16le, utf-16be, windows-1252, iso-8859-1. Found out if empty: by a byte order mark, else utf-8 or
+   * windows-1252, whichever fits the bytes.
+   *
    * @generated from field: string encoding = 4;
    */
   encoding: string;
@@ -496,11 +545,15 @@ export type Format_Column = Message<"services.records.v1.Format.Column"> & {
   nullTokens: string[];
 
   /**
+   * White space around its cells goes, whatever Format says.
+   *
    * @generated from field: bool trim = 5;
    */
   trim: boolean;
 
   /**
+   * UPPER or LOWER: how its letters are written before values are compared or kept. By default as they are.
+   *
    * @generated from field: services.records.v1.Format.Case case = 6;
    */
   case: Format_Case;
@@ -513,16 +566,22 @@ export type Format_Column = Message<"services.records.v1.Format.Column"> & {
   dateFormat: string;
 
   /**
+   * As in Format, for this column alone.
+   *
    * @generated from field: string decimal = 8;
    */
   decimal: string;
 
   /**
+   * As in Format, for this column alone.
+   *
    * @generated from field: string thousands = 9;
    */
   thousands: string;
 
   /**
+   * Puts a value of another dataset in place of its cells, after trim and case.
+   *
    * @generated from field: services.records.v1.Format.Lookup lookup = 10;
    */
   lookup?: Format_Lookup | undefined;
@@ -587,6 +646,8 @@ export enum Format_Kind {
   KIND_UNSPECIFIED = 0,
 
   /**
+   * Cells divided by a delimiter, a row a line.
+   *
    * @generated from enum value: CSV = 1;
    */
   CSV = 1,
@@ -645,21 +706,29 @@ export const Format_CaseSchema: GenEnum<Format_Case> = /*@__PURE__*/
  */
 export type ListRecordsRequest = Message<"services.records.v1.ListRecordsRequest"> & {
   /**
+   * "datasets/flights".
+   *
    * @generated from field: string parent = 1;
    */
   parent: string;
 
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page. With the same filter and order.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
 
   /**
+   * AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`. Empty = all.
+   *
    * @generated from field: string filter = 4;
    */
   filter: string;
@@ -689,6 +758,8 @@ export type ListRecordsResponse = Message<"services.records.v1.ListRecordsRespon
   records: Record[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -706,11 +777,15 @@ export const ListRecordsResponseSchema: GenMessage<ListRecordsResponse> = /*@__P
  */
 export type CountRecordsRequest = Message<"services.records.v1.CountRecordsRequest"> & {
   /**
+   * "datasets/flights".
+   *
    * @generated from field: string parent = 1;
    */
   parent: string;
 
   /**
+   * As in ListRecords.
+   *
    * @generated from field: string filter = 2;
    */
   filter: string;
@@ -745,6 +820,8 @@ export const CountRecordsResponseSchema: GenMessage<CountRecordsResponse> = /*@_
  */
 export type GetRecordRequest = Message<"services.records.v1.GetRecordRequest"> & {
   /**
+   * "datasets/flights/records/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -762,6 +839,8 @@ export const GetRecordRequestSchema: GenMessage<GetRecordRequest> = /*@__PURE__*
  */
 export type CreateRecordRequest = Message<"services.records.v1.CreateRecordRequest"> & {
   /**
+   * "datasets/flights".
+   *
    * @generated from field: string parent = 1;
    */
   parent: string;
@@ -789,6 +868,9 @@ export type UpdateRecordRequest = Message<"services.records.v1.UpdateRecordReque
   record?: Record | undefined;
 
   /**
+   * `data.dep_delay` for one column; `data` for all, so that those left out are cleared. By REST `data` if the query names
+   * none; otherwise the columns that are given.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -806,6 +888,8 @@ export const UpdateRecordRequestSchema: GenMessage<UpdateRecordRequest> = /*@__P
  */
 export type DeleteRecordRequest = Message<"services.records.v1.DeleteRecordRequest"> & {
   /**
+   * "datasets/flights/records/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -852,11 +936,15 @@ export type Reject = Message<"services.records.v1.Reject"> & {
   line: bigint;
 
   /**
+   * REJECTED: as it was in the file. CORRECTED: cells were changed since. REPLAYED: a later import has taken it in.
+   *
    * @generated from field: services.records.v1.Reject.State state = 3;
    */
   state: Reject_State;
 
   /**
+   * All that were found when the row was last read; correcting a cell does not change them.
+   *
    * @generated from field: repeated services.records.v1.Reject.Fault faults = 4;
    */
   faults: Reject_Fault[];
@@ -877,20 +965,28 @@ export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/
   messageDesc(file_services_records_v1_records, 21);
 
 /**
+ * What is wrong with one cell, or with the row.
+ *
  * @generated from message services.records.v1.Reject.Fault
  */
 export type Reject_Fault = Message<"services.records.v1.Reject.Fault"> & {
   /**
+   * Of the dataset; of a key all its columns. Empty = the row as a whole.
+   *
    * @generated from field: string column = 1;
    */
   column: string;
 
   /**
+   * The cell as it was read, cut short if it is long.
+   *
    * @generated from field: string value = 2;
    */
   value: string;
 
   /**
+   * For people.
+   *
    * @generated from field: string reason = 3;
    */
   reason: string;
@@ -945,16 +1041,22 @@ export const Reject_StateSchema: GenEnum<Reject_State> = /*@__PURE__*/
  */
 export type ListRejectsRequest = Message<"services.records.v1.ListRejectsRequest"> & {
   /**
+   * "imports/RUN", RUN being the id of the import's run.
+   *
    * @generated from field: string parent = 1;
    */
   parent: string;
 
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
@@ -977,6 +1079,8 @@ export type ListRejectsResponse = Message<"services.records.v1.ListRejectsRespon
   rejects: Reject[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -1086,6 +1190,8 @@ export type PlanImportResponse = Message<"services.records.v1.PlanImportResponse
   chunks: number;
 
   /**
+   * In the source.
+   *
    * @generated from field: int64 rows = 2;
    */
   rows: bigint;
@@ -1112,11 +1218,15 @@ export type PlanImportResponse = Message<"services.records.v1.PlanImportResponse
   sourceName: string;
 
   /**
+   * Bytes, as they come.
+   *
    * @generated from field: int64 source_size = 6;
    */
   sourceSize: bigint;
 
   /**
+   * Its ETag or time of change; empty if its server names none.
+   *
    * @generated from field: string source_tag = 7;
    */
   sourceTag: string;
@@ -1134,6 +1244,8 @@ export const PlanImportResponseSchema: GenMessage<PlanImportResponse> = /*@__PUR
  */
 export type ImportChunkRequest = Message<"services.records.v1.ImportChunkRequest"> & {
   /**
+   * From 1.
+   *
    * @generated from field: int32 chunk = 1;
    */
   chunk: number;
@@ -1151,6 +1263,8 @@ export const ImportChunkRequestSchema: GenMessage<ImportChunkRequest> = /*@__PUR
  */
 export type ImportChunkResponse = Message<"services.records.v1.ImportChunkResponse"> & {
   /**
+   * Rows of the chunk: inserted, updated, unchanged, rejected and deleted together.
+   *
    * @generated from field: int64 read = 1;
    */
   read: bigint;
@@ -1166,6 +1280,8 @@ export type ImportChunkResponse = Message<"services.records.v1.ImportChunkRespon
   updated: bigint;
 
   /**
+   * Rows equal to their record; for DELETE, keys without record.
+   *
    * @generated from field: int64 unchanged = 4;
    */
   unchanged: bigint;
@@ -1183,6 +1299,8 @@ export type ImportChunkResponse = Message<"services.records.v1.ImportChunkRespon
   progress?: Progress | undefined;
 
   /**
+   * Only for DELETE.
+   *
    * @generated from field: int64 deleted = 7;
    */
   deleted: bigint;
@@ -1219,6 +1337,8 @@ export const FinishImportRequestSchema: GenMessage<FinishImportRequest> = /*@__P
  */
 export type FinishImportResponse = Message<"services.records.v1.FinishImportResponse"> & {
   /**
+   * Rows of the source.
+   *
    * @generated from field: int64 read = 1;
    */
   read: bigint;
@@ -1234,6 +1354,8 @@ export type FinishImportResponse = Message<"services.records.v1.FinishImportResp
   updated: bigint;
 
   /**
+   * Rows equal to their record; for DELETE, keys without record.
+   *
    * @generated from field: int64 unchanged = 4;
    */
   unchanged: bigint;
@@ -1251,6 +1373,8 @@ export type FinishImportResponse = Message<"services.records.v1.FinishImportResp
   rejectsSize: bigint;
 
   /**
+   * Hex.
+   *
    * @generated from field: string rejects_sha256 = 7;
    */
   rejectsSha256: string;
@@ -1354,6 +1478,8 @@ export const EraseRecordsResponseSchema: GenMessage<EraseRecordsResponse> = /*@_
   messageDesc(file_services_records_v1_records, 34);
 
 /**
+ * What becomes of a row whose key exists, and of one whose key does not.
+ *
  * @generated from enum services.records.v1.ImportMode
  */
 export enum ImportMode {
@@ -1399,10 +1525,16 @@ export const ImportModeSchema: GenEnum<ImportMode> = /*@__PURE__*/
   enumDesc(file_services_records_v1_records, 0);
 
 /**
+ * RecordsService keeps datasets and their records, and imports files into them. While a call is under way the records of a
+ * dataset may be replaced by an import: then it is `unavailable`, and may be repeated.
+ *
  * @generated from service services.records.v1.RecordsService
  */
 export const RecordsService: GenService<{
   /**
+   * An empty dataset. A schema that can't be kept is `invalid_argument` and names each fault; a name that is taken is
+   * `already_exists` with reason DATASET_EXISTS.
+   *
    * @generated from rpc services.records.v1.RecordsService.CreateDataset
    */
   createDataset: {
@@ -1411,6 +1543,8 @@ export const RecordsService: GenService<{
     output: typeof DatasetSchema;
   },
   /**
+   * Its schema and key, without records.
+   *
    * @generated from rpc services.records.v1.RecordsService.GetDataset
    */
   getDataset: {
@@ -1419,6 +1553,8 @@ export const RecordsService: GenService<{
     output: typeof DatasetSchema;
   },
   /**
+   * In the order of their names.
+   *
    * @generated from rpc services.records.v1.RecordsService.ListDatasets
    */
   listDatasets: {
@@ -1468,6 +1604,8 @@ export const RecordsService: GenService<{
     output: typeof ListRecordsResponseSchema;
   },
   /**
+   * How many records a filter matches now, exactly.
+   *
    * @generated from rpc services.records.v1.RecordsService.CountRecords
    */
   countRecords: {
@@ -1476,6 +1614,8 @@ export const RecordsService: GenService<{
     output: typeof CountRecordsResponseSchema;
   },
   /**
+   * One record, by the id that is derived from its key.
+   *
    * @generated from rpc services.records.v1.RecordsService.GetRecord
    */
   getRecord: {
@@ -1484,6 +1624,9 @@ export const RecordsService: GenService<{
     output: typeof RecordSchema;
   },
   /**
+   * Adds a record; each column that does not fit the schema is named. One whose key exists is `already_exists` with reason
+   * RECORD_EXISTS.
+   *
    * @generated from rpc services.records.v1.RecordsService.CreateRecord
    */
   createRecord: {
@@ -1492,6 +1635,9 @@ export const RecordsService: GenService<{
     output: typeof RecordSchema;
   },
   /**
+   * Changes columns; null clears one that is not required. The key stays. A record that somebody else changes at the same
+   * moment is `failed_precondition` with reason RECORD_CHANGED.
+   *
    * @generated from rpc services.records.v1.RecordsService.UpdateRecord
    */
   updateRecord: {
@@ -1500,6 +1646,8 @@ export const RecordsService: GenService<{
     output: typeof RecordSchema;
   },
   /**
+   * Removes one record for good.
+   *
    * @generated from rpc services.records.v1.RecordsService.DeleteRecord
    */
   deleteRecord: {

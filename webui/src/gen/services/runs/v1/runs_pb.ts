@@ -35,11 +35,15 @@ export type Process = Message<"services.runs.v1.Process"> & {
   name: string;
 
   /**
+   * For people: "Import a file".
+   *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
+   * A sentence for people.
+   *
    * @generated from field: string description = 3;
    */
   description: string;
@@ -52,11 +56,15 @@ export type Process = Message<"services.runs.v1.Process"> & {
   inputSchema?: JsonObject | undefined;
 
   /**
+   * JSON Schema (draft 2020-12) of Run.result.
+   *
    * @generated from field: google.protobuf.Struct result_schema = 5;
    */
   resultSchema?: JsonObject | undefined;
 
   /**
+   * In the order of the story; all PENDING.
+   *
    * @generated from field: repeated services.runs.v1.Step steps = 6;
    */
   steps: Step[];
@@ -133,20 +141,29 @@ export const ProcessSchema: GenMessage<Process> = /*@__PURE__*/
   messageDesc(file_services_runs_v1_runs, 0);
 
 /**
+ * A declared part of a process; in a run, with how far it came.
+ *
  * @generated from message services.runs.v1.Step
  */
 export type Step = Message<"services.runs.v1.Step"> & {
   /**
+   * Within its process: "approval".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For people: "Send the invitation".
+   *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
+   * ACTIVITY (a call of a service), TASK (a decision of a person), TIMER (waits for a time or a fact), EACH (many calls of
+   * one kind), CHILD (another process).
+   *
    * @generated from field: services.runs.v1.Step.Kind kind = 3;
    */
   kind: Step_Kind;
@@ -159,33 +176,44 @@ export type Step = Message<"services.runs.v1.Step"> & {
   after: string[];
 
   /**
+   * The story may leave it out.
+   *
    * @generated from field: bool optional = 5;
    */
   optional: boolean;
 
   /**
-   * In a run:
+   * PENDING (has not begun; in a Process always), RUNNING, WAITING (for a person, a fact or a time), SUCCEEDED, FAILED (for
+   * good), SKIPPED (left out by the story or an operator), COMPENSATING and COMPENSATED (undone), TIMED_OUT.
    *
    * @generated from field: services.runs.v1.Step.State state = 6;
    */
   state: Step_State;
 
   /**
+   * Attempts that were made of it, at most so far; 0 = none.
+   *
    * @generated from field: int32 attempt = 7;
    */
   attempt: number;
 
   /**
+   * What it last said: an error, a decision, why it was skipped.
+   *
    * @generated from field: string message = 8;
    */
   message: string;
 
   /**
+   * Of the first attempt.
+   *
    * @generated from field: google.protobuf.Timestamp start_time = 9;
    */
   startTime?: Timestamp | undefined;
 
   /**
+   * Unset while it is under way.
+   *
    * @generated from field: google.protobuf.Timestamp end_time = 10;
    */
   endTime?: Timestamp | undefined;
@@ -308,6 +336,8 @@ export const Step_StateSchema: GenEnum<Step_State> = /*@__PURE__*/
   enumDesc(file_services_runs_v1_runs, 1, 1);
 
 /**
+ * One execution of a process.
+ *
  * @generated from message services.runs.v1.Run
  */
 export type Run = Message<"services.runs.v1.Run"> & {
@@ -326,26 +356,38 @@ export type Run = Message<"services.runs.v1.Run"> & {
   process: string;
 
   /**
+   * Open: STARTING (accepted), QUEUED (waits for a slot), RUNNING, WAITING (for a person, a fact or a time), PAUSED,
+   * COMPENSATING (undoes). Ended: COMPLETED, FAILED, CANCELLED, TERMINATED and TIMED_OUT (nothing was undone), LOST
+   * (Temporal does not know it any more).
+   *
    * @generated from field: services.runs.v1.Run.State state = 3;
    */
   state: Run_State;
 
   /**
+   * Unset while nothing is counted.
+   *
    * @generated from field: events.v1.Progress progress = 4;
    */
   progress?: Progress | undefined;
 
   /**
+   * As they were declared when it started, with how far they came. Only from GetRun and the commands.
+   *
    * @generated from field: repeated services.runs.v1.Step steps = 5;
    */
   steps: Step[];
 
   /**
+   * As it was given; defaults are left out. Not in lists.
+   *
    * @generated from field: google.protobuf.Struct input = 6;
    */
   input?: JsonObject | undefined;
 
   /**
+   * The process's Result; unset until it is COMPLETED. Not in lists.
+   *
    * @generated from field: google.protobuf.Struct result = 7;
    */
   result?: JsonObject | undefined;
@@ -358,11 +400,15 @@ export type Run = Message<"services.runs.v1.Run"> & {
   error?: RunError | undefined;
 
   /**
+   * When it was accepted.
+   *
    * @generated from field: google.protobuf.Timestamp start_time = 9;
    */
   startTime?: Timestamp | undefined;
 
   /**
+   * Unset while it is open.
+   *
    * @generated from field: google.protobuf.Timestamp end_time = 10;
    */
   endTime?: Timestamp | undefined;
@@ -599,6 +645,8 @@ export const Run_StateSchema: GenEnum<Run_State> = /*@__PURE__*/
   enumDesc(file_services_runs_v1_runs, 2, 1);
 
 /**
+ * Why a run ended without success.
+ *
  * @generated from message services.runs.v1.RunError
  */
 export type RunError = Message<"services.runs.v1.RunError"> & {
@@ -610,16 +658,22 @@ export type RunError = Message<"services.runs.v1.RunError"> & {
   code: string;
 
   /**
+   * A sentence for people.
+   *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
+   * For machines: "REJECTED", "EXPIRED", or what a service said.
+   *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
+   * Name of the step that failed; empty if it was none.
+   *
    * @generated from field: string step = 4;
    */
   step: string;
@@ -667,6 +721,8 @@ export const ListProcessesResponseSchema: GenMessage<ListProcessesResponse> = /*
  */
 export type GetProcessRequest = Message<"services.runs.v1.GetProcessRequest"> & {
   /**
+   * "processes/recordimport".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -705,6 +761,8 @@ export type StartRunRequest = Message<"services.runs.v1.StartRunRequest"> & {
   idempotencyKey: string;
 
   /**
+   * What people call the run; the process may give it another title once it knows more.
+   *
    * @generated from field: string title = 4;
    */
   title: string;
@@ -736,6 +794,8 @@ export const StartRunRequestSchema: GenMessage<StartRunRequest> = /*@__PURE__*/
  */
 export type GetRunRequest = Message<"services.runs.v1.GetRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -753,11 +813,15 @@ export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
  */
 export type ListRunsRequest = Message<"services.runs.v1.ListRunsRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page. With the same filter and search.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -795,6 +859,8 @@ export type ListRunsResponse = Message<"services.runs.v1.ListRunsResponse"> & {
   runs: Run[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -812,16 +878,22 @@ export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*
  */
 export type ListEventsRequest = Message<"services.runs.v1.ListEventsRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string run = 1;
    */
   run: string;
 
   /**
+   * The `seq` of the last event that is known; 0 = from the beginning.
+   *
    * @generated from field: int64 after = 2;
    */
   after: bigint;
 
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
@@ -839,6 +911,8 @@ export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE_
  */
 export type ListEventsResponse = Message<"services.runs.v1.ListEventsResponse"> & {
   /**
+   * Ask again after the last one until its `seq` is the top.
+   *
    * @generated from field: repeated events.v1.Event events = 1;
    */
   events: Event[];
@@ -863,11 +937,15 @@ export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PUR
  */
 export type PauseRunRequest = Message<"services.runs.v1.PauseRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -885,11 +963,15 @@ export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
  */
 export type ResumeRunRequest = Message<"services.runs.v1.ResumeRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -907,11 +989,15 @@ export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*
  */
 export type CancelRunRequest = Message<"services.runs.v1.CancelRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -936,11 +1022,15 @@ export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*
  */
 export type RetryRunRequest = Message<"services.runs.v1.RetryRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -958,11 +1048,15 @@ export const RetryRunRequestSchema: GenMessage<RetryRunRequest> = /*@__PURE__*/
  */
 export type RetryStepRequest = Message<"services.runs.v1.RetryStepRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -987,11 +1081,15 @@ export const RetryStepRequestSchema: GenMessage<RetryStepRequest> = /*@__PURE__*
  */
 export type SkipStepRequest = Message<"services.runs.v1.SkipStepRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1016,11 +1114,15 @@ export const SkipStepRequestSchema: GenMessage<SkipStepRequest> = /*@__PURE__*/
  */
 export type ResetRunRequest = Message<"services.runs.v1.ResetRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1045,11 +1147,15 @@ export const ResetRunRequestSchema: GenMessage<ResetRunRequest> = /*@__PURE__*/
  */
 export type TerminateRunRequest = Message<"services.runs.v1.TerminateRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1067,16 +1173,22 @@ export const TerminateRunRequestSchema: GenMessage<TerminateRunRequest> = /*@__P
  */
 export type PrioritiseRunRequest = Message<"services.runs.v1.PrioritiseRunRequest"> & {
   /**
+   * "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
+   * 1 (first) to 5.
+   *
    * @generated from field: int32 priority = 3;
    */
   priority: number;
@@ -1103,6 +1215,8 @@ export const GetLoadRequestSchema: GenMessage<GetLoadRequest> = /*@__PURE__*/
   messageDesc(file_services_runs_v1_runs, 22);
 
 /**
+ * How full it is, as the organisation sees it.
+ *
  * @generated from message services.runs.v1.Load
  */
 export type Load = Message<"services.runs.v1.Load"> & {
@@ -1140,11 +1254,15 @@ export type Load_Build = Message<"services.runs.v1.Load.Build"> & {
   build: string;
 
   /**
+   * "recordimport".
+   *
    * @generated from field: string process = 2;
    */
   process: string;
 
   /**
+   * That are open.
+   *
    * @generated from field: int64 runs = 3;
    */
   runs: bigint;
@@ -1162,21 +1280,29 @@ export const Load_BuildSchema: GenMessage<Load_Build> = /*@__PURE__*/
  */
 export type Load_Limit = Message<"services.runs.v1.Load.Limit"> & {
   /**
+   * "recordimport".
+   *
    * @generated from field: string process = 1;
    */
   process: string;
 
   /**
+   * Runs that may be open at once: the narrowest of the process's limits.
+   *
    * @generated from field: int32 limit = 2;
    */
   limit: number;
 
   /**
+   * Runs that hold a slot.
+   *
    * @generated from field: int64 running = 3;
    */
   running: bigint;
 
   /**
+   * Runs that wait for one.
+   *
    * @generated from field: int64 queued = 4;
    */
   queued: bigint;
@@ -1197,6 +1323,8 @@ export const Load_LimitSchema: GenMessage<Load_Limit> = /*@__PURE__*/
   messageDesc(file_services_runs_v1_runs, 23, 1);
 
 /**
+ * Times at which runs of a process start by themselves.
+ *
  * @generated from message services.runs.v1.Schedule
  */
 export type Schedule = Message<"services.runs.v1.Schedule"> & {
@@ -1208,16 +1336,22 @@ export type Schedule = Message<"services.runs.v1.Schedule"> & {
   name: string;
 
   /**
+   * Also the title of its runs.
+   *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
+   * "recordimport". It never changes.
+   *
    * @generated from field: string process = 3;
    */
   process: string;
 
   /**
+   * Of each run; checked when the schedule is made or changed, and again at each time.
+   *
    * @generated from field: google.protobuf.Struct input = 4;
    */
   input?: JsonObject | undefined;
@@ -1237,6 +1371,9 @@ export type Schedule = Message<"services.runs.v1.Schedule"> & {
   timeZone: string;
 
   /**
+   * What happens when a time comes while the last run is open: SKIP (the default) passes it over, BUFFER_ONE has one run
+   * wait, ALLOW starts it beside, CANCEL_OTHER cancels the open one.
+   *
    * @generated from field: services.runs.v1.Schedule.Overlap overlap = 7;
    */
   overlap: Schedule_Overlap;
@@ -1249,11 +1386,15 @@ export type Schedule = Message<"services.runs.v1.Schedule"> & {
   catchupSeconds: bigint;
 
   /**
+   * Times pass without a run.
+   *
    * @generated from field: bool paused = 9;
    */
   paused: boolean;
 
   /**
+   * What PauseSchedule was given.
+   *
    * @generated from field: string pause_reason = 10;
    */
   pauseReason: string;
@@ -1271,6 +1412,8 @@ export type Schedule = Message<"services.runs.v1.Schedule"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * When a person last changed, paused or resumed it.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
@@ -1353,6 +1496,8 @@ export const Schedule_OverlapSchema: GenEnum<Schedule_Overlap> = /*@__PURE__*/
  */
 export type CreateScheduleRequest = Message<"services.runs.v1.CreateScheduleRequest"> & {
   /**
+   * The last part of its name, "nightly-import"; it never changes.
+   *
    * @generated from field: string schedule_id = 1;
    */
   scheduleId: string;
@@ -1375,6 +1520,8 @@ export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest> = /*
  */
 export type GetScheduleRequest = Message<"services.runs.v1.GetScheduleRequest"> & {
   /**
+   * "schedules/nightly-import".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -1392,11 +1539,15 @@ export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PUR
  */
 export type ListSchedulesRequest = Message<"services.runs.v1.ListSchedulesRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -1419,6 +1570,8 @@ export type ListSchedulesResponse = Message<"services.runs.v1.ListSchedulesRespo
   schedules: Schedule[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -1460,6 +1613,8 @@ export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*
  */
 export type DeleteScheduleRequest = Message<"services.runs.v1.DeleteScheduleRequest"> & {
   /**
+   * "schedules/nightly-import".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -1490,11 +1645,15 @@ export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = 
  */
 export type PauseScheduleRequest = Message<"services.runs.v1.PauseScheduleRequest"> & {
   /**
+   * "schedules/nightly-import".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the audit; shown with the schedule.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1512,11 +1671,15 @@ export const PauseScheduleRequestSchema: GenMessage<PauseScheduleRequest> = /*@_
  */
 export type ResumeScheduleRequest = Message<"services.runs.v1.ResumeScheduleRequest"> & {
   /**
+   * "schedules/nightly-import".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1534,11 +1697,15 @@ export const ResumeScheduleRequestSchema: GenMessage<ResumeScheduleRequest> = /*
  */
 export type TriggerScheduleRequest = Message<"services.runs.v1.TriggerScheduleRequest"> & {
   /**
+   * "schedules/nightly-import"; it may be paused.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
@@ -1556,11 +1723,15 @@ export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = 
  */
 export type BackfillScheduleRequest = Message<"services.runs.v1.BackfillScheduleRequest"> & {
   /**
+   * "schedules/nightly-import"; it may be paused.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * Inclusive.
+   *
    * @generated from field: google.protobuf.Timestamp from = 2;
    */
   from?: Timestamp | undefined;
@@ -1573,6 +1744,8 @@ export type BackfillScheduleRequest = Message<"services.runs.v1.BackfillSchedule
   until?: Timestamp | undefined;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 4;
    */
   reason: string;
@@ -1605,6 +1778,8 @@ export const BackfillScheduleResponseSchema: GenMessage<BackfillScheduleResponse
   messageDesc(file_services_runs_v1_runs, 36);
 
 /**
+ * A decision that waits for a person.
+ *
  * @generated from message services.runs.v1.Task
  */
 export type Task = Message<"services.runs.v1.Task"> & {
@@ -1623,26 +1798,36 @@ export type Task = Message<"services.runs.v1.Task"> & {
   run: string;
 
   /**
+   * "onboarding".
+   *
    * @generated from field: string process = 3;
    */
   process: string;
 
   /**
+   * Name of the step that waits for it.
+   *
    * @generated from field: string step = 4;
    */
   step: string;
 
   /**
+   * What is to be decided.
+   *
    * @generated from field: string title = 5;
    */
   title: string;
 
   /**
+   * More about it; may be empty.
+   *
    * @generated from field: string description = 6;
    */
   description: string;
 
   /**
+   * OPEN, DECIDED, EXPIRED (nobody decided in time), WITHDRAWN (its run was cancelled or reset, or has ended).
+   *
    * @generated from field: services.runs.v1.Task.State state = 7;
    */
   state: Task_State;
@@ -1662,21 +1847,29 @@ export type Task = Message<"services.runs.v1.Task"> & {
   claimedBy: string;
 
   /**
+   * APPROVE or REJECT; unset until it is DECIDED.
+   *
    * @generated from field: services.runs.v1.Task.Decision decision = 10;
    */
   decision: Task_Decision;
 
   /**
+   * "users/ID" or "clients/ID" whose vote was the last.
+   *
    * @generated from field: string decided_by = 11;
    */
   decidedBy: string;
 
   /**
+   * What that one said.
+   *
    * @generated from field: string reason = 12;
    */
   reason: string;
 
   /**
+   * What was filled in with the last approval; as `formSchema` says.
+   *
    * @generated from field: google.protobuf.Struct form = 13;
    */
   form?: JsonObject | undefined;
@@ -1694,6 +1887,8 @@ export type Task = Message<"services.runs.v1.Task"> & {
   createTime?: Timestamp | undefined;
 
   /**
+   * After it the task is EXPIRED; unset = never.
+   *
    * @generated from field: google.protobuf.Timestamp due_time = 16;
    */
   dueTime?: Timestamp | undefined;
@@ -1753,6 +1948,8 @@ export type Task = Message<"services.runs.v1.Task"> & {
   approveLabel: string;
 
   /**
+   * Likewise.
+   *
    * @generated from field: string reject_label = 25;
    */
   rejectLabel: string;
@@ -1787,6 +1984,8 @@ export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
   messageDesc(file_services_runs_v1_runs, 37);
 
 /**
+ * One person's yes or no.
+ *
  * @generated from message services.runs.v1.Task.Vote
  */
 export type Task_Vote = Message<"services.runs.v1.Task.Vote"> & {
@@ -1796,11 +1995,15 @@ export type Task_Vote = Message<"services.runs.v1.Task.Vote"> & {
   decision: Task_Decision;
 
   /**
+   * "users/ID" or "clients/ID".
+   *
    * @generated from field: string actor = 2;
    */
   actor: string;
 
   /**
+   * What was said with it.
+   *
    * @generated from field: string reason = 3;
    */
   reason: string;
@@ -1885,6 +2088,8 @@ export const Task_DecisionSchema: GenEnum<Task_Decision> = /*@__PURE__*/
  */
 export type DelegateTaskRequest = Message<"services.runs.v1.DelegateTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -1897,6 +2102,8 @@ export type DelegateTaskRequest = Message<"services.runs.v1.DelegateTaskRequest"
   assignee: string;
 
   /**
+   * For the journal and the audit.
+   *
    * @generated from field: string reason = 3;
    */
   reason: string;
@@ -1914,6 +2121,8 @@ export const DelegateTaskRequestSchema: GenMessage<DelegateTaskRequest> = /*@__P
  */
 export type EscalateTaskRequest = Message<"services.runs.v1.EscalateTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -1938,11 +2147,15 @@ export const EscalateTaskRequestSchema: GenMessage<EscalateTaskRequest> = /*@__P
  */
 export type ListTasksRequest = Message<"services.runs.v1.ListTasksRequest"> & {
   /**
+   * 0 = 50; at most 1,000.
+   *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `nextPageToken` of the page before; empty = the first page. With the same filter.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -1955,6 +2168,9 @@ export type ListTasksRequest = Message<"services.runs.v1.ListTasksRequest"> & {
   filter: string;
 
   /**
+   * Only open ones that the caller may decide now: not claimed by somebody else, not voted on yet. Who may not read runs
+   * gets no others in any case.
+   *
    * @generated from field: bool mine = 4;
    */
   mine: boolean;
@@ -1977,6 +2193,8 @@ export type ListTasksResponse = Message<"services.runs.v1.ListTasksResponse"> & 
   tasks: Task[];
 
   /**
+   * For the page after this one; empty = this was the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -1994,6 +2212,8 @@ export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE_
  */
 export type GetTaskRequest = Message<"services.runs.v1.GetTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2011,6 +2231,8 @@ export const GetTaskRequestSchema: GenMessage<GetTaskRequest> = /*@__PURE__*/
  */
 export type ClaimTaskRequest = Message<"services.runs.v1.ClaimTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2028,6 +2250,8 @@ export const ClaimTaskRequestSchema: GenMessage<ClaimTaskRequest> = /*@__PURE__*
  */
 export type ReleaseTaskRequest = Message<"services.runs.v1.ReleaseTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2045,11 +2269,15 @@ export const ReleaseTaskRequestSchema: GenMessage<ReleaseTaskRequest> = /*@__PUR
  */
 export type DecideTaskRequest = Message<"services.runs.v1.DecideTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * APPROVE or REJECT. One rejection rejects; a quorum of approvals approves.
+   *
    * @generated from field: services.runs.v1.Task.Decision decision = 2;
    */
   decision: Task_Decision;
@@ -2062,6 +2290,8 @@ export type DecideTaskRequest = Message<"services.runs.v1.DecideTaskRequest"> & 
   reason: string;
 
   /**
+   * As Task.form_schema says; a rejection may leave it out. A task that asks for none takes none.
+   *
    * @generated from field: google.protobuf.Struct form = 4;
    */
   form?: JsonObject | undefined;
@@ -2086,6 +2316,8 @@ export const DecideTaskRequestSchema: GenMessage<DecideTaskRequest> = /*@__PURE_
  */
 export type FinishRunRequest = Message<"services.runs.v1.FinishRunRequest"> & {
   /**
+   * COMPLETED, FAILED or CANCELLED.
+   *
    * @generated from field: services.runs.v1.Run.State state = 1;
    */
   state: Run_State;
@@ -2150,6 +2382,8 @@ export const RecordEventsRequestSchema: GenMessage<RecordEventsRequest> = /*@__P
  */
 export type RecordEventsRequest_Entry = Message<"services.runs.v1.RecordEventsRequest.Entry"> & {
   /**
+   * The same one again writes nothing.
+   *
    * @generated from field: string event_id = 1;
    */
   eventId: string;
@@ -2185,11 +2419,15 @@ export const RecordEventsResponseSchema: GenMessage<RecordEventsResponse> = /*@_
  */
 export type CreateTaskRequest = Message<"services.runs.v1.CreateTaskRequest"> & {
   /**
+   * Name of the step that waits for it.
+   *
    * @generated from field: string step = 1;
    */
   step: string;
 
   /**
+   * Which of the tasks of one step, from 1; 0 = the only one.
+   *
    * @generated from field: int32 item = 2;
    */
   item: number;
@@ -2222,11 +2460,15 @@ export type CreateTaskRequest = Message<"services.runs.v1.CreateTaskRequest"> & 
   context?: JsonObject | undefined;
 
   /**
+   * Unset = never.
+   *
    * @generated from field: google.protobuf.Timestamp due_time = 8;
    */
   dueTime?: Timestamp | undefined;
 
   /**
+   * How many people must approve; 0 = one.
+   *
    * @generated from field: int32 quorum = 9;
    */
   quorum: number;
@@ -2254,6 +2496,8 @@ export type CreateTaskRequest = Message<"services.runs.v1.CreateTaskRequest"> & 
   formMessage: string;
 
   /**
+   * files/ID to look at.
+   *
    * @generated from field: repeated string files = 14;
    */
   files: string[];
@@ -2278,6 +2522,8 @@ export const CreateTaskRequestSchema: GenMessage<CreateTaskRequest> = /*@__PURE_
  */
 export type ExpireTaskRequest = Message<"services.runs.v1.ExpireTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2295,6 +2541,8 @@ export const ExpireTaskRequestSchema: GenMessage<ExpireTaskRequest> = /*@__PURE_
  */
 export type WithdrawTaskRequest = Message<"services.runs.v1.WithdrawTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2312,6 +2560,8 @@ export const WithdrawTaskRequestSchema: GenMessage<WithdrawTaskRequest> = /*@__P
  */
 export type AcknowledgeTaskRequest = Message<"services.runs.v1.AcknowledgeTaskRequest"> & {
   /**
+   * "tasks/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2356,6 +2606,8 @@ export type ReserveRateRequest = Message<"services.runs.v1.ReserveRateRequest"> 
   perSecond: number;
 
   /**
+   * 0 = 1.
+   *
    * @generated from field: int32 burst = 3;
    */
   burst: number;
@@ -2373,6 +2625,8 @@ export const ReserveRateRequestSchema: GenMessage<ReserveRateRequest> = /*@__PUR
  */
 export type ReserveRateResponse = Message<"services.runs.v1.ReserveRateResponse"> & {
   /**
+   * Before the call; 0 = call now.
+   *
    * @generated from field: int64 wait_milliseconds = 1;
    */
   waitMilliseconds: bigint;
@@ -2433,6 +2687,8 @@ export type PlanBulkResponse = Message<"services.runs.v1.PlanBulkResponse"> & {
   batches: number;
 
   /**
+   * That the filter names.
+   *
    * @generated from field: int64 runs = 2;
    */
   runs: bigint;
@@ -2457,6 +2713,8 @@ export const PlanBulkResponseSchema: GenMessage<PlanBulkResponse> = /*@__PURE__*
  */
 export type ApplyBulkRequest = Message<"services.runs.v1.ApplyBulkRequest"> & {
   /**
+   * From 1.
+   *
    * @generated from field: int32 batch = 1;
    */
   batch: number;
@@ -2474,16 +2732,22 @@ export const ApplyBulkRequestSchema: GenMessage<ApplyBulkRequest> = /*@__PURE__*
  */
 export type ApplyBulkResponse = Message<"services.runs.v1.ApplyBulkResponse"> & {
   /**
+   * Runs of this batch that took the command.
+   *
    * @generated from field: int64 done = 1;
    */
   done: bigint;
 
   /**
+   * Runs that refused it; kept with their reasons.
+   *
    * @generated from field: int64 failed = 2;
    */
   failed: bigint;
 
   /**
+   * done = runs of this batch.
+   *
    * @generated from field: events.v1.Progress progress = 3;
    */
   progress?: Progress | undefined;
@@ -2537,6 +2801,8 @@ export type FinishBulkResponse = Message<"services.runs.v1.FinishBulkResponse"> 
   failuresSize: bigint;
 
   /**
+   * Hex.
+   *
    * @generated from field: string failures_sha256 = 4;
    */
   failuresSha256: string;
@@ -2607,6 +2873,8 @@ export const SummariseWorkResponseSchema: GenMessage<SummariseWorkResponse> = /*
  */
 export type SummariseWorkResponse_Line = Message<"services.runs.v1.SummariseWorkResponse.Line"> & {
   /**
+   * "tasks/ID" or "runs/ID".
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -2636,6 +2904,8 @@ export type SummariseWorkResponse_Line = Message<"services.runs.v1.SummariseWork
   process: string;
 
   /**
+   * The failed run's error; empty for a task.
+   *
    * @generated from field: string message = 6;
    */
   message: string;
@@ -2686,6 +2956,8 @@ export const EraseSubjectRequestSchema: GenMessage<EraseSubjectRequest> = /*@__P
  */
 export type EraseSubjectResponse = Message<"services.runs.v1.EraseSubjectResponse"> & {
   /**
+   * About the person, and with what they say gone; and those in which the person acted, under a pseudonym.
+   *
    * @generated from field: int64 runs = 1;
    */
   runs: bigint;
@@ -2726,7 +2998,7 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
  */
 export const RunsService: GenService<{
   /**
-   * The processes that the caller may see, with the schema of their start form and their steps.
+   * All processes, with the schema of their start form and their steps; `startable` says which of them the caller may start.
    *
    * @generated from rpc services.runs.v1.RunsService.ListProcesses
    */
@@ -2736,6 +3008,8 @@ export const RunsService: GenService<{
     output: typeof ListProcessesResponseSchema;
   },
   /**
+   * One process, as in ListProcesses.
+   *
    * @generated from rpc services.runs.v1.RunsService.GetProcess
    */
   getProcess: {
@@ -2756,6 +3030,8 @@ export const RunsService: GenService<{
     output: typeof RunSchema;
   },
   /**
+   * With steps, input, result, and what the caller may do with it now.
+   *
    * @generated from rpc services.runs.v1.RunsService.GetRun
    */
   getRun: {
@@ -2794,6 +3070,8 @@ export const RunsService: GenService<{
     output: typeof RunSchema;
   },
   /**
+   * A paused run goes on with its next step. One that is not paused is `failed_precondition` with reason NOT_PAUSED.
+   *
    * @generated from rpc services.runs.v1.RunsService.ResumeRun
    */
   resumeRun: {
@@ -2895,6 +3173,8 @@ export const RunsService: GenService<{
     output: typeof ScheduleSchema;
   },
   /**
+   * With its next times and latest runs.
+   *
    * @generated from rpc services.runs.v1.RunsService.GetSchedule
    */
   getSchedule: {
@@ -2903,6 +3183,8 @@ export const RunsService: GenService<{
     output: typeof ScheduleSchema;
   },
   /**
+   * By name; the processes' own are among them.
+   *
    * @generated from rpc services.runs.v1.RunsService.ListSchedules
    */
   listSchedules: {
@@ -2911,6 +3193,9 @@ export const RunsService: GenService<{
     output: typeof ListSchedulesResponseSchema;
   },
   /**
+   * From then on its runs act in the name of who changed it, with the rights of then. Times already passed are not started
+   * again. A process's own schedule is for administrators to change.
+   *
    * @generated from rpc services.runs.v1.RunsService.UpdateSchedule
    */
   updateSchedule: {
@@ -2919,6 +3204,9 @@ export const RunsService: GenService<{
     output: typeof ScheduleSchema;
   },
   /**
+   * Its open runs go on. A process's own can't be deleted (OWN_SCHEDULE), but paused; deleting one that was changed brings
+   * the process's own back.
+   *
    * @generated from rpc services.runs.v1.RunsService.DeleteSchedule
    */
   deleteSchedule: {
@@ -2927,6 +3215,8 @@ export const RunsService: GenService<{
     output: typeof DeleteScheduleResponseSchema;
   },
   /**
+   * Lets times pass until it is resumed. One that is paused is `failed_precondition` with reason ALREADY_PAUSED.
+   *
    * @generated from rpc services.runs.v1.RunsService.PauseSchedule
    */
   pauseSchedule: {
@@ -2935,6 +3225,9 @@ export const RunsService: GenService<{
     output: typeof ScheduleSchema;
   },
   /**
+   * Goes on with the next time; those that passed meanwhile are not made up for (BackfillSchedule does that). One that is
+   * not paused is `failed_precondition` with reason NOT_PAUSED.
+   *
    * @generated from rpc services.runs.v1.RunsService.ResumeSchedule
    */
   resumeSchedule: {
@@ -2973,6 +3266,8 @@ export const RunsService: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
+   * One task. To who may neither read runs nor decide it, it is `not_found`.
+   *
    * @generated from rpc services.runs.v1.RunsService.GetTask
    */
   getTask: {
@@ -2981,6 +3276,9 @@ export const RunsService: GenService<{
     output: typeof TaskSchema;
   },
   /**
+   * Keeps a task for the caller: nobody else may decide it until it is released. If somebody else was faster it is
+   * `failed_precondition` with reason CLAIMED; if it is for others, `permission_denied` with reason NOT_YOURS.
+   *
    * @generated from rpc services.runs.v1.RunsService.ClaimTask
    */
   claimTask: {
@@ -2989,6 +3287,9 @@ export const RunsService: GenService<{
     output: typeof TaskSchema;
   },
   /**
+   * Gives a claimed task back to all whom it is for; an administrator releases anyone's. Who delegated a task takes it back
+   * from whoever has it.
+   *
    * @generated from rpc services.runs.v1.RunsService.ReleaseTask
    */
   releaseTask: {
