@@ -110,16 +110,30 @@ func (e *engines) redisAnswers(ctx context.Context) error {
 
 func (e *engines) redisURL() string { return "redis://" + e.redisAddress }
 
+// engine is a server in a process of its own.
+type engine interface {
+	PID() int
+	Done() <-chan struct{}
+	Stop(ctx context.Context) error
+}
+
+// takeDown ends an engine, in order or by SIGKILL, and returns when it has gone.
+func takeDown(ctx context.Context, server engine, k kind) error {
+	if k != kill {
+		return server.Stop(ctx)
+	}
+	if err := syscall.Kill(server.PID(), syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-server.Done()
+	return nil
+}
+
 // restartPostgres takes the server away and brings it back: in order, or by SIGKILL.
 func (e *engines) restartPostgres(ctx context.Context, k kind, lasts time.Duration) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if k == kill {
-		if err := syscall.Kill(e.postgres.PID(), syscall.SIGKILL); err != nil {
-			return err
-		}
-		<-e.postgres.Done()
-	} else if err := e.postgres.Stop(ctx); err != nil {
+	if err := takeDown(ctx, e.postgres, k); err != nil {
 		return err
 	}
 	wait(ctx, lasts)

@@ -94,12 +94,7 @@ func (m *mongod) primary(ctx context.Context) error {
 
 // restart takes the server away and brings it back: in order, or by SIGKILL.
 func (m *mongod) restart(ctx context.Context, k kind, lasts time.Duration) error {
-	if k == kill {
-		if err := syscall.Kill(m.child.PID(), syscall.SIGKILL); err != nil {
-			return err
-		}
-		<-m.child.Done()
-	} else if err := m.child.Stop(ctx); err != nil {
+	if err := takeDown(ctx, m.child, k); err != nil {
 		return err
 	}
 	wait(ctx, lasts)
