@@ -7,9 +7,14 @@
 //	factkinds.go     the list of facts that webhooks can be told of
 //	publish.go       Publisher: append, then wake the nodes through Redis; hints
 //	interceptor.go   a worker's activities report themselves
+//	erase.go         what a journal says about a person is taken out of it
 //	hub.go           this node's subscribers: who watches which run, who reads the gap
+//	run.go           a run that is watched: each viewer's cursor, one reading of the journal for all that are live
+//	hint.go          "look again": at most one a second for a topic
+//	wakeups.go       this node's one subscription to Redis
 //	topic.go         names of topics, and who may see them
-//	client.go        one viewer: its queue, bounded in bytes
+//	client.go        one viewer
+//	queue.go         what waits for a viewer, bounded in bytes
 //	websocket.go     /live
 //	sse.go           /live/events
 //	metrics.go       what an operator watches

@@ -5,6 +5,7 @@
 //	seal.go    how the private half lies in the database
 //	signer.go  the Ring as fosite's Signer (ID tokens)
 //	service.go KeyService, and /oauth2/jwks
+//	metrics.go the age of the key that signs
 //
 //	next --(activate_at)--> active --(the next one takes over)--> retiring --(no token of it lives)--> retired
 //

@@ -5,6 +5,7 @@
 //	bootstrap.sql  the roles mshub_app and mshub_system, and the procedures that rooms' migrations call
 //	once.go        idempotency of a change, in the change's own transaction
 //	page.go        keyset page tokens
+//	pipeline.go    statements without an answer travel with the next one that has one
 //
 // The wall between tenants is in the database: every tenant table has forced row-level security on the setting
 // mshub.org, which Tx sets for its transaction alone. A query that forgets its WHERE still sees one organisation.

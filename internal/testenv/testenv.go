@@ -5,6 +5,7 @@
 //	redis.go      Redis: a real redis-server
 //	temporal.go   Temporal: a dev server in memory
 //	mongo.go      Mongo: a one-node replica set, so that transactions work
+//	s3.go         S3: a server that speaks S3
 //	issuer.go     Issuer: tokens for any caller, and the verifier that trusts them; Serve: a handler over real HTTP
 //	files.go      Dir: a directory that engines running as other users can reach; the cache of what tests fetch once
 //

@@ -17,6 +17,7 @@
 //	finish.go         FinishImport: the sum, the rejects file, a replacement's switch, the end of the scratch blob
 //	undo.go           AbortImport: what was written is taken back, or kept
 //	rejects.go        ListRejects, UpdateReject; rejected rows as a source
+//	erase.go          EraseRecords: a person's address gives way to a pseudonym
 //	export.go         PlanExport: what is asked for -> ranges of ids; AbortExport
 //	exportpart.go     ExportPart: a range -> a scratch blob
 //	exportfinish.go   FinishExport: parts -> one file, sent by a signed link

@@ -8,7 +8,7 @@
 //	start.go      a run: its row first, then Temporal
 //	read.go       one run, the list, the journal
 //	fold.go       the journal folded over the steps that the run was started with
-//	control.go    pause, resume, cancel; steer.go the other commands to a run
+//	control.go    pause, resume, cancel; steer.go the other commands to a run; commands.go says which a caller may give now
 //	repeat.go     a command that is repeated gets the first answer
 //	tasks.go      the inbox: list, claim, release
 //	decide.go     exactly one decision
@@ -23,6 +23,7 @@
 //	bulk.go       one command to many runs, for workflows/runbulk
 //	summary.go    open tasks and failed runs, for workflows/digest
 //	subject.go    whom a run concerns; erase.go forgets a person
+//	metrics.go    what an operator watches
 //	wire.go       rows <-> messages
 //	store/        the schema `runs`
 //

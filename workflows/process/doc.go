@@ -8,6 +8,7 @@
 //	do.go          Do: a step that calls a service; its undo; calls beside a step
 //	each.go        Each: a step of many calls, a bounded number at once
 //	try.go         a call with its attempts, and its turn at a system that bears only so many
+//	rate.go        such a call: each attempt takes a place of its own in the line
 //	task.go        Task: a step that a person decides
 //	fact.go        AwaitFact: a step that waits for something to happen elsewhere
 //	poll.go        Poll: a step that waits for something that has to be asked for

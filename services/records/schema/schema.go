@@ -2,6 +2,7 @@
 //
 //	schema.go     JSON Schema (the subset of the door) -> Schema, and what may change later
 //	cell.go       a cell of a file -> a value, null tokens included
+//	reading.go    how a column's cells are written: dates, decimal signs, letters, lookups
 //	document.go   values -> the canonical JSON document that the stores keep, and the record's id
 //	value.go      a record given as JSON -> values, errors by field path
 //

@@ -5,6 +5,7 @@
 //	documents.go     Documents: the one interface for records, with two implementations and one conformance suite
 //	jsonb*.go        documents in PostgreSQL: one JSONB table for all datasets
 //	mongo*.go        documents in MongoDB: one collection for all datasets
+//	erase.go         what rejected rows say about a person
 //
 // # The wall around documents
 //
