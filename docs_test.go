@@ -8,26 +8,75 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/workflows"
+	"github.com/microservicehub/mshub/workflows/process"
 )
 
-// TestDocsLinks: every relative link and picture of a page leads to a file of the checkout.
+// TestDocsLinks: every relative link and picture of a page leads to a file of the checkout, and from the README on links
+// lead to every page of docs/.
 func TestDocsLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	fenced := regexp.MustCompile("(?ms)^```.*?^```")
+	leads := map[string][]string{}
 	for _, page := range pages(t) {
 		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""), -1) {
 			target, _, _ := strings.Cut(match[1], "#")
 			if target == "" || strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
+			target = filepath.Join(filepath.Dir(page), target)
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s, which does not exist", page, target)
 			}
+			leads[page] = append(leads[page], target)
 		}
+	}
+	reached := []string{"README.md"}
+	for i := 0; i < len(reached); i++ {
+		for _, target := range leads[reached[i]] {
+			if !slices.Contains(reached, target) {
+				reached = append(reached, target)
+			}
+		}
+	}
+	for _, page := range pages(t) {
+		if strings.HasPrefix(page, "docs/") && !slices.Contains(reached, page) {
+			t.Errorf("no link leads to %s", page)
+		}
+	}
+}
+
+// TestDocsPermissions: docs/permissions.md lists the permissions that methods ask for, and what each process that it names
+// asks for beside. Which roles have them is compared by the room that has the roles.
+func TestDocsPermissions(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/permissions.md")
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z]+\\.[a-z]+)` \\| .* \\|$").FindAllStringSubmatch(page, -1) {
+		listed = append(listed, row[1])
+	}
+	if diff := cmp.Diff(auth.Permissions(), listed); diff != "" {
+		t.Errorf("docs/permissions.md lists other permissions than the doors: %s", diff)
+	}
+	named := 0
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| `([a-z.*]+)` \\|$").FindAllStringSubmatch(page, -1) {
+		named++
+		i := slices.IndexFunc(workflows.All, func(d process.Definition) bool { return d.Name == row[1] })
+		if i < 0 || workflows.All[i].Permission != row[2] {
+			t.Errorf("docs/permissions.md: there is no process %s that asks for %s", row[1], row[2])
+		}
+	}
+	if named == 0 {
+		t.Error("docs/permissions.md names no process")
 	}
 }
 

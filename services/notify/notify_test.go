@@ -317,6 +317,7 @@ func TestTemplates(t *testing.T) {
 		"verification":     {"displayName": "Bob", "link": link},
 		"reset":            {"displayName": "Bob", "link": link},
 		"known-address":    {"displayName": "Bob", "link": link},
+		"webhook-disabled": {"displayName": "Ada", "organisation": "Home", "title": "Billing", "host": "billing.example", "reason": "gone"},
 	}
 	for name, values := range all {
 		if _, err := h.as(run(uuid.New())).SendMail(key(t.Context()), &notifyv1.SendMailRequest{Template: name, Recipient: "bob@example.com", Values: values}); err != nil {

@@ -15,7 +15,9 @@ import (
 // TaskSpec is what a person finds in the inbox.
 type TaskSpec struct {
 	Title, Description string
-	// Assignee may decide: "users/ID", an e-mail address, or "roles/approver".
+	// Assignee may decide: "users/ID" or "roles/approver"; administrators always may. An e-mail address is refused: look the
+	// person up first (people.ListUsers). Nobody asks whether there is such a person or role; if there is none, only
+	// administrators decide.
 	Assignee string
 	// Quorum is how many people must approve; one rejection rejects. 0 = one.
 	Quorum int
