@@ -48,12 +48,20 @@ func (h *house) line(process string, organisation uuid.UUID, n int) {
 		_, err := tx.Exec(h.t.Context(), `
 			WITH made AS (
 				INSERT INTO runs.run (id, organisation_id, process, title, actor, input_hash, input, steps, queued)
-				SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, $1, $2, 'line ' || i, 'users/somebody', '', $3, '{}', true
+				SELECT ($5 || lpad(to_hex(i), 12, '0'))::uuid, $1, $2, 'line ' || i, 'users/somebody', '', $3, '{}', true
 				FROM generate_series(1, $4) AS i RETURNING id)
 			INSERT INTO events.run_head (run, organisation_id, state) SELECT id, $1, 'QUEUED' FROM made`,
-			organisation, process, `{"email": "ada@example.org", "displayName": "Ada", "role": "member"}`, n)
+			organisation, process, `{"email": "ada@example.org", "displayName": "Ada", "role": "member"}`, n, h.linePrefix())
 		return err
 	})
+}
+
+// inLine is the id of the nth run of a line: older than any that is started, and no other house's, for they share a Temporal.
+func (h *house) inLine(n int) string { return fmt.Sprintf("%s%012x", h.linePrefix(), n) }
+
+func (h *house) linePrefix() string {
+	own := h.org.String()[30:]
+	return "01900000-0000-7" + own[:3] + "-8" + own[3:] + "-"
 }
 
 func (h *house) begin(c runsv1connect.RunsServiceClient, process, name string) *runsv1.Run {
@@ -105,7 +113,7 @@ func TestAdmissionIsFairAndSurvivesACrash(t *testing.T) {
 		defer c.mu.Unlock()
 		return c.served >= 12, fmt.Sprint(c.served)
 	})
-	first, err := h.as(neighbour).GetRun(t.Context(), &runsv1.GetRunRequest{Name: "runs/01900000-0000-7000-8000-000000000001"})
+	first, err := h.as(neighbour).GetRun(t.Context(), &runsv1.GetRunRequest{Name: "runs/" + h.inLine(1)})
 	if err != nil || first.GetState() != runsv1.Run_COMPLETED {
 		t.Errorf("the run whose node died: %v, %v", first, err)
 	}

@@ -21,6 +21,9 @@ const (
 	launchPatience = 20 * time.Millisecond
 	// launchesAtOnce is how many runs Temporal is told of at once: more would only wait inside it, until they time out.
 	launchesAtOnce = 8
+	// launchRecheck is how long a run may have waited for its launch before its row is read once more. Launching one that
+	// was launched meanwhile is harmless: the run's id is the workflow's.
+	launchRecheck = 250 * time.Millisecond
 	// launchesWaiting bounds the runs of this node that wait for that; the reconciler launches what is beyond.
 	launchesWaiting = 1000
 	// launchesEvery is how long a launch may wait for others to be noted with; lateness is much longer.
@@ -38,12 +41,13 @@ func (s *Service) launchSoon(ctx context.Context, row store.Run) {
 		return
 	}
 	pile := len(s.launches.waiting) > launchesAtOnce
+	accepted := time.Now()
 	launched := make(chan struct{})
 	go func() {
 		defer close(launched)
 		s.launches.under <- struct{}{}
 		var err error
-		if pile {
+		if time.Since(accepted) > launchRecheck {
 			err = s.launchOpen(context.WithoutCancel(ctx), row.ID)
 		} else {
 			err = s.launch(ctx, row)

@@ -65,7 +65,7 @@ func TestARefusedLaunchKeepsNoOtherWaiting(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
 	h.line("three", h.org, 2)
-	const refused, behind = "01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002"
+	refused, behind := h.inLine(1), h.inLine(2)
 	h.system(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `UPDATE runs.run SET queued = false, created_at = now() - CASE WHEN id = $1 THEN interval '1 hour' ELSE interval '1 minute' END,
 			input = CASE WHEN id = $1 THEN jsonb_set(input, '{displayName}', to_jsonb(repeat('x', 3000000))) ELSE input END`, refused)
@@ -114,7 +114,7 @@ func TestInputsThatAreTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.line("wide", h.org, 1)
-	const old = "runs/01900000-0000-7000-8000-000000000001"
+	old := "runs/" + h.inLine(1)
 	if _, err := c.TerminateRun(t.Context(), &runsv1.TerminateRunRequest{Name: old, Reason: "to be retried"}); err != nil {
 		t.Fatal(err)
 	}

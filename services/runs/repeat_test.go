@@ -177,17 +177,17 @@ func TestRepeatedCommandsThatTemporalDoesNotHear(t *testing.T) {
 	h := newHouse(t, nil)
 	c := h.keyed(h.admin())
 	h.line("limited", h.org, 3)
-	queued := func(n string) string { return "runs/01900000-0000-7000-8000-00000000000" + n }
-	moved := twice(h, "PrioritiseRun", c.PrioritiseRun, &runsv1.PrioritiseRunRequest{Name: queued("3"), Priority: 2}, &runsv1.PrioritiseRunRequest{Name: queued("3"), Priority: 1})
-	cancelled := twice(h, "CancelRun", c.CancelRun, &runsv1.CancelRunRequest{Name: queued("1")}, &runsv1.CancelRunRequest{Name: queued("2")})
+	queued := func(n int) string { return "runs/" + h.inLine(n) }
+	moved := twice(h, "PrioritiseRun", c.PrioritiseRun, &runsv1.PrioritiseRunRequest{Name: queued(3), Priority: 2}, &runsv1.PrioritiseRunRequest{Name: queued(3), Priority: 1})
+	cancelled := twice(h, "CancelRun", c.CancelRun, &runsv1.CancelRunRequest{Name: queued(1)}, &runsv1.CancelRunRequest{Name: queued(2)})
 	cancelled()
 	h.loseAnswer("CancelRun")
-	ended, err := c.CancelRun(rpc.WithIdempotencyKey(t.Context(), "CancelRun"), &runsv1.CancelRunRequest{Name: queued("1")})
+	ended, err := c.CancelRun(rpc.WithIdempotencyKey(t.Context(), "CancelRun"), &runsv1.CancelRunRequest{Name: queued(1)})
 	if err != nil || ended.GetState() != runsv1.Run_CANCELLED {
 		t.Errorf("%v, %v", ended, err)
 	}
-	terminate := &runsv1.TerminateRunRequest{Name: queued("3"), Reason: "out of the way"}
-	terminated := twice(h, "TerminateRun", c.TerminateRun, terminate, &runsv1.TerminateRunRequest{Name: queued("2"), Reason: "out of the way"})
+	terminate := &runsv1.TerminateRunRequest{Name: queued(3), Reason: "out of the way"}
+	terminated := twice(h, "TerminateRun", c.TerminateRun, terminate, &runsv1.TerminateRunRequest{Name: queued(2), Reason: "out of the way"})
 	terminated()
 	moved()
 	h.loseAnswer("TerminateRun")
