@@ -76,6 +76,9 @@ func (s *Service) write(ctx context.Context, caller auth.Caller, shelf store.She
 		counts, err = s.documents.WriteChunk(ctx, tx, shelf, chunk)
 		return err
 	})
+	if errors.Is(err, store.ErrBarred) {
+		err = rpc.Precondition("IMPORT_OVER", "the import is undone; start a new run")
+	}
 	return counts, err
 }
 

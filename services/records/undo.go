@@ -72,11 +72,9 @@ func (s *Service) undo(ctx context.Context, caller auth.Caller, row store.Import
 	if err != nil {
 		return err
 	}
-	if row.Mode != recordsv1.ImportMode_REPLACE.String() {
-		for number := int32(1); number <= row.Chunks; number++ {
-			if err := s.undoChunk(ctx, caller, row, number); err != nil {
-				return err
-			}
+	for number := int32(1); number <= row.Chunks; number++ {
+		if err := s.undoChunk(ctx, caller, row, number); err != nil {
+			return err
 		}
 	}
 	now := s.now()
@@ -90,8 +88,8 @@ func (s *Service) undo(ctx context.Context, caller auth.Caller, row store.Import
 }
 
 func (s *Service) undoChunk(ctx context.Context, caller auth.Caller, row store.Import, number int32) error {
-	_, done, err := s.documents.ChunkCounts(ctx, caller.Organisation, row.ID, number)
-	if err != nil || !done && s.documents.Atomic() {
+	written, err := s.documents.BarChunk(ctx, caller.Organisation, row.ID, number)
+	if err != nil || !written || row.Mode == recordsv1.ImportMode_REPLACE.String() {
 		return err
 	}
 	shelf, chunk, err := s.chunk(ctx, caller, row, number)

@@ -5,6 +5,9 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/services/records/store"
 	recordsv1 "github.com/microservicehub/mshub/services/records/v1"
 )
 
@@ -62,4 +65,28 @@ func TestAbort(t *testing.T) {
 			t.Errorf("the dataset is not free: %v", err)
 		}
 	})
+}
+
+// On MongoDB a chunk whose undo came first is refused, even if it had begun before.
+func TestAChunkAfterItsUndo(t *testing.T) {
+	t.Parallel()
+	var documents store.Documents
+	r := setup(t, func(t testing.TB, db *postgres.DB) store.Documents {
+		documents = stores["mongo"](t, db)
+		return documents
+	})
+	r.dataset("cities", citiesSchema)
+	ctx := run(r.ctx)
+	if _, err := r.PlanImport(ctx, r.cities("country,name,people\nX,a,1\n")); err != nil {
+		t.Fatal(err)
+	}
+	caller := auth.From(ctx)
+	if written, err := documents.BarChunk(ctx, caller.Organisation, caller.Run, 1); err != nil || written {
+		t.Fatalf("written %v, %v", written, err)
+	}
+	_, err := r.ImportChunk(ctx, &recordsv1.ImportChunkRequest{Chunk: 1})
+	refused(t, "a chunk after its undo", err, connect.CodeFailedPrecondition, "start a new run")
+	if got := r.people(); got != "" {
+		t.Errorf("rows: %s", got)
+	}
 }

@@ -43,13 +43,15 @@ type Documents interface {
 	DeleteSome(ctx context.Context, shelf Shelf, limit int) (int64, error)
 
 	// WriteChunk writes a chunk's documents, its rejected rows and its ledger entry, together or not at all. A chunk that
-	// is in the ledger is not written again: its counts are returned. The caller holds the import in its state by tx.
+	// is in the ledger is not written again: its counts are returned; one that was barred or undone is ErrBarred where tx
+	// does not reach. The caller holds the import in its state by tx.
 	WriteChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) (Counts, error)
 	// UndoChunk takes back what WriteChunk wrote, whether or not it came to the ledger: documents that somebody else has
 	// changed since stay as they are. Rejected rows stay to be read.
 	UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error
-	// Atomic reports whether a chunk that is not in the ledger has surely written nothing.
-	Atomic() bool
+	// BarChunk has a chunk that is not in the ledger never come there, once the import is being undone: also not by a commit
+	// that is under way while its writer is dead. Written is false if the chunk has surely written nothing, and never will.
+	BarChunk(ctx context.Context, organisation, imported uuid.UUID, chunk int32) (written bool, err error)
 	// ForgetUndo deletes at most limit of the old documents that are kept for UndoChunk, and tells how many.
 	ForgetUndo(ctx context.Context, organisation, imported uuid.UUID, limit int) (int64, error)
 	// ChunkCounts is the ledger's entry; done is false if there is none.
@@ -74,6 +76,7 @@ var (
 	ErrNotFound = errors.New("records: no such document")
 	ErrExists   = errors.New("records: the document exists")
 	ErrChanged  = errors.New("records: the document was changed meanwhile")
+	ErrBarred   = errors.New("records: the chunk was undone")
 )
 
 // Shelf is one dataset of one organisation.

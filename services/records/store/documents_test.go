@@ -32,6 +32,8 @@ type home struct {
 	mongo bool
 	// interrupted runs f on a store that fails right after its nth write; false if f made fewer writes.
 	interrupted func(t *testing.T, n int, f func(ctx context.Context) error) bool
+	// meanwhile does something when the server has answered the nth write command, before the store hears of it; MongoDB alone.
+	meanwhile func(n int, do func())
 	// plan makes what the ledger needs to know of an import.
 	plan func(t *testing.T, shelf Shelf, imported uuid.UUID, rows ...int)
 }

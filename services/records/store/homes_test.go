@@ -148,6 +148,10 @@ func mongoHome(t *testing.T, transactions bool) home {
 			}
 			return reached
 		},
+		meanwhile: func(n int, do func()) {
+			stop.Store(context.CancelFunc(do))
+			left.Store(int64(n))
+		},
 		plan: func(*testing.T, Shelf, uuid.UUID, ...int) {},
 	}
 }

@@ -9,8 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Atomic implements Documents.
-func (s *JSONB) Atomic() bool { return true }
+// BarChunk implements Documents: whoever writes a chunk holds the import in its state until the commit is done or lost, so
+// there is none under way once the import is being undone.
+func (s *JSONB) BarChunk(ctx context.Context, organisation, imported uuid.UUID, chunk int32) (bool, error) {
+	_, done, err := s.ChunkCounts(ctx, organisation, imported, chunk)
+	return done, err
+}
 
 // UndoChunk implements Documents.
 func (s *JSONB) UndoChunk(ctx context.Context, tx pgx.Tx, shelf Shelf, c Chunk) error {

@@ -14,7 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// entry of the ledger.
+// entry of the ledger, or the mark that the chunk was undone.
 type entry struct {
 	ID        bson.Binary `bson:"_id"` // organisation + import + chunk
 	Read      int64       `bson:"read"`
@@ -23,6 +23,7 @@ type entry struct {
 	Unchanged int64       `bson:"unchanged"`
 	Rejected  int64       `bson:"rejected"`
 	Deleted   int64       `bson:"deleted"`
+	Undone    bool        `bson:"undone,omitempty"`
 }
 
 func (e entry) counts() Counts {
@@ -67,10 +68,14 @@ func (s *Mongo) writeChunk(ctx context.Context, shelf Shelf, c Chunk) (Counts, e
 	id := numberedID(shelf.Organisation, c.Import, int64(c.Number))
 	var done entry
 	err := s.ledger.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&done)
-	if err == nil {
+	switch {
+	case err == nil && done.Undone && !s.db.Transactions: // an earlier try of this call may have left documents
+		return Counts{}, errors.Join(ErrBarred, s.undoChunk(ctx, shelf, c))
+	case err == nil && done.Undone:
+		return Counts{}, ErrBarred
+	case err == nil:
 		return done.counts(), nil
-	}
-	if !errors.Is(err, driver.ErrNoDocuments) {
+	case !errors.Is(err, driver.ErrNoDocuments):
 		return Counts{}, err
 	}
 	found := map[uuid.UUID]kept{}
@@ -92,8 +97,27 @@ func (s *Mongo) writeChunk(ctx context.Context, shelf Shelf, c Chunk) (Counts, e
 		return Counts{}, err
 	}
 	k := w.counts
-	_, err = s.ledger.InsertOne(ctx, entry{id, k.Read, k.Inserted, k.Updated, k.Unchanged, k.Rejected, k.Deleted})
+	_, err = s.ledger.InsertOne(ctx, entry{id, k.Read, k.Inserted, k.Updated, k.Unchanged, k.Rejected, k.Deleted, false})
+	if driver.IsDuplicateKeyError(err) && !s.db.Transactions {
+		err = w.takeBack(ctx, err)
+	}
 	return k, err
+}
+
+// takeBack undoes what this call has written, if it lost its place in the ledger because the chunk was undone meanwhile. The
+// undo has forgotten what the chunk had kept for it, so that is kept again.
+func (w *chunkWriter) takeBack(ctx context.Context, lost error) error {
+	var there entry
+	id := numberedID(w.shelf.Organisation, w.chunk.Import, int64(w.chunk.Number))
+	if err := w.store.ledger.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&there); err != nil || !there.Undone {
+		return lost
+	}
+	if len(w.olds) > 0 {
+		if _, err := w.store.undo.BulkWrite(ctx, w.olds, options.BulkWrite().SetOrdered(false)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(ErrBarred, w.store.undoChunk(ctx, w.shelf, w.chunk))
 }
 
 // find returns those of the rows' documents that exist.
@@ -251,12 +275,12 @@ func (s *Mongo) ChunkCounts(ctx context.Context, organisation, imported uuid.UUI
 	if errors.Is(err, driver.ErrNoDocuments) {
 		return Counts{}, false, nil
 	}
-	return e.counts(), err == nil, err
+	return e.counts(), err == nil && !e.Undone, err
 }
 
 // ImportCounts implements Documents.
 func (s *Mongo) ImportCounts(ctx context.Context, organisation, imported uuid.UUID) (sum Counts, chunks int64, err error) {
-	cursor, err := s.ledger.Find(ctx, bson.D{{Key: "_id", Value: within(organisation, imported, 8)}})
+	cursor, err := s.ledger.Find(ctx, bson.D{{Key: "_id", Value: within(organisation, imported, 8)}, {Key: "undone", Value: nil}})
 	if err != nil {
 		return Counts{}, 0, err
 	}

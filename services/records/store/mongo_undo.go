@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -11,8 +12,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Atomic implements Documents: a standalone server may have documents of a chunk that is not in the ledger.
-func (s *Mongo) Atomic() bool { return s.db.Transactions }
+// BarChunk implements Documents. The mark takes the place that the chunk's entry in the ledger would have: a transaction that
+// is under way either commits before it, and is seen, or fails. On a standalone server there may be documents of a chunk that
+// is not in the ledger: whoever writes it takes them back on meeting the mark; only what was sent by a process that dies before
+// it meets it may come after an undo.
+func (s *Mongo) BarChunk(ctx context.Context, organisation, imported uuid.UUID, chunk int32) (bool, error) {
+	var before entry
+	err := s.ledger.FindOneAndUpdate(ctx, bson.D{{Key: "_id", Value: numberedID(organisation, imported, int64(chunk))}},
+		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "undone", Value: true}}}}, options.FindOneAndUpdate().SetUpsert(true)).Decode(&before)
+	if err != nil && !errors.Is(err, driver.ErrNoDocuments) {
+		return false, err
+	}
+	return !s.db.Transactions || err == nil && !before.Undone, nil
+}
 
 // ofChunk is the range of the old documents that a chunk keeps.
 func ofChunk(organisation uuid.UUID, c Chunk) bson.D {
@@ -21,7 +33,7 @@ func ofChunk(organisation uuid.UUID, c Chunk) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: low}, {Key: "$lte", Value: high}}}}
 }
 
-// UndoChunk implements Documents. Every step may be repeated; the ledger's entry goes last.
+// UndoChunk implements Documents. Every step may be repeated; last the ledger's entry becomes the mark of BarChunk.
 func (s *Mongo) UndoChunk(ctx context.Context, _ pgx.Tx, shelf Shelf, c Chunk) error {
 	if !s.db.Transactions {
 		return s.undoChunk(ctx, shelf, c)
@@ -74,7 +86,8 @@ func (s *Mongo) undoChunk(ctx context.Context, shelf Shelf, c Chunk) error {
 	if err := s.markReplayed(ctx, shelf.Organisation, c, nil, false); err != nil {
 		return err
 	}
-	_, err = s.ledger.DeleteOne(ctx, bson.D{{Key: "_id", Value: numberedID(shelf.Organisation, c.Import, int64(c.Number))}})
+	mark := entry{ID: numberedID(shelf.Organisation, c.Import, int64(c.Number)), Undone: true}
+	_, err = s.ledger.ReplaceOne(ctx, bson.D{{Key: "_id", Value: mark.ID}}, mark, options.Replace().SetUpsert(true))
 	return err
 }
 
