@@ -186,8 +186,9 @@ func longWay(ctx workflow.Context, input *in) (*out, error) {
 }
 
 func waitingStep(ctx workflow.Context, _ *in) (*out, error) {
-	fact, err := process.AwaitFact(ctx, "acceptance", "identity.invitation.accepted", process.Wait{Timeout: time.Hour})
-	return &out{User: fact.ID}, err
+	limits := process.Wait{Timeout: time.Hour, About: process.About{Field: "user", Name: "users/1"}}
+	fact, err := process.AwaitFact(ctx, "acceptance", "identity.invitation.accepted", limits)
+	return &out{User: fact.ID, DecidedBy: string(fact.Data)}, err
 }
 
 // probe is the test's room: each call is noted, and may be held or failed.

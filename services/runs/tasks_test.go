@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -306,10 +307,12 @@ func TestFactsWakeAndStartRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	publish("identity.invitation.accepted", map[string]any{"user": "users/1"}, uuid.MustParse(run.GetName()[len("runs/"):]))
+	for _, user := range []string{"users/2", "users/1"} { // it waits for the second one
+		publish("identity.invitation.accepted", map[string]any{"user": user}, uuid.MustParse(run.GetName()[len("runs/"):]))
+	}
 	done := until(t, c, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
-	if done.GetSteps()[0].GetState() != runsv1.Step_SUCCEEDED {
-		t.Errorf("step: %s", done.GetSteps()[0])
+	if taken := done.GetResult().GetFields()["decidedBy"].GetStringValue(); done.GetSteps()[0].GetState() != runsv1.Step_SUCCEEDED || !strings.Contains(taken, "users/1") {
+		t.Errorf("step: %s, taken: %s", done.GetSteps()[0], taken)
 	}
 
 	publish("identity.user.signed_up", map[string]any{"email": "new@example.org", "displayName": "New", "role": "member", "unknownToTheProcess": 1}, uuid.Nil)

@@ -37,7 +37,7 @@ func TestRecord(t *testing.T) {
 			if tc.rejected != "" {
 				env.WhenTask(tc.rejected, runsv1.Task_REJECT, "as recorded")
 			}
-			processtest.Record(t, env, name, testenv.Temporal(t), tc.input, process.Fact{ID: "fact", Kind: accepted})
+			processtest.Record(t, env, name, testenv.Temporal(t), tc.input, process.Fact{ID: "fact", Kind: accepted, Data: []byte(answer(1))})
 		})
 	}
 }

@@ -61,9 +61,13 @@ const invited = "identity.invitation.accepted"
 // memberships that are undone without an answer. Runs that began before go on as they began.
 const variants workflow.Version = 1
 
+// thisInvitation is the version since which only the answer to the run's own invitation counts: after a reset, a late answer
+// to the one before says nothing about the new one.
+const thisInvitation workflow.Version = 2
+
 // Workflow is the story; see the package.
 func Workflow(ctx workflow.Context, in *onboardingv1.Input) (*onboardingv1.Result, error) {
-	version := workflow.GetVersion(ctx, "story", workflow.DefaultVersion, variants)
+	version := workflow.GetVersion(ctx, "story", workflow.DefaultVersion, thisInvitation)
 	if err := process.SetTitle(ctx, in.GetEmail()); err != nil {
 		return nil, err
 	}
@@ -83,11 +87,7 @@ func Workflow(ctx workflow.Context, in *onboardingv1.Input) (*onboardingv1.Resul
 	if err := post.invite(ctx); err != nil {
 		return nil, err
 	}
-	_, err = process.AwaitFact(ctx, "acceptance", invited, process.Wait{
-		Timeout: process.Setting(ctx, "acceptance"), Late: "the invitation was not accepted in time",
-		Remind: process.Reminder{Every: process.Setting(ctx, "acceptance-reminder"), Call: post.remind},
-	})
-	if err != nil {
+	if err := accepted(ctx, invitation.GetInvitation().GetName(), post, version); err != nil {
 		return nil, err
 	}
 	admitted, documents, err := collect(ctx, in, user, post)
@@ -123,6 +123,19 @@ func invite(ctx workflow.Context, in *onboardingv1.Input) (*identityv1.InviteUse
 		Email: in.GetEmail(), DisplayName: in.GetDisplayName(), Role: in.GetRole(),
 		LifetimeSeconds: int64(process.Setting(ctx, "acceptance").Seconds()),
 	}, process.UndoBy(people.WithdrawInvitation, withdraw))
+}
+
+// accepted waits until the person has followed the link.
+func accepted(ctx workflow.Context, invitation string, post *post, version workflow.Version) error {
+	limits := process.Wait{
+		Timeout: process.Setting(ctx, "acceptance"), Late: "the invitation was not accepted in time",
+		Remind: process.Reminder{Every: process.Setting(ctx, "acceptance-reminder"), Call: post.remind},
+	}
+	if version >= thisInvitation {
+		limits.About = process.About{Field: "invitation", Name: invitation}
+	}
+	_, err := process.AwaitFact(ctx, "acceptance", invited, limits)
+	return err
 }
 
 const (

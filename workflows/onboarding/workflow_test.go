@@ -1,6 +1,7 @@
 package onboarding_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -34,7 +35,8 @@ const (
 // town stands in for identity and notify, and keeps what is there: accounts and mails.
 type town struct {
 	mu          sync.Mutex
-	invitations int
+	invitations int // that are there
+	invited     int // how many there were
 	memberships int
 	mails       []string
 	reasons     []string
@@ -79,8 +81,9 @@ func (w *town) fake(env *processtest.Env) {
 			return nil, err
 		}
 		w.invitations++
+		w.invited++
 		return &identityv1.InviteUserResponse{
-			Invitation: &identityv1.Invitation{Name: "invitations/1", User: "users/ada", Email: in.GetEmail()}, Link: "http://here/verify?link=1",
+			Invitation: &identityv1.Invitation{Name: fmt.Sprint("invitations/", w.invited), User: "users/ada", Email: in.GetEmail()}, Link: "http://here/verify?link=1",
 		}, nil
 	})
 	processtest.On(env, people.WithdrawInvitation, func(*identityv1.WithdrawInvitationRequest) (*identityv1.WithdrawInvitationResponse, error) {
@@ -139,8 +142,13 @@ func customer() *onboardingv1.Input {
 
 var handedIn = &onboardingv1.Documents{Files: []string{"files/01920000-0000-7000-8000-000000000001", "files/01920000-0000-7000-8000-000000000002"}}
 
+// answer is the fact that an invitation was accepted.
+func answer(number int) string {
+	return fmt.Sprintf(`{"user":"users/ada","invitation":"invitations/%d"}`, number)
+}
+
 func accept(env *processtest.Env, after time.Duration) {
-	env.After(after, func() { env.Fact(accepted, `{"invitation":"invitations/1"}`) })
+	env.After(after, func() { env.Fact(accepted, answer(1)) })
 }
 
 func TestOnboarding(t *testing.T) {

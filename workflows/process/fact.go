@@ -28,10 +28,25 @@ type Wait struct {
 	// Late says in words for people that the time is up; "nothing came in time" if empty.
 	Late   string
 	Remind Reminder
+	// About is what the fact must be about; zero: any of the kind counts.
+	About About
 }
 
-// AwaitFact waits in a declared step until a fact of the kind names this run. When none comes in time the error's reason
-// is EXPIRED (ReasonOf). A fact that came before it was awaited counts.
+// About names what a fact is about by a field of its data: {"invitation", "invitations/ID"}. A run that made something anew
+// after a reset needs it: a late fact about the old one must not count for the new one.
+type About struct{ Field, Name string }
+
+// of is true if a fact is about it.
+func (a About) of(fact Fact) bool {
+	if a == (About{}) {
+		return true
+	}
+	var data map[string]any
+	return json.Unmarshal(fact.Data, &data) == nil && data[a.Field] == a.Name
+}
+
+// AwaitFact waits in a declared step until a fact of the kind names this run, and is about what limits say. When none comes in
+// time the error's reason is EXPIRED (ReasonOf). A fact that came before it was awaited counts.
 func AwaitFact(ctx workflow.Context, step, kind string, limits Wait) (Fact, error) {
 	f := frameOf(ctx)
 	declared, err := f.enter(ctx, step, Timer)
@@ -42,7 +57,8 @@ func AwaitFact(ctx workflow.Context, step, kind string, limits Wait) (Fact, erro
 		var fact Fact
 		return fact, json.Unmarshal(raw, &fact)
 	}
-	come := func() int { return slices.IndexFunc(f.facts, func(fact Fact) bool { return fact.Kind == kind }) }
+	awaited := func(fact Fact) bool { return fact.Kind == kind && limits.About.of(fact) }
+	come := func() int { return slices.IndexFunc(f.facts, awaited) }
 	w := wait{limit: limits.Timeout, remind: limits.Remind}
 	f.waiting++ // the line says WAITING
 	err = f.record(ctx, &eventsv1.Event{Kind: stepWaiting, Step: step, State: f.stateNow()})

@@ -385,45 +385,6 @@ func TestTask(t *testing.T) {
 	}
 }
 
-var waiting = process.Definition{
-	Name: "waiting", Title: "Waiting", Input: &text{}, Result: &text{},
-	Steps: []process.Step{{Name: "make", Title: "Make", Kind: process.Activity}, {Name: "acceptance", Title: "Acceptance", Kind: process.Timer}},
-	Workflow: func(ctx workflow.Context, in *text) (*text, error) {
-		if _, err := process.Do(ctx, "make", v.Make1, in); err != nil {
-			return nil, err
-		}
-		fact, err := process.AwaitFact(ctx, "acceptance", "it.happened", process.Wait{Timeout: 24 * time.Hour})
-		return say(string(fact.Data)), err
-	},
-}
-
-func TestAwaitFact(t *testing.T) {
-	t.Parallel()
-	cases := []struct {
-		name    string
-		prepare func(*processtest.Env)
-		result  string
-		reason  string
-	}{
-		{"it happens", func(e *processtest.Env) { e.After(time.Hour, func() { e.Fact("it.happened", `{"a":1}`) }) }, `{"a":1}`, ""},
-		{"it happened before", func(e *processtest.Env) { e.WhenCalled("Make1", func() { e.Fact("it.happened", `{"a":2}`) }) }, `{"a":2}`, ""},
-		{"something else happens", func(e *processtest.Env) { e.After(time.Hour, func() { e.Fact("else.happened", `{}`) }) }, "", process.ReasonExpired},
-	}
-	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			env := processtest.New(t, waiting)
-			var undone []string
-			fake(env, nil, &undone)
-			tc.prepare(env)
-			got := env.Run(&text{})
-			if got.Finish.GetError().GetReason() != tc.reason || tc.reason == "" && got.Result.(*text).GetName() != tc.result {
-				t.Errorf("result %v, finish %s", got.Result, got.Finish)
-			}
-		})
-	}
-}
-
 func TestDefinitionReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	d := process.Definition{
