@@ -1,7 +1,12 @@
 package records_test
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +110,47 @@ func TestExportAndItsFileStore(t *testing.T) {
 	to.status = http.StatusPreconditionFailed
 	if out, err := r.export(ctx, &recordsv1.PlanExportRequest{Dataset: "datasets/people", Format: recordsv1.Export_CSV}, to); err != nil || out.GetSha256() == "" {
 		t.Errorf("sent by an earlier try: %v, %v", out, err)
+	}
+}
+
+// A joining that is broken off, by a pause or a cancel, keeps the parts; the next one sends the whole file.
+func TestJoiningThatIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	r := setup(t, stores["postgres"])
+	r.dataset("people", people)
+	persons(r, "datasets/people", 5)
+	for _, format := range []recordsv1.Export_Format{recordsv1.Export_CSV, recordsv1.Export_PARQUET} {
+		ctx, to := run(r.ctx), newInbox(t)
+		plan, err := r.PlanExport(ctx, &recordsv1.PlanExportRequest{Dataset: "datasets/people", Format: format, PartRows: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part := range plan.GetParts() {
+			if _, err := r.ExportPart(ctx, &recordsv1.ExportPartRequest{Part: part + 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		joining, pause := context.WithCancel(ctx)
+		half := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+			pause()
+			_, _ = io.Copy(io.Discard, req.Body)
+			<-req.Context().Done()
+		}))
+		t.Cleanup(half.Close)
+		if _, err := r.FinishExport(joining, &recordsv1.FinishExportRequest{UploadUrl: half.URL}); err == nil || joining.Err() == nil {
+			t.Fatalf("%s: it was sent all the same: %v", format, err)
+		}
+		if len(r.scratchFiles()) == 0 {
+			t.Errorf("%s: the parts are gone", format)
+		}
+		out, err := r.FinishExport(ctx, &recordsv1.FinishExportRequest{UploadUrl: to.URL})
+		sum := sha256.Sum256(to.file)
+		if err != nil || out.GetRows() != 5 || out.GetSha256() != hex.EncodeToString(sum[:]) || out.GetBytes() != int64(len(to.file)) {
+			t.Errorf("%s: %v, %v", format, out, err)
+		}
+		if left := r.scratchFiles(); len(left) != 0 {
+			t.Errorf("%s: left in the scratch space: %v", format, left)
+		}
 	}
 }
 

@@ -24,7 +24,8 @@ import (
 )
 
 // FinishExport makes one file of all parts, sends it, and ends the export. Memory is bounded: parts are read as they are
-// sent, and a Parquet file, whose size is not known before it is made, is made in scratch space first.
+// sent, and a Parquet file, whose size is not known before it is made, is made in scratch space first. It may be broken off
+// and called again, with the link or a new one to the same place.
 func (s *Service) FinishExport(ctx context.Context, in *recordsv1.FinishExportRequest) (*recordsv1.FinishExportResponse, error) {
 	caller, row, _, format, err := s.openExport(ctx)
 	if err != nil {
@@ -137,8 +138,18 @@ func (s *Service) readBlob(ctx context.Context, key string, f func(io.Reader) er
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	return f(r)
+	return f(heeding(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	}))
 }
+
+// heeding is a reader that ends with its context: a directory's blobs do not, and a pause waits for nobody.
+type heeding func(p []byte) (int, error)
+
+func (h heeding) Read(p []byte) (int, error) { return h(p) }
 
 // put sends what write writes to a signed link, which came in the given field.
 func (s *Service) put(ctx context.Context, link, field, contentType string, size int64, write func(io.Writer) error) error {

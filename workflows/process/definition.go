@@ -83,7 +83,8 @@ type Step struct {
 	// reset any more, because nobody knows whether it has happened until it has answered.
 	Final bool
 	// Interruptible is for a step that may be broken off in the middle of a call and called again from its beginning, because
-	// its service keeps nothing before it answers: a pause or a cancel does not wait for the end of a long call.
+	// its service keeps nothing before it answers, or finds it again: a pause or a cancel does not wait for the end of a long
+	// call. Of a step that was released without it, the runs that began before are called under Uninterrupted.
 	Interruptible bool
 	// Rate is the name in Definition.Rates of the system that the step calls: each attempt of a call first waits for its turn.
 	// On average no more than that come, however often they fail.

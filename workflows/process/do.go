@@ -78,12 +78,24 @@ func DoWith[Req, Res proto.Message](
 // reports it as the step's start or end; its failure is the story's to judge. The name tells apart a step's calls beside
 // it; within a Reminder each round is a call of its own.
 func Aside[Req, Res proto.Message](ctx workflow.Context, step, name string, verb Verb[Req, Res], req Req) (Res, error) {
+	return beside(ctx, step, frameOf(ctx).inside(ctx, step, runcontext.RunOf(ctx).Item, name), name, verb, req)
+}
+
+// Again calls the verb of a step that is done once more, beside whatever the story is at now, as one more attempt of it would:
+// under its idempotency key. So the service gives the same answer, but for what it makes anew each time, such as a link.
+func Again[Req, Res proto.Message](ctx workflow.Context, step string, verb Verb[Req, Res], req Req) (Res, error) {
+	attempt := frameOf(ctx).inside(ctx, step, 0, "")
+	run := runcontext.RunOf(attempt)
+	run.Quiet = true
+	return beside(ctx, step, runcontext.WithRun(attempt, run), "Again", verb, req)
+}
+
+func beside[Req, Res proto.Message](ctx workflow.Context, step string, under workflow.Context, summary string, verb Verb[Req, Res], req Req) (Res, error) {
 	f := frameOf(ctx)
 	if _, ok := f.definition.step(step); !ok {
 		return empty[Res](), undeclared(f.definition, step)
 	}
-	round := runcontext.RunOf(ctx).Item
-	result, err := call(withActivity(f.inside(ctx, step, round, name), 0, stepRetries, name), verb, req)
+	result, err := call(withActivity(under, 0, stepRetries, summary), verb, req)
 	if err != nil {
 		err = &stepError{step: step, cause: err, untold: true}
 	}

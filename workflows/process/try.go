@@ -22,11 +22,19 @@ type trial struct {
 	undo, resting bool
 }
 
+// Uninterrupted has the calls under ctx finished in spite of a pause: for runs that began before their step was Interruptible.
+func Uninterrupted(ctx workflow.Context) workflow.Context {
+	return workflow.WithValue(ctx, uninterruptedKey{}, true)
+}
+
+type uninterruptedKey struct{}
+
 // try calls a step's verb with its retries. An operator may call off the wait for the next attempt: to try at once, or
 // because the run is paused. An attempt under way is not torn down, its answer counts, unless the step bears that.
 func try[Req, Res proto.Message](
 	ctx workflow.Context, f *frame, step Step, item int32, verb Verb[Req, Res], request func(workflow.Context) (Req, error),
 ) (Res, error) {
+	step.Interruptible = step.Interruptible && ctx.Value(uninterruptedKey{}) == nil
 	for {
 		if err := f.gate(ctx); err != nil {
 			return empty[Res](), err

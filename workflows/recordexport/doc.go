@@ -3,7 +3,7 @@
 //	plan    the records service checks dataset, filter and columns, and divides the dataset into ranges
 //	parts   each range is read at one moment and written to scratch space, two at a time; a pause takes effect between them
 //	file    a place for the file
-//	join    all parts become one file
+//	join    all parts become one file; a pause breaks it off within seconds, and it begins anew
 //	keep    the file is checked against its hash and can be downloaded
 //
 // Links travel, rows do not: the workflow never sees a row. A part that is written stays written, whoever dies, until the

@@ -32,7 +32,7 @@ var Process = process.Definition{
 		{Name: "parts", Title: "Read the records", Kind: process.Many, Timeout: 10 * time.Minute},
 		{Name: "file", Title: "Make room for the file", Kind: process.Activity},
 		// All bytes of the file are read twice and sent once; Parquet is written here.
-		{Name: "join", Title: "Join the parts", Kind: process.Activity, Timeout: time.Hour},
+		{Name: "join", Title: "Join the parts", Kind: process.Activity, Interruptible: true, Timeout: time.Hour},
 		{Name: "keep", Title: "Keep the file", Kind: process.Activity, Timeout: 30 * time.Minute},
 	},
 	Workflow: Workflow,
@@ -44,8 +44,13 @@ var (
 	exportVerbs *records.Exports
 )
 
+// freshLinks is the version of the story since which the joining is broken off by a pause, and has a new link whenever it
+// begins. Runs that began before go on as they began.
+const freshLinks workflow.Version = 1
+
 // Workflow is the story; see the package.
 func Workflow(ctx workflow.Context, in *recordexportv1.Input) (*recordexportv1.Result, error) {
+	version := workflow.GetVersion(ctx, "story", workflow.DefaultVersion, freshLinks)
 	if err := process.SetTitle(ctx, strings.TrimPrefix(in.GetDataset(), "datasets/")); err != nil {
 		return nil, err
 	}
@@ -61,7 +66,7 @@ func Workflow(ctx workflow.Context, in *recordexportv1.Input) (*recordexportv1.R
 	if err != nil {
 		return nil, err
 	}
-	sum, err := process.Do(ctx, "join", exportVerbs.FinishExport, &recordsv1.FinishExportRequest{UploadUrl: upload.GetUrl()})
+	sum, err := join(ctx, plan, upload, version)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +102,26 @@ func makeRoom(ctx workflow.Context, plan *recordsv1.PlanExportResponse) (*filesv
 		}
 		return &filesv1.DeleteFileRequest{Name: made.GetFile().GetName()}
 	}
-	return process.Do(ctx, "file", fileVerbs.CreateUpload, &filesv1.CreateUploadRequest{
-		FileName: plan.GetFileName(), ContentType: plan.GetContentType(),
-	}, process.UndoBy(fileVerbs.DeleteFile, remove))
+	return process.Do(ctx, "file", fileVerbs.CreateUpload, roomFor(plan), process.UndoBy(fileVerbs.DeleteFile, remove))
+}
+
+func roomFor(plan *recordsv1.PlanExportResponse) *filesv1.CreateUploadRequest {
+	return &filesv1.CreateUploadRequest{FileName: plan.GetFileName(), ContentType: plan.GetContentType()}
+}
+
+// join sends all parts to the place for the file. A pause may last longer than a link lives.
+func join(
+	ctx workflow.Context, plan *recordsv1.PlanExportResponse, upload *filesv1.CreateUploadResponse, version workflow.Version,
+) (*recordsv1.FinishExportResponse, error) {
+	request := func(ctx workflow.Context) (*recordsv1.FinishExportRequest, error) {
+		same, err := process.Again(ctx, "file", fileVerbs.CreateUpload, roomFor(plan))
+		return &recordsv1.FinishExportRequest{UploadUrl: same.GetUrl()}, err
+	}
+	if version < freshLinks {
+		ctx = process.Uninterrupted(ctx)
+		request = func(workflow.Context) (*recordsv1.FinishExportRequest, error) {
+			return &recordsv1.FinishExportRequest{UploadUrl: upload.GetUrl()}, nil
+		}
+	}
+	return process.DoWith(ctx, "join", exportVerbs.FinishExport, request)
 }

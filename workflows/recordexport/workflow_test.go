@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -127,6 +128,35 @@ func TestExportFailsAtEachStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A link lives for an hour, a pause as long as somebody likes: the link is made when the joining begins.
+func TestExportPausedBeforeItJoins(t *testing.T) {
+	t.Parallel()
+	r := &room{parts: 7, done: map[int32]int{}}
+	env := processtest.New(t, recordexport.Process)
+	r.fake(env)
+	var once sync.Once
+	env.WhenStep("file", func() { once.Do(func() { env.Command(process.UpdatePause, "not now") }) })
+	env.After(2*time.Hour, func() {
+		if uploads := count(env.Calls, "CreateUpload"); uploads != 1 {
+			t.Errorf("%d links were made before the pause", uploads)
+		}
+		env.Command(process.UpdateResume, "now")
+	})
+	got := env.Run(input)
+	if got.Finish.GetState() != runsv1.Run_COMPLETED || count(got.Calls, "CreateUpload") != 2 || got.Keys[slices.Index(got.Keys, "join")-1] != "file" {
+		t.Errorf("%s, %v", got.Finish, got.Keys)
+	}
+}
+
+func count(calls []string, verb string) (n int) {
+	for _, call := range calls {
+		if call == verb {
+			n++
+		}
+	}
+	return n
 }
 
 func TestExportCancelledAmongParts(t *testing.T) {
