@@ -41,9 +41,18 @@ var (
 	store    *files.Activities
 )
 
+// linksWhenNeeded is the version of the story since which the link for the list is made right before it is used, so that it
+// does not expire while the run is paused, and titles begin as sentences do. Runs that began before go on as they began.
+const linksWhenNeeded workflow.Version = 1
+
 // Workflow is the story; see the package.
 func Workflow(ctx workflow.Context, in *runbulkv1.Input) (*runbulkv1.Result, error) {
-	if err := process.SetTitle(ctx, titleOf(in)); err != nil {
+	version := workflow.GetVersion(ctx, "story", workflow.DefaultVersion, linksWhenNeeded)
+	title := titleOf(in)
+	if version >= linksWhenNeeded {
+		title = strings.ToUpper(title[:1]) + title[1:]
+	}
+	if err := process.SetTitle(ctx, title); err != nil {
 		return nil, err
 	}
 	plan, err := process.Do(ctx, "plan", runVerbs.PlanBulk, &runsv1.PlanBulkRequest{
@@ -60,7 +69,7 @@ func Workflow(ctx workflow.Context, in *runbulkv1.Input) (*runbulkv1.Result, err
 	if err := process.Each(ctx, "apply", plan.GetBatches(), parallel, runVerbs.ApplyBulk, batch); err != nil {
 		return nil, err
 	}
-	return result, finish(ctx, result)
+	return result, finish(ctx, result, version)
 }
 
 func titleOf(in *runbulkv1.Input) string {
@@ -72,14 +81,13 @@ func titleOf(in *runbulkv1.Input) string {
 }
 
 // finish sums up. The place for the list must exist before it is known whether anything is to be listed.
-func finish(ctx workflow.Context, result *runbulkv1.Result) error {
-	upload, err := process.Aside(ctx, "finish", "upload", store.CreateUpload, &filesv1.CreateUploadRequest{
-		FileName: "refused-commands.csv", ContentType: "text/csv",
-	})
-	if err != nil {
-		return err
+func finish(ctx workflow.Context, result *runbulkv1.Result, version workflow.Version) error {
+	place := func(ctx workflow.Context) (*filesv1.CreateUploadResponse, error) {
+		return process.Aside(ctx, "finish", "upload", store.CreateUpload, &filesv1.CreateUploadRequest{
+			FileName: "refused-commands.csv", ContentType: "text/csv",
+		})
 	}
-	sum, err := process.Do(ctx, "finish", runVerbs.FinishBulk, &runsv1.FinishBulkRequest{FailuresUrl: upload.GetUrl()})
+	upload, sum, err := summedUp(ctx, place, version)
 	if err != nil {
 		return err
 	}
@@ -89,9 +97,32 @@ func finish(ctx workflow.Context, result *runbulkv1.Result) error {
 		_, _ = process.Aside(ctx, "failures", "drop", store.DeleteFile, &filesv1.DeleteFileRequest{Name: upload.GetFile().GetName()})
 		return nil
 	}
+	if upload == nil { // the run was reset to go on from the list: the same place again
+		if upload, err = place(ctx); err != nil {
+			return err
+		}
+	}
 	list, err := process.Do(ctx, "failures", store.CompleteUpload, &filesv1.CompleteUploadRequest{
 		Name: upload.GetFile().GetName(), Size: sum.GetFailuresSize(), Sha256: sum.GetFailuresSha256(),
 	})
 	result.Failures = list.GetName()
 	return err
+}
+
+// summedUp is the sum, and the place where the list was sent; nil if that happened before the run was reset.
+func summedUp(
+	ctx workflow.Context, place func(workflow.Context) (*filesv1.CreateUploadResponse, error), version workflow.Version,
+) (upload *filesv1.CreateUploadResponse, sum *runsv1.FinishBulkResponse, err error) {
+	if version < linksWhenNeeded {
+		if upload, err = place(ctx); err != nil {
+			return nil, nil, err
+		}
+		sum, err = process.Do(ctx, "finish", runVerbs.FinishBulk, &runsv1.FinishBulkRequest{FailuresUrl: upload.GetUrl()})
+		return upload, sum, err
+	}
+	sum, err = process.DoWith(ctx, "finish", runVerbs.FinishBulk, func(ctx workflow.Context) (_ *runsv1.FinishBulkRequest, err error) {
+		upload, err = place(ctx)
+		return &runsv1.FinishBulkRequest{FailuresUrl: upload.GetUrl()}, err
+	})
+	return upload, sum, err
 }

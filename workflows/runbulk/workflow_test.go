@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -82,9 +83,9 @@ func TestBulk(t *testing.T) {
 		last    string
 		title   string
 	}{
-		"all obey":    {pause(), 0, &runbulkv1.Result{Runs: 1000, Done: 1000}, "DeleteFile", "pause many"},
-		"some refuse": {pause(), 3, &runbulkv1.Result{Runs: 1000, Done: 997, Failed: 3, Failures: "files/list"}, "CompleteUpload", "pause many"},
-		"dry run":     {dry, 0, &runbulkv1.Result{Runs: 1000}, "PlanBulk", "pause many (dry run)"},
+		"all obey":    {pause(), 0, &runbulkv1.Result{Runs: 1000, Done: 1000}, "DeleteFile", "Pause many"},
+		"some refuse": {pause(), 3, &runbulkv1.Result{Runs: 1000, Done: 997, Failed: 3, Failures: "files/list"}, "CompleteUpload", "Pause many"},
+		"dry run":     {dry, 0, &runbulkv1.Result{Runs: 1000}, "PlanBulk", "Pause many (dry run)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +123,48 @@ func TestBulkFailsAtEachStep(t *testing.T) {
 				t.Errorf("finish: %s", got.Finish)
 			}
 		})
+	}
+}
+
+// The link for the list lives for an hour, a pause as long as somebody likes: it is made when it is needed.
+func TestBulkPausedBeforeItIsSummedUp(t *testing.T) {
+	t.Parallel()
+	o := &office{batches: 1, refused: 1}
+	env := processtest.New(t, runbulk.Process)
+	o.fake(env)
+	env.WhenCalled("ApplyBulk", func() { env.Command(process.UpdatePause, "not now") })
+	env.After(48*time.Hour, func() {
+		if slices.Contains(env.Calls, "CreateUpload") {
+			t.Error("the link was made before the pause")
+		}
+		env.Command(process.UpdateResume, "now")
+	})
+	got := env.Run(pause())
+	if result, _ := got.Result.(*runbulkv1.Result); got.Finish.GetState() != runsv1.Run_COMPLETED || result.GetFailures() != "files/list" {
+		t.Errorf("%s, %v", got.Finish, got.Calls)
+	}
+}
+
+// Who resets the run to go on from the list has it kept anew, from the place where it was sent.
+func TestBulkResetToTheList(t *testing.T) {
+	t.Parallel()
+	o := &office{batches: 1, refused: 1}
+	env := processtest.New(t, runbulk.Process)
+	o.fake(env)
+	var once sync.Once
+	env.WhenCalled("CompleteUpload", func() {
+		once.Do(func() {
+			env.Send(process.UpdateReset, process.Command{Actor: "users/op", Reason: "the file store was away", Step: "failures"})
+		})
+	})
+	got := env.Run(pause())
+	result, _ := got.Result.(*runbulkv1.Result)
+	if got.Finish.GetState() != runsv1.Run_COMPLETED || result.GetFailures() != "files/list" || got.Executions != 2 {
+		t.Errorf("%s, %v", got.Finish, got.Calls)
+	}
+	finished := func(call string) bool { return call == "FinishBulk" }
+	if i := slices.IndexFunc(got.Calls, finished); i < 0 || slices.ContainsFunc(got.Calls[i+1:], finished) {
+		t.Errorf("the sum was asked for again: %v", got.Calls)
 	}
 }
 

@@ -57,12 +57,21 @@ var (
 	store  *files.Activities
 )
 
+// linksWhenNeeded is the version of the story since which a link is made right before it is used, so that none expires while
+// the run is paused, and titles begin as sentences do. Runs that began before go on as they began.
+const linksWhenNeeded workflow.Version = 1
+
 // Workflow is the story; see the package.
 func Workflow(ctx workflow.Context, in *userbulkv1.Input) (*userbulkv1.Result, error) {
-	if err := process.SetTitle(ctx, titleOf(in)); err != nil {
+	version := workflow.GetVersion(ctx, "story", workflow.DefaultVersion, linksWhenNeeded)
+	title := changeOf(in)
+	if version >= linksWhenNeeded {
+		title = strings.ToUpper(title[:1]) + title[1:]
+	}
+	if err := process.SetTitle(ctx, title); err != nil {
 		return nil, err
 	}
-	plan, err := planned(ctx, in)
+	plan, err := planned(ctx, in, version)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +85,7 @@ func Workflow(ctx workflow.Context, in *userbulkv1.Input) (*userbulkv1.Result, e
 	if err := process.EachThen(ctx, "apply", plan.GetBatches(), parallel, people.ApplyUserBulk, batch, send); err != nil {
 		return nil, err
 	}
-	result, err := finish(ctx)
+	result, err := finish(ctx, version)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +93,8 @@ func Workflow(ctx workflow.Context, in *userbulkv1.Input) (*userbulkv1.Result, e
 	return result, nil
 }
 
-func titleOf(in *userbulkv1.Input) string {
+// changeOf says in words what is done: "invite member".
+func changeOf(in *userbulkv1.Input) string {
 	title := strings.ToLower(strings.ReplaceAll(in.GetAction().String(), "_", " "))
 	if in.GetRole() != "" {
 		title += " " + in.GetRole()
@@ -95,22 +105,30 @@ func titleOf(in *userbulkv1.Input) string {
 	return title
 }
 
-func planned(ctx workflow.Context, in *userbulkv1.Input) (*identityv1.PlanUserBulkResponse, error) {
-	req := &identityv1.PlanUserBulkRequest{
-		Action: in.GetAction(), Filter: in.GetFilter(), Role: in.GetRole(), Reason: in.GetReason(), DryRun: in.GetDryRun(),
-		LifetimeSeconds: int64(process.Setting(ctx, "invitation").Seconds()),
-	}
-	if in.GetFile() != "" {
+func planned(ctx workflow.Context, in *userbulkv1.Input, version workflow.Version) (*identityv1.PlanUserBulkResponse, error) {
+	request := func(ctx workflow.Context) (*identityv1.PlanUserBulkRequest, error) {
+		req := &identityv1.PlanUserBulkRequest{
+			Action: in.GetAction(), Filter: in.GetFilter(), Role: in.GetRole(), Reason: in.GetReason(), DryRun: in.GetDryRun(),
+			LifetimeSeconds: int64(process.Setting(ctx, "invitation").Seconds()),
+		}
+		if in.GetFile() == "" {
+			return req, nil
+		}
 		source, err := process.Aside(ctx, "plan", "link", store.CreateDownload, &filesv1.CreateDownloadRequest{Name: in.GetFile()})
+		req.SourceUrl = source.GetUrl()
+		return req, err
+	}
+	if version < linksWhenNeeded {
+		made, err := request(ctx)
 		if err != nil {
 			return nil, err
 		}
-		req.SourceUrl = source.GetUrl()
+		request = func(workflow.Context) (*identityv1.PlanUserBulkRequest, error) { return made, nil }
 	}
 	undo := func(workflow.Context, *identityv1.PlanUserBulkResponse) *identityv1.UndoUserBulkRequest {
 		return &identityv1.UndoUserBulkRequest{}
 	}
-	return process.Do(ctx, "plan", people.PlanUserBulk, req, process.UndoBy(people.UndoUserBulk, undo))
+	return process.DoWith(ctx, "plan", people.PlanUserBulk, request, process.UndoBy(people.UndoUserBulk, undo))
 }
 
 // confirm asks somebody else if many people are meant. A dry run needs no word.
@@ -119,7 +137,7 @@ func confirm(ctx workflow.Context, in *userbulkv1.Input, plan *identityv1.PlanUs
 		return "", nil
 	}
 	task, err := process.Task(ctx, "confirm", process.TaskSpec{
-		Title:       fmt.Sprintf("Confirm: %s, %d people", titleOf(in), plan.GetPeople()),
+		Title:       fmt.Sprintf("Confirm: %s, %d people", changeOf(in), plan.GetPeople()),
 		Description: "So many people are changed only when a second person agrees. " + in.GetReason(),
 		Assignee:    "roles/admin",
 		FourEyes:    true,
@@ -174,12 +192,11 @@ func send(ctx workflow.Context, _ int32, done *identityv1.ApplyUserBulkResponse)
 }
 
 // finish sums up. The place for the list must exist before it is known whether there is one.
-func finish(ctx workflow.Context) (*userbulkv1.Result, error) {
-	upload, err := process.Aside(ctx, "finish", "upload", store.CreateUpload, &filesv1.CreateUploadRequest{FileName: "people.csv", ContentType: "text/csv"})
-	if err != nil {
-		return nil, err
+func finish(ctx workflow.Context, version workflow.Version) (*userbulkv1.Result, error) {
+	place := func(ctx workflow.Context) (*filesv1.CreateUploadResponse, error) {
+		return process.Aside(ctx, "finish", "upload", store.CreateUpload, &filesv1.CreateUploadRequest{FileName: "people.csv", ContentType: "text/csv"})
 	}
-	sum, err := process.Do(ctx, "finish", people.FinishUserBulk, &identityv1.FinishUserBulkRequest{ListUrl: upload.GetUrl()})
+	upload, sum, err := summedUp(ctx, place, version)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +205,11 @@ func finish(ctx workflow.Context) (*userbulkv1.Result, error) {
 		// An upload that nobody completes is deleted after a day anyway, so a failure here is none of the run's.
 		_, _ = process.Aside(ctx, "list", "drop", store.DeleteFile, &filesv1.DeleteFileRequest{Name: upload.GetFile().GetName()})
 		return result, nil
+	}
+	if upload == nil { // the run was reset to go on from the list: the same place again
+		if upload, err = place(ctx); err != nil {
+			return nil, err
+		}
 	}
 	list, err := process.Do(ctx, "list", store.CompleteUpload, &filesv1.CompleteUploadRequest{
 		Name: upload.GetFile().GetName(), Size: sum.GetListSize(), Sha256: sum.GetListSha256(),
@@ -199,4 +221,22 @@ func finish(ctx workflow.Context) (*userbulkv1.Result, error) {
 	}
 	result.List = list.GetName()
 	return result, nil
+}
+
+// summedUp is the sum, and the place where the list was sent; nil if that happened before the run was reset.
+func summedUp(
+	ctx workflow.Context, place func(workflow.Context) (*filesv1.CreateUploadResponse, error), version workflow.Version,
+) (upload *filesv1.CreateUploadResponse, sum *identityv1.FinishUserBulkResponse, err error) {
+	if version < linksWhenNeeded {
+		if upload, err = place(ctx); err != nil {
+			return nil, nil, err
+		}
+		sum, err = process.Do(ctx, "finish", people.FinishUserBulk, &identityv1.FinishUserBulkRequest{ListUrl: upload.GetUrl()})
+		return upload, sum, err
+	}
+	sum, err = process.DoWith(ctx, "finish", people.FinishUserBulk, func(ctx workflow.Context) (_ *identityv1.FinishUserBulkRequest, err error) {
+		upload, err = place(ctx)
+		return &identityv1.FinishUserBulkRequest{ListUrl: upload.GetUrl()}, err
+	})
+	return upload, sum, err
 }

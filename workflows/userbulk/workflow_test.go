@@ -115,7 +115,7 @@ func TestAFewPeople(t *testing.T) {
 	if diff := cmp.Diff(&userbulkv1.Result{People: 20, Done: 20}, got.Result, protocmp.Transform()); diff != "" {
 		t.Errorf("%v\n%s", got.Err, diff)
 	}
-	if got.Title != "disable" || len(got.Requests) != 0 || w.plan.GetFilter() != `roles:"viewer"` || got.Calls[len(got.Calls)-1] != "DeleteFile" || w.undone {
+	if got.Title != "Disable" || len(got.Requests) != 0 || w.plan.GetFilter() != `roles:"viewer"` || got.Calls[len(got.Calls)-1] != "DeleteFile" || w.undone {
 		t.Errorf("%q, %v, %s, %v", got.Title, got.Requests, w.plan, got.Calls)
 	}
 }
@@ -130,7 +130,7 @@ func TestManyInvitations(t *testing.T) {
 	if diff := cmp.Diff(&userbulkv1.Result{People: 203, Done: 200, Failed: 3, List: "files/list", ConfirmedBy: "users/decider"}, got.Result, protocmp.Transform()); diff != "" {
 		t.Errorf("%v\n%s", got.Err, diff)
 	}
-	if task := env.Tasks()["confirm"]; !task.GetFourEyes() || task.GetAssignee() != "roles/admin" || !slices.Equal(task.GetFiles(), []string{invite().GetFile()}) {
+	if task := env.Tasks()["confirm"]; task.GetTitle() != "Confirm: invite member, 203 people" || !task.GetFourEyes() || task.GetAssignee() != "roles/admin" || !slices.Equal(task.GetFiles(), []string{invite().GetFile()}) {
 		t.Errorf("%s", task)
 	}
 	slices.Sort(w.noted)
@@ -150,7 +150,7 @@ func TestADryRunNeedsNoWord(t *testing.T) {
 	in := invite()
 	in.DryRun = true
 	got := env.Run(in)
-	if result, _ := got.Result.(*userbulkv1.Result); result.GetList() != "files/list" || len(got.Requests) != 0 || !w.plan.GetDryRun() || got.Title != "invite member (dry run)" {
+	if result, _ := got.Result.(*userbulkv1.Result); result.GetList() != "files/list" || len(got.Requests) != 0 || !w.plan.GetDryRun() || got.Title != "Invite member (dry run)" {
 		t.Errorf("%v, %v, %q", got.Result, got.Err, got.Title)
 	}
 }
@@ -180,6 +180,54 @@ func TestFailsAtEachStep(t *testing.T) {
 				t.Errorf("%s, undone %v", got.Finish, w.undone)
 			}
 		})
+	}
+}
+
+// Links live for minutes, or an hour, a pause as long as somebody likes: they are made when they are needed.
+func TestPausedBeforeALinkIsNeeded(t *testing.T) {
+	t.Parallel()
+	for link, before := range map[string]string{"CreateDownload": "", "CreateUpload": "ApplyUserBulk"} {
+		t.Run(link, func(t *testing.T) {
+			t.Parallel()
+			w := &town{batches: 1, people: 3, failed: 1}
+			env := processtest.New(t, userbulk.Process)
+			w.fake(env)
+			pause := func() { env.Command(process.UpdatePause, "not now") }
+			if before == "" {
+				env.After(0, pause)
+			} else {
+				env.WhenCalled(before, pause)
+			}
+			env.After(48*time.Hour, func() {
+				if slices.Contains(env.Calls, link) {
+					t.Error("the link was made before the pause")
+				}
+				env.Command(process.UpdateResume, "now")
+			})
+			got := env.Run(invite())
+			if result, _ := got.Result.(*userbulkv1.Result); got.Finish.GetState() != runsv1.Run_COMPLETED || result.GetList() != "files/list" || !slices.Contains(got.Calls, link) {
+				t.Errorf("%s, %v", got.Finish, got.Calls)
+			}
+		})
+	}
+}
+
+// Who resets the run to go on from the list has it kept anew, from the place where it was sent.
+func TestResetToTheList(t *testing.T) {
+	t.Parallel()
+	w := &town{batches: 1, people: 3, failed: 1}
+	env := processtest.New(t, userbulk.Process)
+	w.fake(env)
+	var once sync.Once
+	env.WhenCalled("CompleteUpload", func() {
+		once.Do(func() {
+			env.Send(process.UpdateReset, process.Command{Actor: "users/op", Reason: "the file store was away", Step: "list"})
+		})
+	})
+	got := env.Run(disable())
+	result, _ := got.Result.(*userbulkv1.Result)
+	if got.Finish.GetState() != runsv1.Run_COMPLETED || result.GetList() != "files/list" || got.Executions != 2 || w.undone {
+		t.Errorf("%s, %v", got.Finish, got.Calls)
 	}
 }
 
