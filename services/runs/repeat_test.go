@@ -172,6 +172,79 @@ func TestRepeatedCommandsWhoseAnswerWasNeverWritten(t *testing.T) {
 	}
 }
 
+// A skip that names no step means the one that has failed. Repeated, it does not mean the next one that does.
+func TestRepeatedSkipOfAStep(t *testing.T) {
+	t.Parallel()
+	m := &moods{}
+	m.set("two", refused)
+	m.set("three", refused)
+	h := newHouse(t, m.on)
+	c := h.keyed(h.admin())
+	run, _ := h.start("parks")
+	name := run.GetName()
+	until(t, c, name, "parked", isParked)
+	skip := &runsv1.SkipStepRequest{Name: name, Reason: "we do without"}
+	again := twice(h, "SkipStep", c.SkipStep, skip, &runsv1.SkipStepRequest{Name: name, Step: "two", Reason: "we do without"})
+	again()
+	until(t, c, name, "parked at the next step", func(r *runsv1.Run) bool { return len(h.probe.seen()) == 3 && r.GetParked() })
+	again()
+	lost := func() {
+		t.Helper()
+		h.loseAnswer("SkipStep")
+		if _, err := c.SkipStep(rpc.WithIdempotencyKey(t.Context(), "SkipStep"), skip); err != nil {
+			t.Errorf("repeated, the answer was never written: %v", err)
+		}
+	}
+	lost() // not refused as NOT_SKIPPABLE
+	m.set("three", nil)
+	if _, err := c.RetryStep(t.Context(), &runsv1.RetryStepRequest{Name: name, Step: "three"}); err != nil {
+		t.Fatal(err)
+	}
+	done := until(t, c, name, "completed", inState(runsv1.Run_COMPLETED))
+	lost()
+	if diff := cmp.Diff([]runsv1.Step_State{runsv1.Step_SUCCEEDED, runsv1.Step_SKIPPED, runsv1.Step_SUCCEEDED}, stepStates(done)); diff != "" {
+		t.Error(diff)
+	}
+	var told int
+	h.system(func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT count(*) FROM events.run_event WHERE kind = 'step.skipped'").Scan(&told)
+	})
+	if n := h.audited()["SkipStep"]; n != 1 || told != 1 || !slices.Equal(h.probe.seen(), []string{"one", "two", "three", "three"}) {
+		t.Errorf("%d entries of the audit, %d of the journal, calls %v", n, told, h.probe.seen())
+	}
+}
+
+// Where two must approve, a vote that is repeated is one vote.
+func TestRepeatedVotes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	admin := h.as(h.admin())
+	run := h.begin(admin, "voted", "Ada")
+	until(t, admin, run.GetName(), "waiting", inState(runsv1.Run_WAITING))
+	list, err := admin.ListTasks(t.Context(), &runsv1.ListTasksRequest{})
+	if err != nil || len(list.GetTasks()) != 1 || list.GetTasks()[0].GetQuorum() != 2 {
+		t.Fatalf("tasks: %v, %v", list, err)
+	}
+	name := list.GetTasks()[0].GetName()
+	approve := &runsv1.DecideTaskRequest{
+		Name: name, Decision: runsv1.Task_APPROVE, Form: input(t, map[string]any{"files": []any{"files/01900000-0000-7000-8000-000000000001"}}),
+	}
+	reject := &runsv1.DecideTaskRequest{Name: name, Decision: runsv1.Task_REJECT, Reason: "on second thoughts"}
+	for votes, state := range []runsv1.Task_State{runsv1.Task_OPEN, runsv1.Task_DECIDED} {
+		c := h.keyed(h.user([]string{"approver"}, "tasks.read", "tasks.decide"))
+		again := twice(h, "DecideTask", c.DecideTask, approve, reject)
+		again()
+		task, err := admin.GetTask(t.Context(), &runsv1.GetTaskRequest{Name: name})
+		if err != nil || task.GetState() != state || len(task.GetVotes()) != votes+1 {
+			t.Errorf("%v, %v", task, err)
+		}
+	}
+	done := until(t, admin, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
+	if got := done.GetResult().GetFields()["decidedBy"].GetStringValue(); got != "APPROVE" {
+		t.Errorf("result: %s", done.GetResult())
+	}
+}
+
 func TestRepeatedCommandsThatTemporalDoesNotHear(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
