@@ -189,7 +189,8 @@ func TestEraseSubjectLeavesATombstone(t *testing.T) {
 	decider := h.user([]string{"approver"}, "tasks.read", "tasks.decide")
 	about := h.begin(admin, "three", "Ada")
 	until(t, admin, about.GetName(), "completed", inState(runsv1.Run_COMPLETED))
-	worker := h.asRun(h.begin(admin, "three", "the erasure").GetName(), "users/x")
+	own := h.begin(admin, "three", "the erasure").GetName()
+	worker := h.asRun(own, "users/x")
 	who := &runsv1.EraseSubjectRequest{User: decider.Actor, Email: "Ada@Example.org", DryRun: true}
 	before, err := worker.EraseSubject(t.Context(), who)
 	if err != nil || before.GetRuns() != 1 || len(before.GetOpenRuns()) != 1 || before.GetOpenRuns()[0] != task.GetRun() || before.GetEvents() == 0 {
@@ -220,6 +221,17 @@ func TestEraseSubjectLeavesATombstone(t *testing.T) {
 	})
 	if left != 0 {
 		t.Errorf("%d rows still name the person", left)
+	}
+	// The run that erases stays, without the address that it was started with.
+	run, err := admin.GetRun(t.Context(), &runsv1.GetRunRequest{Name: own})
+	if fields := run.GetInput().GetFields(); err != nil || !strings.HasPrefix(fields["email"].GetStringValue(), "users/erased-") || fields["displayName"].GetStringValue() != "the erasure" {
+		t.Errorf("the run that erases: %v, %v", run, err)
+	}
+	h.system(func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT count(*) FROM runs.run_subject WHERE subject = 'ada@example.org'").Scan(&left)
+	})
+	if left != 0 {
+		t.Errorf("%d runs still concern the address", left)
 	}
 	again, err := worker.EraseSubject(t.Context(), who)
 	if err != nil || again.GetRuns() != 0 {

@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func (s *Service) EraseSubject(ctx context.Context, req *runsv1.EraseSubjectRequ
 			return nil, err
 		}
 	}
-	err = s.tx(ctx, func(tx pgx.Tx) error { return s.blank(ctx, tx, who, found) })
+	err = s.tx(ctx, func(tx pgx.Tx) error { return errors.Join(s.blank(ctx, tx, who, found), hide(ctx, tx, who, caller)) })
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +134,16 @@ func (s *Service) blank(ctx context.Context, tx pgx.Tx, who subject, found trace
 }
 
 // forgetExecution deletes a run's history in Temporal; what is not there is deleted.
+// hide takes the address off the run that erases: whoever started it may have named the person so.
+func hide(ctx context.Context, tx pgx.Tx, who subject, caller uuid.UUID) error {
+	if who.email == "" {
+		return nil
+	}
+	return queries.HideAddress(ctx, tx, store.HideAddressParams{
+		Run: caller, Address: who.email, Pattern: regexp.QuoteMeta(who.email), Nobody: who.pseudonym(),
+	})
+}
+
 func (s *Service) forgetExecution(ctx context.Context, run uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(ctx, erasePatience)
 	defer cancel()

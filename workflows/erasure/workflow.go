@@ -184,11 +184,22 @@ func approve(ctx workflow.Context, in *erasurev1.Input, who subject, c *erasurev
 	return task, form, err
 }
 
+// withoutAddress takes the address off a text, wherever and however it is written.
 func withoutAddress(text, email string) string {
-	if i := strings.Index(strings.ToLower(text), strings.ToLower(email)); i >= 0 && email != "" && i+len(email) <= len(text) {
-		return text[:i] + "…" + text[i+len(email):]
+	if email == "" {
+		return text
 	}
-	return text
+	var out strings.Builder
+	for len(text) > 0 {
+		if len(text) >= len(email) && strings.EqualFold(text[:len(email)], email) {
+			out.WriteString("…")
+			text = text[len(email):]
+			continue
+		}
+		out.WriteByte(text[0])
+		text = text[1:]
+	}
+	return out.String()
 }
 
 func contextOf(user string, c *erasurev1.Counts) map[string]string {

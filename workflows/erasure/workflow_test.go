@@ -117,7 +117,7 @@ func (w *town) fake(env *processtest.Env) {
 }
 
 func input() *erasurev1.Input {
-	return &erasurev1.Input{User: ada, Reason: "request 7 of ada@example.org"}
+	return &erasurev1.Input{User: ada, Reason: "request 7 of ada@example.org, who is Ada@Example.org elsewhere"}
 }
 
 var found = &erasurev1.Counts{Runs: 6, Tasks: 6, Records: 2, Files: 3, Messages: 4, AuditEntries: 5, Memberships: 1, Account: true}
@@ -143,7 +143,7 @@ func TestErasure(t *testing.T) {
 	}
 	// What stays must not name the person.
 	for _, text := range []string{got.Title, task.String(), w.certificate} {
-		if strings.Contains(text, email) {
+		if strings.Contains(strings.ToLower(text), email) {
 			t.Errorf("the address stays in %s", text)
 		}
 	}

@@ -408,6 +408,14 @@ WHERE v.organisation_id = mshub.org() AND v.actor = sqlc.arg(actor) AND r.ended_
 
 -- name: AnonymiseRuns :exec
 UPDATE runs.run SET actor = sqlc.arg(nobody) WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor) AND ended_at IS NOT NULL;
+-- name: HideAddress :exec
+-- The run that erases does not keep the address that it was started with.
+WITH dropped AS (DELETE FROM runs.run_subject s WHERE s.run = sqlc.arg(run) AND s.subject = sqlc.arg(address)::text)
+UPDATE runs.run r
+SET input = regexp_replace(r.input::text, sqlc.arg(pattern)::text, sqlc.arg(nobody)::text, 'gi')::jsonb,
+    key = regexp_replace(r.key, sqlc.arg(pattern)::text, sqlc.arg(nobody)::text, 'gi')
+WHERE r.id = sqlc.arg(run);
+
 
 -- name: AnonymiseTasks :exec
 UPDATE runs.task

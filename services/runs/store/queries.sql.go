@@ -944,6 +944,32 @@ func (q *Queries) Held(ctx context.Context, db DBTX, process string) (int64, err
 	return count, err
 }
 
+const hideAddress = `-- name: HideAddress :exec
+WITH dropped AS (DELETE FROM runs.run_subject s WHERE s.run = $3 AND s.subject = $4::text)
+UPDATE runs.run r
+SET input = regexp_replace(r.input::text, $1::text, $2::text, 'gi')::jsonb,
+    key = regexp_replace(r.key, $1::text, $2::text, 'gi')
+WHERE r.id = $3
+`
+
+type HideAddressParams struct {
+	Pattern string
+	Nobody  string
+	Run     uuid.UUID
+	Address string
+}
+
+// The run that erases does not keep the address that it was started with.
+func (q *Queries) HideAddress(ctx context.Context, db DBTX, arg HideAddressParams) error {
+	_, err := db.Exec(ctx, hideAddress,
+		arg.Pattern,
+		arg.Nobody,
+		arg.Run,
+		arg.Address,
+	)
+	return err
+}
+
 const insertBulk = `-- name: InsertBulk :execrows
 INSERT INTO runs.bulk (run, organisation_id, command, reason, dry_run, runs, batches) VALUES ($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING
 `
