@@ -97,8 +97,10 @@ type Grant struct {
 	// Permissions before they are cut down to the scopes.
 	Permissions []string
 	Roles       []string
-	Scopes      []string
-	ClientID    string
+	// Keepers of a machine client, see auth.Caller.
+	Keepers  []string
+	Scopes   []string
+	ClientID string
 	// Session is the browser session, or the family of tokens of an authorization code.
 	Session string
 }
@@ -121,6 +123,7 @@ func (i *Issuer) Issue(ctx context.Context, g Grant) (Token, error) {
 		},
 		Permissions: auth.Restrict(g.Permissions, g.Scopes, auth.Permissions()),
 		Roles:       g.Roles,
+		Keepers:     g.Keepers,
 		Scope:       strings.Join(g.Scopes, " "),
 		ClientID:    g.ClientID,
 		SessionID:   g.Session,

@@ -12,6 +12,7 @@ import (
 	identityv1 "github.com/microservicehub/mshub/services/identity/v1"
 
 	"github.com/microservicehub/mshub/authserver/protocol"
+	"github.com/microservicehub/mshub/authserver/store"
 	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/services/identity/v1/identityv1connect"
 )
@@ -47,7 +48,7 @@ func (b *Bootstrap) CreateMachineClient(ctx context.Context, req *authserverv1.C
 	}
 	res := &authserverv1.CreateMachineClientResponse{}
 	err = b.DB.Tx(ctx, owner, func(tx pgx.Tx) error {
-		row, secret, err := create(ctx, tx, owner, req.GetTitle(), protocol.Machine, nil, req.GetScopes(), b.Now())
+		row, secret, err := create(ctx, tx, store.Client{OrganisationID: owner, Title: req.GetTitle(), Kind: string(protocol.Machine), Scopes: req.GetScopes()}, b.Now())
 		res.ClientId, res.ClientSecret = row.ID, secret
 		return err
 	})

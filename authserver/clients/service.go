@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	authserverv1 "github.com/microservicehub/mshub/authserver/v1"
@@ -97,7 +98,10 @@ func (s *Service) CreateClient(ctx context.Context, req *authserverv1.CreateClie
 		const method = authserverv1connect.ClientServiceCreateClientProcedure
 		secret = ""
 		return postgres.Once(ctx, tx, schema, method, rpc.IdempotencyKey(ctx), req, &res, func() error {
-			row, made, err := create(ctx, tx, caller.Organisation, in.GetTitle(), kind, in.GetRedirectUris(), in.GetScopes(), s.Now())
+			row, made, err := create(ctx, tx, store.Client{
+				OrganisationID: caller.Organisation, Title: in.GetTitle(), Kind: string(kind), RedirectUris: in.GetRedirectUris(),
+				Scopes: in.GetScopes(), Keepers: caller.People(),
+			}, s.Now())
 			if err != nil {
 				return err
 			}
@@ -113,30 +117,28 @@ func (s *Service) CreateClient(ctx context.Context, req *authserverv1.CreateClie
 	return &res, nil
 }
 
-// create writes a client and its audit entry, and returns its secret: "" for a public one.
-func create(ctx context.Context, tx pgx.Tx, organisation uuid.UUID, title string, kind protocol.Kind, redirects, scopes []string, now time.Time) (store.Client, string, error) {
+// create gives a client its id, writes it and its audit entry, and returns its secret: "" for a public one.
+func create(ctx context.Context, tx pgx.Tx, row store.Client, now time.Time) (store.Client, string, error) {
 	name, err := uuid.NewV7()
 	if err != nil {
-		return store.Client{}, "", err
+		return row, "", err
 	}
-	if redirects == nil {
-		redirects = []string{}
-	}
-	row := store.Client{OrganisationID: organisation, ID: name.String(), Title: title, Kind: string(kind), RedirectUris: redirects, Scopes: scopes, CreatedAt: now.Truncate(time.Microsecond)}
+	row.ID, row.CreatedAt = name.String(), now.Truncate(time.Microsecond)
+	row.RedirectUris, row.Keepers = append([]string{}, row.RedirectUris...), append([]string{}, row.Keepers...)
 	secret := ""
-	if kind != protocol.Public {
+	if protocol.Kind(row.Kind) != protocol.Public {
 		secret = protocol.SecretPrefix + protocol.RandomSecret()
 		row.SecretHash = protocol.Hash(secret)
 	}
 	err = store.New().CreateClient(ctx, tx, store.CreateClientParams{
 		OrganisationID: row.OrganisationID, ID: row.ID, Title: row.Title, Kind: row.Kind,
-		RedirectUris: row.RedirectUris, Scopes: row.Scopes, SecretHash: row.SecretHash, CreatedAt: row.CreatedAt,
+		RedirectUris: row.RedirectUris, Scopes: row.Scopes, SecretHash: row.SecretHash, CreatedAt: row.CreatedAt, Keepers: row.Keepers,
 	})
 	if err != nil {
 		return row, "", err
 	}
 	return row, secret, audit.Append(ctx, tx, audit.Entry{
-		Action: "authserver.v1.ClientService/CreateClient", Target: "clients/" + row.ID, Organisation: organisation, After: facts(row),
+		Action: "authserver.v1.ClientService/CreateClient", Target: "clients/" + row.ID, Organisation: row.OrganisationID, After: facts(row),
 	})
 }
 
@@ -149,42 +151,40 @@ func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClie
 		return nil, rpc.Invalid("updateMask", "name what to change: title, redirectUris, scopes")
 	}
 	caller := auth.From(ctx)
-	var row store.Client
+	var res authserverv1.Client
 	fewer := false
-	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) (err error) {
-		if row, err = store.New().LockClient(ctx, tx, id(name)); err != nil {
-			return found(err, name)
-		}
-		if err := checkReach(caller, row.Scopes); err != nil {
-			return err
-		}
-		before := row
-		for _, path := range paths {
-			switch path {
-			case "title":
-				row.Title = in.GetTitle()
-			case "redirect_uris", "redirectUris":
-				row.RedirectUris = in.GetRedirectUris()
-			case "scopes":
-				row.Scopes = in.GetScopes()
-			default:
-				return rpc.Invalid("updateMask", "%q can't be changed; title, redirectUris and scopes can", path)
+	err := s.DB.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error {
+		const method = authserverv1connect.ClientServiceUpdateClientProcedure
+		fewer = false
+		proto.Reset(&res)
+		return postgres.Once(ctx, tx, schema, method, rpc.IdempotencyKey(ctx), req, &res, func() error {
+			before, err := store.New().LockClient(ctx, tx, id(name))
+			if err != nil {
+				return found(err, name)
 			}
-		}
-		if err := check(caller, row); err != nil {
-			return err
-		}
-		fewer = slices.ContainsFunc(before.Scopes, func(scope string) bool { return !slices.Contains(row.Scopes, scope) })
-		if err := store.New().UpdateClient(ctx, tx, store.UpdateClientParams{ID: row.ID, Title: row.Title, RedirectUris: row.RedirectUris, Scopes: row.Scopes}); err != nil {
-			return err
-		}
-		if fewer {
-			if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+			if err := checkReach(caller, before.Scopes); err != nil {
 				return err
 			}
-		}
-		return audit.Append(ctx, tx, audit.Entry{
-			Action: "authserver.v1.ClientService/UpdateClient", Target: name, Before: facts(before), After: facts(row),
+			row, err := merge(before, in, paths)
+			if err != nil {
+				return err
+			}
+			if err := check(caller, row); err != nil {
+				return err
+			}
+			fewer = slices.ContainsFunc(before.Scopes, func(scope string) bool { return !slices.Contains(row.Scopes, scope) })
+			if err := store.New().UpdateClient(ctx, tx, store.UpdateClientParams{ID: row.ID, Title: row.Title, RedirectUris: row.RedirectUris, Scopes: row.Scopes}); err != nil {
+				return err
+			}
+			if fewer {
+				if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
+					return err
+				}
+			}
+			proto.Merge(&res, wire(row))
+			return audit.Append(ctx, tx, audit.Entry{
+				Action: "authserver.v1.ClientService/UpdateClient", Target: name, Before: facts(before), After: facts(row),
+			})
 		})
 	})
 	if err != nil {
@@ -193,7 +193,24 @@ func (s *Service) UpdateClient(ctx context.Context, req *authserverv1.UpdateClie
 	if fewer {
 		s.Book.Announce(ctx)
 	}
-	return wire(row), nil
+	return &res, nil
+}
+
+// merge lays what the mask names over a row.
+func merge(row store.Client, in *authserverv1.Client, paths []string) (store.Client, error) {
+	for _, path := range paths {
+		switch path {
+		case "title":
+			row.Title = in.GetTitle()
+		case "redirect_uris", "redirectUris":
+			row.RedirectUris = in.GetRedirectUris()
+		case "scopes":
+			row.Scopes = in.GetScopes()
+		default:
+			return row, rpc.Invalid("updateMask", "%q can't be changed; title, redirectUris and scopes can", path)
+		}
+	}
+	return row, nil
 }
 
 // check holds a changed client to the rules of a new one.
@@ -213,32 +230,33 @@ func check(caller auth.Caller, after store.Client) error {
 
 // DeleteClient ends everything that came through the client.
 func (s *Service) DeleteClient(ctx context.Context, req *authserverv1.DeleteClientRequest) (*authserverv1.DeleteClientResponse, error) {
+	res := &authserverv1.DeleteClientResponse{}
 	err := s.DB.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
-		row, err := store.New().LockClient(ctx, tx, id(req.GetName()))
-		if err != nil {
-			return found(err, req.GetName())
-		}
-		if err := store.New().DeleteClient(ctx, tx, row.ID); err != nil {
-			return err
-		}
-		if err := store.New().DeleteConsentsOfClient(ctx, tx, row.ID); err != nil {
-			return err
-		}
-		if err := store.New().DeleteTokensOfClient(ctx, tx, row.ID); err != nil {
-			return err
-		}
-		if err := s.Book.Add(ctx, tx, revocation.Client, row.ID); err != nil {
-			return err
-		}
-		return audit.Append(ctx, tx, audit.Entry{
-			Action: "authserver.v1.ClientService/DeleteClient", Target: req.GetName(), Before: facts(row),
+		const method = authserverv1connect.ClientServiceDeleteClientProcedure
+		return postgres.Once(ctx, tx, schema, method, rpc.IdempotencyKey(ctx), req, res, func() error {
+			row, err := store.New().LockClient(ctx, tx, id(req.GetName()))
+			if err != nil {
+				return found(err, req.GetName())
+			}
+			err = errors.Join(
+				store.New().DeleteClient(ctx, tx, row.ID),
+				store.New().DeleteConsentsOfClient(ctx, tx, row.ID),
+				store.New().DeleteTokensOfClient(ctx, tx, row.ID),
+				s.Book.Add(ctx, tx, revocation.Client, row.ID),
+			)
+			if err != nil {
+				return err
+			}
+			return audit.Append(ctx, tx, audit.Entry{
+				Action: "authserver.v1.ClientService/DeleteClient", Target: req.GetName(), Before: facts(row),
+			})
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.Book.Announce(ctx)
-	return &authserverv1.DeleteClientResponse{}, nil
+	return res, nil
 }
 
 // RotateClientSecret makes a new secret. Without an overlap the old one, and every token it got, dies now. Who has the
@@ -264,7 +282,11 @@ func (s *Service) RotateClientSecret(ctx context.Context, req *authserverv1.Rota
 				return rpc.Precondition("NO_SECRET", "a public client has no secret")
 			}
 			until := s.Now().Add(overlap)
-			if err := store.New().RotateClientSecret(ctx, tx, store.RotateClientSecretParams{ID: row.ID, SecretHash: protocol.Hash(secret), PreviousExpiresAt: &until}); err != nil {
+			row.Keepers = joined(row.Keepers, caller.People())
+			err = store.New().RotateClientSecret(ctx, tx, store.RotateClientSecretParams{
+				ID: row.ID, SecretHash: protocol.Hash(secret), PreviousExpiresAt: &until, Keepers: row.Keepers,
+			})
+			if err != nil {
 				return err
 			}
 			if overlap == 0 {
@@ -284,6 +306,17 @@ func (s *Service) RotateClientSecret(ctx context.Context, req *authserverv1.Rota
 	s.Book.Announce(ctx)
 	res.ClientSecret = shown
 	return &res, nil
+}
+
+// joined is a list with those of more that it lacks.
+func joined(list, more []string) []string {
+	list = append([]string{}, list...)
+	for _, one := range more {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 func id(name string) string { return strings.TrimPrefix(name, "clients/") }
@@ -307,6 +340,7 @@ func wire(row store.Client) *authserverv1.Client {
 		RedirectUris: row.RedirectUris,
 		Scopes:       row.Scopes,
 		CreateTime:   timestamppb.New(row.CreatedAt),
+		Keepers:      row.Keepers,
 	}
 	for wired, kind := range kinds {
 		if string(kind) == row.Kind {

@@ -31,6 +31,8 @@ type Client struct {
 	Kind         Kind
 	RedirectURIs []string
 	Scopes       []string
+	// Keepers are the people, as "users/ID", who were ever shown a secret of it; the one who registered it is the first.
+	Keepers []string
 	// FirstParty never asks for consent: it is the house itself.
 	FirstParty bool
 	// UsedAt is when a token was last issued to it, to the minute.

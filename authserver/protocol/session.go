@@ -31,6 +31,7 @@ type Session struct {
 	// Permissions of the token about to be issued, and what its ID token may say about the person.
 	Permissions []string `json:"-"`
 	Roles       []string `json:"-"`
+	Keepers     []string `json:"-"`
 	Person      Person   `json:"-"`
 	// Claims and Headers of the ID token; fosite changes them in place.
 	Claims  *jwt.IDTokenClaims `json:"-"`
@@ -94,6 +95,6 @@ func (s *Session) Clone() fosite.Session {
 	c := *s
 	c.ExpiresAt = maps.Clone(s.ExpiresAt)
 	c.Scopes = slices.Clone(s.Scopes)
-	c.Permissions, c.Roles, c.Person, c.Claims, c.Headers = nil, nil, Person{}, nil, nil
+	c.Permissions, c.Roles, c.Keepers, c.Person, c.Claims, c.Headers = nil, nil, nil, Person{}, nil, nil
 	return &c
 }

@@ -22,15 +22,17 @@ type Client struct {
 	PreviousExpiresAt *time.Time
 	CreatedAt         time.Time
 	UsedAt            *time.Time
+	Keepers           []string
 }
 
 type Code struct {
-	Signature  []byte
-	FamilyID   uuid.UUID
-	ClientID   string
-	UserID     uuid.UUID
-	Request    []byte
-	ExpiresAt  time.Time
+	Signature []byte
+	FamilyID  uuid.UUID
+	ClientID  string
+	UserID    uuid.UUID
+	Request   []byte
+	ExpiresAt time.Time
+	// a redemption brought a wrong proof: from then on the code is refused
 	VerifiedAt *time.Time
 	UsedAt     *time.Time
 }

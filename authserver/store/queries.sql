@@ -10,14 +10,14 @@ SELECT * FROM authserver.client WHERE id = $1;
 SELECT * FROM authserver.client WHERE id = $1 FOR UPDATE;
 
 -- name: CreateClient :exec
-INSERT INTO authserver.client (organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO authserver.client (organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, created_at, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: UpdateClient :exec
 UPDATE authserver.client SET title = $2, redirect_uris = $3, scopes = $4 WHERE id = $1;
 
 -- name: RotateClientSecret :exec
-UPDATE authserver.client SET secret_hash = $2, previous_hash = secret_hash, previous_expires_at = $3 WHERE id = $1;
+UPDATE authserver.client SET secret_hash = $2, previous_hash = secret_hash, previous_expires_at = $3, keepers = $4 WHERE id = $1;
 
 -- name: TouchClient :exec
 UPDATE authserver.client SET used_at = @now WHERE id = @id AND (used_at IS NULL OR used_at < @before);

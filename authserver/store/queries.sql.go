@@ -13,8 +13,8 @@ import (
 )
 
 const createClient = `-- name: CreateClient :exec
-INSERT INTO authserver.client (organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO authserver.client (organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, created_at, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type CreateClientParams struct {
@@ -26,6 +26,7 @@ type CreateClientParams struct {
 	Scopes         []string
 	SecretHash     []byte
 	CreatedAt      time.Time
+	Keepers        []string
 }
 
 func (q *Queries) CreateClient(ctx context.Context, db DBTX, arg CreateClientParams) error {
@@ -38,6 +39,7 @@ func (q *Queries) CreateClient(ctx context.Context, db DBTX, arg CreateClientPar
 		arg.Scopes,
 		arg.SecretHash,
 		arg.CreatedAt,
+		arg.Keepers,
 	)
 	return err
 }
@@ -475,7 +477,7 @@ func (q *Queries) DeleteTokensOfClient(ctx context.Context, db DBTX, clientID st
 }
 
 const getClient = `-- name: GetClient :one
-SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at FROM authserver.client WHERE id = $1
+SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at, keepers FROM authserver.client WHERE id = $1
 `
 
 func (q *Queries) GetClient(ctx context.Context, db DBTX, id string) (Client, error) {
@@ -493,6 +495,7 @@ func (q *Queries) GetClient(ctx context.Context, db DBTX, id string) (Client, er
 		&i.PreviousExpiresAt,
 		&i.CreatedAt,
 		&i.UsedAt,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -604,7 +607,7 @@ func (q *Queries) GetSession(ctx context.Context, db DBTX, secretHash []byte) (S
 
 const listClients = `-- name: ListClients :many
 
-SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at FROM authserver.client WHERE id > $1 ORDER BY id LIMIT $2
+SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at, keepers FROM authserver.client WHERE id > $1 ORDER BY id LIMIT $2
 `
 
 type ListClientsParams struct {
@@ -634,6 +637,7 @@ func (q *Queries) ListClients(ctx context.Context, db DBTX, arg ListClientsParam
 			&i.PreviousExpiresAt,
 			&i.CreatedAt,
 			&i.UsedAt,
+			&i.Keepers,
 		); err != nil {
 			return nil, err
 		}
@@ -753,7 +757,7 @@ func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsPar
 }
 
 const lockClient = `-- name: LockClient :one
-SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at FROM authserver.client WHERE id = $1 FOR UPDATE
+SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at, keepers FROM authserver.client WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockClient(ctx context.Context, db DBTX, id string) (Client, error) {
@@ -771,6 +775,7 @@ func (q *Queries) LockClient(ctx context.Context, db DBTX, id string) (Client, e
 		&i.PreviousExpiresAt,
 		&i.CreatedAt,
 		&i.UsedAt,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -893,17 +898,23 @@ func (q *Queries) RevokeNew(ctx context.Context, db DBTX, arg RevokeNewParams) (
 }
 
 const rotateClientSecret = `-- name: RotateClientSecret :exec
-UPDATE authserver.client SET secret_hash = $2, previous_hash = secret_hash, previous_expires_at = $3 WHERE id = $1
+UPDATE authserver.client SET secret_hash = $2, previous_hash = secret_hash, previous_expires_at = $3, keepers = $4 WHERE id = $1
 `
 
 type RotateClientSecretParams struct {
 	ID                string
 	SecretHash        []byte
 	PreviousExpiresAt *time.Time
+	Keepers           []string
 }
 
 func (q *Queries) RotateClientSecret(ctx context.Context, db DBTX, arg RotateClientSecretParams) error {
-	_, err := db.Exec(ctx, rotateClientSecret, arg.ID, arg.SecretHash, arg.PreviousExpiresAt)
+	_, err := db.Exec(ctx, rotateClientSecret,
+		arg.ID,
+		arg.SecretHash,
+		arg.PreviousExpiresAt,
+		arg.Keepers,
+	)
 	return err
 }
 

@@ -81,7 +81,7 @@ func (s *Store) Client(ctx context.Context, id string) (*protocol.Client, error)
 	}
 	var row Client
 	err := s.Do(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at
+		rows, err := tx.Query(ctx, `SELECT organisation_id, id, title, kind, redirect_uris, scopes, secret_hash, previous_hash, previous_expires_at, created_at, used_at, keepers
 			FROM authserver.find_client($1)`, id)
 		if err != nil {
 			return err
@@ -116,6 +116,7 @@ func ToClient(row Client) *protocol.Client {
 		Kind:         protocol.Kind(row.Kind),
 		RedirectURIs: row.RedirectUris,
 		Scopes:       row.Scopes,
+		Keepers:      row.Keepers,
 	}
 	if row.UsedAt != nil {
 		c.UsedAt = *row.UsedAt

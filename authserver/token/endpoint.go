@@ -107,6 +107,7 @@ func (e *Endpoint) authorise(ctx context.Context, r fosite.AccessRequester) erro
 		}
 		session.Organisation = client.Organisation
 		session.Subject = auth.ClientSubject(client.ID)
+		session.Keepers = client.Keepers
 		session.Permissions = []string{"*"} // cut down to its scopes, which its registrar had to have
 		if client.Kind == protocol.Service {
 			session.Subject, session.Permissions = auth.ServiceSubject(client.ID), nil

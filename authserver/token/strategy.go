@@ -54,6 +54,7 @@ func (s *Strategy) GenerateAccessToken(ctx context.Context, r fosite.Requester) 
 		Organisation: session.Organisation,
 		Permissions:  session.Permissions,
 		Roles:        session.Roles,
+		Keepers:      session.Keepers,
 		Scopes:       r.GetGrantedScopes(),
 		ClientID:     r.GetClient().GetID(),
 	}

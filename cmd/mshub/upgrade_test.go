@@ -28,6 +28,7 @@ var stages = []struct {
 }{
 	{"first.sql", map[string]int{"events": 1, "audit": 1, "identity": 1, "authserver": 1, "files": 1, "records": 1, "notify": 1, "runs": 1}},
 	{"second.sql", map[string]int{"events": 3, "audit": 1, "identity": 3, "authserver": 1, "files": 1, "records": 4, "notify": 2, "runs": 4}},
+	{"third.sql", map[string]int{"events": 3, "audit": 1, "identity": 3, "authserver": 2, "files": 1, "records": 4, "notify": 3, "runs": 6}},
 }
 
 // rewritten are columns whose values a migration changes on purpose, checked in TestUpgrade.

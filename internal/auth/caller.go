@@ -32,6 +32,9 @@ type Caller struct {
 	// User is set for people only.
 	User     uuid.UUID
 	ClientID string
+	// Keepers are set for machine clients: the people, as "users/ID", who were ever shown a secret of it. Whoever has the
+	// secret is the client.
+	Keepers []string
 	// Run and Step are set for runs only.
 	Run  uuid.UUID
 	Step string
@@ -52,6 +55,14 @@ type Caller struct {
 // Has reports whether one of the caller's permissions covers the wanted one: itself, "room.*" or "*".
 func (c Caller) Has(permission string) bool {
 	return covers(c.Permissions, permission)
+}
+
+// People are those who stand behind a call: the person, or the keepers of the client.
+func (c Caller) People() []string {
+	if c.Kind == User {
+		return []string{c.Actor}
+	}
+	return c.Keepers
 }
 
 // HasScope reports whether the token's scopes cover the wanted one: itself, "admin", or "room:write" for "room:read".

@@ -22,6 +22,8 @@ type Claims struct {
 	Scope     string   `json:"scope,omitempty"`
 	ClientID  string   `json:"client_id,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
+	// Keepers of a machine client's own token, see Caller.
+	Keepers []string `json:"keepers,omitempty"`
 }
 
 // Subjects of callers that are no people carry a prefix, so that no client can take a user's id.
@@ -57,7 +59,7 @@ func (c Claims) caller() (Caller, bool) {
 	}
 	switch {
 	case strings.HasPrefix(c.Subject, clientSubject):
-		caller.Kind = Client
+		caller.Kind, caller.Keepers = Client, c.Keepers
 		caller.Actor = "clients/" + strings.TrimPrefix(c.Subject, clientSubject)
 	case strings.HasPrefix(c.Subject, serviceSubject):
 		caller.Kind = Service

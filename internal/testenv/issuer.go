@@ -88,6 +88,7 @@ func (i *TestIssuer) Token(c auth.Caller) string {
 		Scope:       cmp.Or(strings.Join(c.Scopes, " "), "admin"),
 		ClientID:    c.ClientID,
 		SessionID:   c.SessionID,
+		Keepers:     c.Keepers,
 	}
 	if !c.IssuedAt.IsZero() {
 		claims.IssuedAt = jwt.NewNumericDate(c.IssuedAt)

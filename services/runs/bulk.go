@@ -97,7 +97,7 @@ func bulkCaller(ctx context.Context, tx pgx.Tx, run uuid.UUID) (auth.Caller, err
 	if err != nil {
 		return auth.Caller{}, err
 	}
-	caller := onBehalf(row.OrganisationID, row.Actor, row.Permissions)
+	caller := onBehalf(row.OrganisationID, row.Actor, row.Permissions, row.Keepers)
 	caller.Run = run // the audit says by which run
 	return caller, auth.Require(caller, "runs.write", "runs:write")
 }

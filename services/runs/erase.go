@@ -128,12 +128,12 @@ func (s *Service) blank(ctx context.Context, tx pgx.Tx, who subject, found trace
 		queries.AnonymiseVotes(ctx, tx, store.AnonymiseVotesParams{Actor: who.actor, Nobody: nobody, Runs: append(found.by, found.about...)}),
 		queries.AnonymiseRuns(ctx, tx, store.AnonymiseRunsParams{Actor: who.actor, Nobody: nobody}),
 		queries.AnonymiseSchedules(ctx, tx, store.AnonymiseSchedulesParams{Actor: who.actor, Nobody: nobody, Now: s.now()}),
+		queries.AnonymiseKeepers(ctx, tx, store.AnonymiseKeepersParams{Actor: who.actor, Nobody: nobody}),
 		queries.DropSubjects(ctx, tx, found.about),
 		audit.Append(ctx, tx, audit.Entry{Action: action("EraseSubject"), Target: who.actor, After: map[string]any{"runs": len(found.about), "actedIn": len(found.by)}}),
 	)
 }
 
-// forgetExecution deletes a run's history in Temporal; what is not there is deleted.
 // hide takes the address off the run that erases: whoever started it may have named the person so.
 func hide(ctx context.Context, tx pgx.Tx, who subject, caller uuid.UUID) error {
 	if who.email == "" {
@@ -144,6 +144,7 @@ func hide(ctx context.Context, tx pgx.Tx, who subject, caller uuid.UUID) error {
 	})
 }
 
+// forgetExecution deletes a run's history in Temporal; what is not there is deleted.
 func (s *Service) forgetExecution(ctx context.Context, run uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(ctx, erasePatience)
 	defer cancel()

@@ -11,9 +11,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/microservicehub/mshub/events"
 	"github.com/microservicehub/mshub/internal/auth"
+	"github.com/microservicehub/mshub/internal/postgres"
 	"github.com/microservicehub/mshub/internal/rpc"
 	"github.com/microservicehub/mshub/services/runs/store"
 	runsv1 "github.com/microservicehub/mshub/services/runs/v1"
@@ -22,58 +24,61 @@ import (
 const (
 	// fireEvery is how often the leader looks for times that have come.
 	fireEvery = time.Second
+	// fireRound is how many schedules are dealt with before it is asked anew whose turn it is.
+	fireRound = 100
 	// maxBackfill bounds one request.
 	maxBackfill = 1000
 	// backfills are started so many at once.
 	backfills = 8
 )
 
-// fire starts the runs of all times that have come. Run and move to the next time are one transaction, so a crash before
-// it starts nothing, and after it nothing twice.
+// fire starts the runs of times that have come, until none is left or the other duties are due. Run and move to the next
+// time are one transaction, so a crash before it starts nothing, and after it nothing twice. Organisations take turns, one
+// time of one schedule each: who has thousands delays another's single one by a round.
 func (s *Service) fire(ctx context.Context) error {
-	var due []store.DueSchedulesRow
-	err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
-		due, err = queries.DueSchedules(ctx, tx, store.DueSchedulesParams{Now: s.now(), Most: 1000})
-		return err
-	})
-	for _, d := range due {
-		if e := s.fireOne(ctx, d); e != nil {
-			err = errors.Join(err, fmt.Errorf("schedule %s of organisation %s: %w", d.ID, d.OrganisationID, e))
+	for began := time.Now(); ; {
+		var due []store.DueSchedulesRow
+		err := s.db.System(ctx, func(tx pgx.Tx) (err error) {
+			due, err = queries.DueSchedules(ctx, tx, store.DueSchedulesParams{Now: s.now(), Most: fireRound})
+			return err
+		})
+		moved := false
+		for _, d := range due {
+			more, e := s.fireOne(ctx, d)
+			if moved = moved || more; e != nil {
+				err = errors.Join(err, fmt.Errorf("schedule %s of organisation %s: %w", d.ID, d.OrganisationID, e))
+			}
+		}
+		if err != nil || !moved || ctx.Err() != nil || time.Since(began) > fireEvery {
+			return err
 		}
 	}
-	return err
 }
 
 // onBehalf is the caller who acts for somebody that is not there: with the rights it had, which its token had cut down to
-// its scopes already.
-func onBehalf(organisation uuid.UUID, actor string, permissions []string) auth.Caller {
-	return auth.Caller{Kind: auth.Client, Organisation: organisation, Actor: actor, Permissions: permissions, Scopes: []string{"admin"}}
+// its scopes already, and with the keepers, if it is a client.
+func onBehalf(organisation uuid.UUID, actor string, permissions, keepers []string) auth.Caller {
+	return auth.Caller{Kind: auth.Client, Organisation: organisation, Actor: actor, Permissions: permissions, Keepers: keepers, Scopes: []string{"admin"}}
 }
 
-// fireOne deals with one time after the other until none of the schedule is due.
-func (s *Service) fireOne(ctx context.Context, d store.DueSchedulesRow) error {
-	for ctx.Err() == nil {
-		var row store.Schedule
-		var open []uuid.UUID
-		err := s.db.Tx(ctx, d.OrganisationID, func(tx pgx.Tx) (err error) {
-			if row, err = queries.GetSchedule(ctx, tx, d.ID); err != nil {
-				return err
-			}
-			open, err = queries.OpenRunsOfSchedule(ctx, tx, &d.ID)
-			return err
-		})
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // deleted
-		}
-		if err != nil {
+// fireOne deals with one time of a schedule; moved says that there may be another one.
+func (s *Service) fireOne(ctx context.Context, d store.DueSchedulesRow) (moved bool, err error) {
+	var row store.Schedule
+	var open []uuid.UUID
+	err = s.db.Tx(ctx, d.OrganisationID, func(tx pgx.Tx) (err error) {
+		if row, err = queries.GetSchedule(ctx, tx, d.ID); err != nil {
 			return err
 		}
-		more, err := s.step(auth.With(ctx, onBehalf(row.OrganisationID, row.Actor, row.Permissions)), row, open)
-		if err != nil || !more {
-			return err
-		}
+		open, err = queries.OpenRunsOfSchedule(ctx, tx, &d.ID)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // deleted
 	}
-	return ctx.Err()
+	if err != nil {
+		return false, err
+	}
+	return s.step(auth.With(ctx, onBehalf(row.OrganisationID, row.Actor, row.Permissions, row.Keepers)), row, open)
 }
 
 // step does the next thing that a schedule asks for; false if there is none now.
@@ -260,7 +265,14 @@ func (s *Service) BackfillSchedule(ctx context.Context, req *runsv1.BackfillSche
 		return nil, rpc.Precondition("SINGLETON",
 			"%s has one run at a time, and %d times lie between; make up for one of them, or trigger the schedule", row.Process, len(times))
 	}
-	res := &runsv1.BackfillScheduleResponse{Runs: make([]string, len(times))}
+	res := &runsv1.BackfillScheduleResponse{}
+	switch answered, err := s.beginBackfill(ctx, req, res); {
+	case err != nil:
+		return nil, err
+	case answered:
+		return res, nil
+	}
+	res.Runs = make([]string, len(times))
 	faults := make([]error, len(times))
 	var group sync.WaitGroup
 	slots := make(chan struct{}, backfills)
@@ -284,5 +296,26 @@ func (s *Service) BackfillSchedule(ctx context.Context, req *runsv1.BackfillSche
 			return nil, err
 		}
 	}
-	return res, nil
+	answer := &runsv1.BackfillScheduleResponse{}
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		return once(ctx, tx, "BackfillSchedule", req, answer, func() (*runsv1.BackfillScheduleResponse, error) { return res, nil })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// beginBackfill gives the answer that was kept under the call's key. Without one it keeps what the key is for: its runs are
+// started in transactions of their own, and a repeated call goes on where the first was lost.
+func (s *Service) beginBackfill(ctx context.Context, req *runsv1.BackfillScheduleRequest, res *runsv1.BackfillScheduleResponse) (answered bool, err error) {
+	const method = "BackfillSchedule"
+	key := rpc.IdempotencyKey(ctx)
+	err = s.tx(ctx, func(tx pgx.Tx) (err error) {
+		if answered, err = postgres.Answered(ctx, tx, "runs", method, key, req, res); err != nil || answered {
+			return err
+		}
+		return postgres.Once(ctx, tx, "runs", method+" begun", key, req, &emptypb.Empty{}, func() error { return nil })
+	})
+	return answered, err
 }

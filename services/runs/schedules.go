@@ -53,7 +53,8 @@ func (s *Service) CreateSchedule(ctx context.Context, req *runsv1.CreateSchedule
 			inserted, err := queries.InsertSchedule(ctx, tx, store.InsertScheduleParams{
 				Uid: uid, OrganisationID: caller.Organisation, ID: req.GetScheduleId(), Title: wanted.GetTitle(), Process: e.Name, Input: input,
 				Cron: wanted.GetCron(), TimeZone: wanted.GetTimeZone(), Overlap: overlapOf(wanted), CatchupSeconds: catchupOf(wanted),
-				Actor: caller.Actor, Permissions: append([]string{}, caller.Permissions...), CreatedAt: now, NextAt: &next,
+				Actor: caller.Actor, Permissions: append([]string{}, caller.Permissions...), Keepers: append([]string{}, caller.Keepers...),
+				CreatedAt: now, NextAt: &next,
 			})
 			if err != nil {
 				return nil, err
@@ -159,7 +160,8 @@ func (s *Service) UpdateSchedule(ctx context.Context, req *runsv1.UpdateSchedule
 		params := store.UpdateScheduleParams{
 			Uid: row.Uid, Title: merged.GetTitle(), Input: input, Cron: merged.GetCron(), TimeZone: merged.GetTimeZone(),
 			Overlap: overlapOf(merged), CatchupSeconds: catchupOf(merged), Actor: caller.Actor,
-			Permissions: append([]string{}, caller.Permissions...), UpdatedAt: now, NextAt: row.NextAt,
+			Permissions: append([]string{}, caller.Permissions...), Keepers: append([]string{}, caller.Keepers...),
+			UpdatedAt: now, NextAt: row.NextAt,
 		}
 		if !row.Paused && (row.Cron != params.Cron || row.TimeZone != params.TimeZone) {
 			next := p.next(now)

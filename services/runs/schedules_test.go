@@ -181,6 +181,8 @@ func TestScheduleIsSteered(t *testing.T) {
 	if err != nil || !cmp.Equal(first.GetRuns(), again.GetRuns()) {
 		t.Errorf("backfill again: %v, %v", again, err)
 	}
+	shorter := &runsv1.BackfillScheduleRequest{Name: name, From: backfill.GetFrom(), Until: timestamppb.New(noon.Add(2 * time.Hour))}
+	twice(h, "BackfillSchedule", h.keyed(h.admin()).BackfillSchedule, backfill, shorter)()
 	changed, err := c.UpdateSchedule(t.Context(), &runsv1.UpdateScheduleRequest{
 		Schedule: &runsv1.Schedule{Name: name, Cron: "30 6 * * 1-5", Title: "ignored"}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"cron"}},
 	})
@@ -242,6 +244,37 @@ func TestAProcessHasItsOwnSchedule(t *testing.T) {
 		if connect.CodeOf(err) != connect.CodePermissionDenied || rpc.ReasonOf(err) != "OWN_SCHEDULE" {
 			t.Errorf("%s: %v", command, err)
 		}
+	}
+}
+
+// One organisation's many schedules delay another's single one by no more than a turn.
+func TestOrganisationsTakeTurnsWithSchedules(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 3, 2, 11, 30, 0, 0, time.UTC)
+	h, now, c := planned(t, noon, nil)
+	h.stopWorker() // when the runs begin is all that matters
+	if _, err := c.CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{ScheduleId: "nightly", Schedule: nightly(t)}); err != nil {
+		t.Fatal(err)
+	}
+	const many = 120 // more than one round
+	other := uuid.Must(uuid.NewV7())
+	h.system(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, created_at, updated_at, next_at)
+			SELECT gen_random_uuid(), CASE i WHEN $1 THEN $2 ELSE organisation_id END, 'n' || i, title, process, input, cron, time_zone, overlap,
+			       catchup_seconds, actor, created_at, updated_at, next_at + i * interval '10 milliseconds'
+			FROM runs.schedule, generate_series(2, $1) AS i WHERE id = 'nightly'`, many+1, other)
+		return err
+	})
+	now.set(noon.Add(31 * time.Minute))
+	count := func(query string, args ...any) (n int) {
+		h.system(func(tx pgx.Tx) error { return tx.QueryRow(t.Context(), query, args...).Scan(&n) })
+		return n
+	}
+	h.lead(h.newService(now.Now), func() bool { return count("SELECT count(*) FROM runs.run") == many+1 })
+	before := count(`SELECT count(*) FROM runs.run WHERE organisation_id <> $1 AND created_at < (SELECT created_at FROM runs.run WHERE organisation_id = $1)`, other)
+	if before != 1 {
+		t.Errorf("the single schedule, the last to be due, waited for %d runs of the other organisation", before)
 	}
 }
 

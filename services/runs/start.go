@@ -181,6 +181,7 @@ func (a acceptance) insert(ctx context.Context, tx pgx.Tx, row store.Run) (seq i
 		ID: row.ID, OrganisationID: row.OrganisationID, Process: row.Process, Title: row.Title, Actor: row.Actor,
 		IdempotencyKey: row.IdempotencyKey, InputHash: row.InputHash, Input: row.Input, Steps: row.Steps, RetriedFrom: row.RetriedFrom,
 		Key: row.Key, Priority: row.Priority, Schedule: row.Schedule, Permissions: row.Permissions, Queued: row.Queued,
+		Keepers: row.Keepers,
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		row, err = a.existing(ctx, tx, row)
@@ -267,6 +268,7 @@ func (a acceptance) row(ctx context.Context) (store.Run, error) {
 		InputHash: hash[:], Input: input, Steps: steps, RetriedFrom: a.retriedFrom, Priority: int16(a.priority),
 		IdempotencyKey: present(a.key), Schedule: present(a.schedule), Queued: a.process.limits.any(),
 		Permissions: append([]string{}, auth.From(ctx).Permissions...),
+		Keepers:     append([]string{}, auth.From(ctx).Keepers...),
 	}
 	if row.Priority == 0 {
 		row.Priority = a.process.priority()

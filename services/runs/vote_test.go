@@ -131,6 +131,69 @@ func TestPeopleAloneVote(t *testing.T) {
 	}
 }
 
+// A client is no pair of eyes beside those of the people who know its secret: what it starts, or plans, they started.
+func TestFourEyesSeeThroughAClient(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	maker, other := h.admin(), h.user([]string{"approver"}, "tasks.read", "tasks.decide")
+	machine := auth.Caller{
+		Kind: auth.Client, ClientID: "ci", Actor: "clients/ci", Organisation: h.org, Permissions: []string{"*"}, Keepers: []string{maker.Actor, "users/former"},
+	}
+	_, err := h.as(machine).CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{ScheduleId: "yearly", Schedule: &runsv1.Schedule{
+		Title: "Each year", Process: "voted", Input: input(t, ada), Cron: "0 0 1 1 *", TimeZone: "UTC",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.system(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE runs.schedule SET next_at = now() WHERE id = 'yearly'")
+		return err
+	})
+	h.begin(h.as(machine), "voted", "Ada")
+	h.background(h.service)
+	var tasks []*runsv1.Task
+	eventually(t, func() (bool, string) {
+		list, err := h.as(other).ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks = list.GetTasks()
+		return len(tasks) == 2, list.String()
+	})
+	good := input(t, map[string]any{"files": []any{"files/01900000-0000-7000-8000-000000000001"}})
+	for _, task := range tasks {
+		for command, err := range map[string]error{
+			"decide":   second(h.as(maker).DecideTask(t.Context(), &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_APPROVE, Form: good})),
+			"claim":    second(h.as(maker).ClaimTask(t.Context(), &runsv1.ClaimTaskRequest{Name: task.GetName()})),
+			"delegate": second(h.as(maker).DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: other.Actor})),
+		} {
+			if connect.CodeOf(err) != connect.CodePermissionDenied || rpc.ReasonOf(err) != "FOUR_EYES" {
+				t.Errorf("%s by who registered the client: %v", command, err)
+			}
+		}
+		if _, err := h.as(other).DelegateTask(t.Context(), &runsv1.DelegateTaskRequest{Name: task.GetName(), Assignee: maker.Actor}); !cmp.Equal(rpc.FieldsOf(err), []string{"assignee"}) {
+			t.Errorf("given to who registered the client: %v", err)
+		}
+	}
+	if mine, err := h.as(maker).ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true}); err != nil || len(mine.GetTasks()) != 0 {
+		t.Errorf("the inbox of who registered the client: %v, %v", mine, err)
+	}
+	for _, task := range tasks {
+		reject := &runsv1.DecideTaskRequest{Name: task.GetName(), Decision: runsv1.Task_REJECT, Reason: "no"}
+		if decided, err := h.as(other).DecideTask(t.Context(), reject); err != nil || decided.GetState() != runsv1.Task_DECIDED {
+			t.Errorf("another approver: %v, %v", decided, err)
+		}
+		until(t, h.as(maker), task.GetRun(), "completed", inState(runsv1.Run_COMPLETED))
+	}
+	left := -1
+	h.system(func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT count(*) FROM runs.run WHERE keepers <> '{}'").Scan(&left)
+	})
+	if left != 0 {
+		t.Errorf("%d ended runs still name people behind a client", left)
+	}
+}
+
 func TestDecisionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)

@@ -83,10 +83,14 @@ const (
 
 // ClientServiceClient is a client for the authserver.v1.ClientService service.
 type ClientServiceClient interface {
+	// The oldest first, without their secrets, which nobody can read again.
 	ListClients(context.Context, *v1.ListClientsRequest) (*v1.ListClientsResponse, error)
+	// One client, without its secret.
 	GetClient(context.Context, *v1.GetClientRequest) (*v1.Client, error)
 	// The secret is in this answer and never again. A caller can't grant scopes that it lacks itself.
 	CreateClient(context.Context, *v1.CreateClientRequest) (*v1.CreateClientResponse, error)
+	// Title, redirect URIs and scopes; the kind stays. Tokens with a scope that is taken away die within seconds. For those
+	// alone who could have registered the client: otherwise `permission_denied` with reason SCOPE_BEYOND_YOURS.
 	UpdateClient(context.Context, *v1.UpdateClientRequest) (*v1.Client, error)
 	// Its tokens die within seconds.
 	DeleteClient(context.Context, *v1.DeleteClientRequest) (*v1.DeleteClientResponse, error)
@@ -212,10 +216,14 @@ func (c *clientServiceClient) RotateClientSecret(ctx context.Context, req *v1.Ro
 
 // ClientServiceHandler is an implementation of the authserver.v1.ClientService service.
 type ClientServiceHandler interface {
+	// The oldest first, without their secrets, which nobody can read again.
 	ListClients(context.Context, *v1.ListClientsRequest) (*v1.ListClientsResponse, error)
+	// One client, without its secret.
 	GetClient(context.Context, *v1.GetClientRequest) (*v1.Client, error)
 	// The secret is in this answer and never again. A caller can't grant scopes that it lacks itself.
 	CreateClient(context.Context, *v1.CreateClientRequest) (*v1.CreateClientResponse, error)
+	// Title, redirect URIs and scopes; the kind stays. Tokens with a scope that is taken away die within seconds. For those
+	// alone who could have registered the client: otherwise `permission_denied` with reason SCOPE_BEYOND_YOURS.
 	UpdateClient(context.Context, *v1.UpdateClientRequest) (*v1.Client, error)
 	// Its tokens die within seconds.
 	DeleteClient(context.Context, *v1.DeleteClientRequest) (*v1.DeleteClientResponse, error)
@@ -317,7 +325,10 @@ func (UnimplementedClientServiceHandler) RotateClientSecret(context.Context, *v1
 
 // SessionServiceClient is a client for the authserver.v1.SessionService service.
 type SessionServiceClient interface {
+	// Those that still live, the one used last first. For people alone; a token needs the scope `identity:read`.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
+	// Signs one browser out; its tokens die within seconds. A token needs the scope `identity:write`. Another person's session
+	// is `not_found`.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 }
 
@@ -374,7 +385,10 @@ func (c *sessionServiceClient) RevokeSession(ctx context.Context, req *v1.Revoke
 
 // SessionServiceHandler is an implementation of the authserver.v1.SessionService service.
 type SessionServiceHandler interface {
+	// Those that still live, the one used last first. For people alone; a token needs the scope `identity:read`.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
+	// Signs one browser out; its tokens die within seconds. A token needs the scope `identity:write`. Another person's session
+	// is `not_found`.
 	RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error)
 }
 
@@ -423,7 +437,11 @@ func (UnimplementedSessionServiceHandler) RevokeSession(context.Context, *v1.Rev
 
 // GrantServiceClient is a client for the authserver.v1.GrantService service.
 type GrantServiceClient interface {
+	// What the caller allowed third parties, the one used last first. For people alone; a token needs the scope
+	// `identity:read`.
 	ListGrants(context.Context, *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error)
+	// Takes everything back from one client: the remembered consent, its refresh tokens, and within seconds its access tokens.
+	// A token needs the scope `identity:write`.
 	RevokeGrant(context.Context, *v1.RevokeGrantRequest) (*v1.RevokeGrantResponse, error)
 }
 
@@ -480,7 +498,11 @@ func (c *grantServiceClient) RevokeGrant(ctx context.Context, req *v1.RevokeGran
 
 // GrantServiceHandler is an implementation of the authserver.v1.GrantService service.
 type GrantServiceHandler interface {
+	// What the caller allowed third parties, the one used last first. For people alone; a token needs the scope
+	// `identity:read`.
 	ListGrants(context.Context, *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error)
+	// Takes everything back from one client: the remembered consent, its refresh tokens, and within seconds its access tokens.
+	// A token needs the scope `identity:write`.
 	RevokeGrant(context.Context, *v1.RevokeGrantRequest) (*v1.RevokeGrantResponse, error)
 }
 
@@ -529,6 +551,7 @@ func (UnimplementedGrantServiceHandler) RevokeGrant(context.Context, *v1.RevokeG
 
 // KeyServiceClient is a client for the authserver.v1.KeyService service.
 type KeyServiceClient interface {
+	// Every key there has been, the newest first, without the private halves. Others verify tokens by `/oauth2/jwks`.
 	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
 }
 
@@ -569,6 +592,7 @@ func (c *keyServiceClient) ListKeys(ctx context.Context, req *v1.ListKeysRequest
 
 // KeyServiceHandler is an implementation of the authserver.v1.KeyService service.
 type KeyServiceHandler interface {
+	// Every key there has been, the newest first, without the private halves. Others verify tokens by `/oauth2/jwks`.
 	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
 }
 
@@ -605,7 +629,9 @@ func (UnimplementedKeyServiceHandler) ListKeys(context.Context, *v1.ListKeysRequ
 
 // BootstrapServiceClient is a client for the authserver.v1.BootstrapService service.
 type BootstrapServiceClient interface {
+	// A one-time link, good for an hour, with which somebody becomes the administrator.
 	CreateAdministratorLink(context.Context, *v1.CreateAdministratorLinkRequest) (*v1.CreateAdministratorLinkResponse, error)
+	// A machine client in an organisation, founded if there is none yet. The secret is in this answer and never again.
 	CreateMachineClient(context.Context, *v1.CreateMachineClientRequest) (*v1.CreateMachineClientResponse, error)
 }
 
@@ -661,7 +687,9 @@ func (c *bootstrapServiceClient) CreateMachineClient(ctx context.Context, req *v
 
 // BootstrapServiceHandler is an implementation of the authserver.v1.BootstrapService service.
 type BootstrapServiceHandler interface {
+	// A one-time link, good for an hour, with which somebody becomes the administrator.
 	CreateAdministratorLink(context.Context, *v1.CreateAdministratorLinkRequest) (*v1.CreateAdministratorLinkResponse, error)
+	// A machine client in an organisation, founded if there is none yet. The secret is in this answer and never again.
 	CreateMachineClient(context.Context, *v1.CreateMachineClientRequest) (*v1.CreateMachineClientResponse, error)
 }
 

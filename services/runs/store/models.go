@@ -56,6 +56,7 @@ type Run struct {
 	Queued         bool
 	AdmittedAt     *time.Time
 	Words          pgtype.TSVector
+	Keepers        []string
 }
 
 type Schedule struct {
@@ -78,6 +79,7 @@ type Schedule struct {
 	NextAt         *time.Time
 	BufferedAt     *time.Time
 	Skipped        int64
+	Keepers        []string
 }
 
 type Task struct {

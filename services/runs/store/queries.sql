@@ -1,8 +1,8 @@
 -- name: InsertRun :one
 -- No row if the key was used before.
 INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from,
-                      key, priority, schedule, permissions, queued)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                      key, priority, schedule, permissions, queued, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING created_at;
 
@@ -25,8 +25,10 @@ UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY(sqlc.arg(runs
 UPDATE runs.run SET title = $2 WHERE id = $1;
 
 -- name: EndRun :one
--- Once; but what was believed lost may report its end after all. Its slot falls free.
-UPDATE runs.run SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false
+-- Once; but what was believed lost may report its end after all. Its slot falls free, and nothing is decided in it any more.
+UPDATE runs.run
+SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false,
+    keepers = CASE WHEN $2 = 'LOST' THEN keepers ELSE '{}' END
 WHERE id = $1 AND (ended_at IS NULL OR outcome = 'LOST')
 RETURNING *;
 
@@ -59,13 +61,13 @@ SELECT id FROM runs.run WHERE ended_at < sqlc.arg(before)::timestamptz ORDER BY 
 DELETE FROM runs.run WHERE id = ANY(sqlc.arg(runs)::uuid[]);
 
 -- name: InsertTask :execrows
--- Under four eyes the starter is among those who may not decide.
+-- Under four eyes the starter is among those who may not decide; of a machine client those too who know its secret.
 INSERT INTO runs.task (id, organisation_id, run, process, step, item, title, description, state, assignee, form_schema, context, due_at,
                        call, quorum, four_eyes, excluded, approve_label, reject_label, files, form_message)
 SELECT sqlc.arg(id), r.organisation_id, r.id, r.process, sqlc.arg(step), sqlc.arg(item), sqlc.arg(title), sqlc.arg(description),
        'OPEN', sqlc.arg(assignee), sqlc.narg(form_schema), sqlc.narg(context), sqlc.narg(due_at),
        sqlc.arg(call)::text, sqlc.arg(quorum), sqlc.arg(four_eyes)::boolean,
-       CASE WHEN sqlc.arg(four_eyes)::boolean THEN array_append(sqlc.arg(excluded)::text[], r.actor) ELSE sqlc.arg(excluded)::text[] END,
+       CASE WHEN sqlc.arg(four_eyes)::boolean THEN array_append(sqlc.arg(excluded)::text[], r.actor) || r.keepers ELSE sqlc.arg(excluded)::text[] END,
        sqlc.arg(approve_label), sqlc.arg(reject_label), sqlc.arg(files)::text[], sqlc.arg(form_message)
 FROM runs.run r WHERE r.id = sqlc.arg(run)
 ON CONFLICT (run, step, item) DO NOTHING;
@@ -251,8 +253,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: InsertSchedule :execrows
 INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, permissions,
-                           created_at, updated_at, next_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+                           created_at, updated_at, next_at, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
 ON CONFLICT (organisation_id, id) DO NOTHING;
 
 -- name: KeepOwnSchedules :exec
@@ -288,7 +290,7 @@ SELECT * FROM runs.schedule WHERE organisation_id = mshub.org() AND id > $1 ORDE
 -- name: UpdateSchedule :one
 UPDATE runs.schedule
 SET title = $2, input = $3, cron = $4, time_zone = $5, overlap = $6, catchup_seconds = $7, actor = $8, permissions = $9,
-    updated_at = $10, next_at = $11
+    updated_at = $10, next_at = $11, keepers = $12
 WHERE uid = $1 RETURNING *;
 
 -- name: SetSchedulePaused :one
@@ -304,10 +306,17 @@ SELECT id FROM runs.run WHERE organisation_id = mshub.org() AND schedule = $1 OR
 SELECT id FROM runs.run WHERE organisation_id = mshub.org() AND schedule = $1 AND ended_at IS NULL ORDER BY id;
 
 -- name: DueSchedules :many
--- Whose time has come, or whose buffered time may have. As mshub_system.
-SELECT organisation_id, id FROM runs.schedule
-WHERE next_at <= sqlc.arg(now)::timestamptz OR buffered_at IS NOT NULL
-ORDER BY least(next_at, buffered_at) LIMIT sqlc.arg(most);
+-- Whose time has come, or whose buffered time may begin. Organisations take turns: first one of each, then the second of each.
+-- As mshub_system.
+SELECT d.organisation_id, d.id FROM (
+    SELECT s.organisation_id, s.id, least(s.next_at, s.buffered_at) AS due_at,
+           row_number() OVER (PARTITION BY s.organisation_id ORDER BY least(s.next_at, s.buffered_at), s.id) AS turn
+    FROM runs.schedule s
+    WHERE s.next_at <= sqlc.arg(now)::timestamptz
+       OR s.buffered_at IS NOT NULL AND NOT EXISTS (
+          SELECT 1 FROM runs.run r WHERE r.organisation_id = s.organisation_id AND r.schedule = s.id AND r.ended_at IS NULL)
+) d
+ORDER BY d.turn, d.due_at LIMIT sqlc.arg(most);
 
 -- name: MoveSchedule :exec
 UPDATE runs.schedule SET next_at = $2, buffered_at = $3, skipped = skipped + sqlc.arg(passed)::bigint WHERE uid = $1;
@@ -399,15 +408,6 @@ SELECT count(*) FROM runs.task WHERE run = ANY(sqlc.arg(runs)::uuid[]);
 -- A blanked run concerns nobody any more.
 DELETE FROM runs.run_subject WHERE run = ANY(sqlc.arg(runs)::uuid[]);
 
--- name: RunsBy :many
--- Ended runs in which the person acted: started them, or decided their tasks.
-SELECT r.id FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL
-UNION
-SELECT t.run FROM runs.task_vote v JOIN runs.task t ON t.id = v.task JOIN runs.run r ON r.id = t.run
-WHERE v.organisation_id = mshub.org() AND v.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL;
-
--- name: AnonymiseRuns :exec
-UPDATE runs.run SET actor = sqlc.arg(nobody) WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor) AND ended_at IS NOT NULL;
 -- name: HideAddress :exec
 -- The run that erases does not keep the address that it was started with.
 WITH dropped AS (DELETE FROM runs.run_subject s WHERE s.run = sqlc.arg(run) AND s.subject = sqlc.arg(address)::text)
@@ -416,6 +416,18 @@ SET input = regexp_replace(r.input::text, sqlc.arg(pattern)::text, sqlc.arg(nobo
     key = regexp_replace(r.key, sqlc.arg(pattern)::text, sqlc.arg(nobody)::text, 'gi')
 WHERE r.id = sqlc.arg(run);
 
+-- name: RunsBy :many
+-- Ended runs in which the person acted: started them, alone or behind a client, or decided their tasks.
+SELECT r.id FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL
+UNION
+SELECT t.run FROM runs.task_vote v JOIN runs.task t ON t.id = v.task JOIN runs.run r ON r.id = t.run
+WHERE v.organisation_id = mshub.org() AND v.actor = sqlc.arg(actor) AND r.ended_at IS NOT NULL
+UNION
+SELECT t.run FROM runs.task t JOIN runs.run r ON r.id = t.run
+WHERE t.organisation_id = mshub.org() AND sqlc.arg(actor)::text = ANY (t.excluded) AND r.ended_at IS NOT NULL;
+
+-- name: AnonymiseRuns :exec
+UPDATE runs.run SET actor = sqlc.arg(nobody) WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor) AND ended_at IS NOT NULL;
 
 -- name: AnonymiseTasks :exec
 UPDATE runs.task
@@ -438,3 +450,8 @@ UPDATE runs.schedule
 SET actor = sqlc.arg(nobody), permissions = '{}', paused = true, pause_reason = 'its maker has left; change it to go on',
     next_at = NULL, buffered_at = NULL, updated_at = sqlc.arg(now)::timestamptz
 WHERE organisation_id = mshub.org() AND actor = sqlc.arg(actor);
+
+-- name: AnonymiseKeepers :exec
+-- A client's schedule goes on without one of those who know its secret.
+UPDATE runs.schedule SET keepers = array_replace(keepers, sqlc.arg(actor)::text, sqlc.arg(nobody)::text)
+WHERE organisation_id = mshub.org() AND sqlc.arg(actor)::text = ANY (keepers);

@@ -44,7 +44,7 @@ func (q *Queries) ActiveOrganisations(ctx context.Context, db DBTX) ([]uuid.UUID
 }
 
 const admit = `-- name: Admit :many
-UPDATE runs.run SET queued = false, admitted_at = clock_timestamp() WHERE id = $1 AND queued RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words
+UPDATE runs.run SET queued = false, admitted_at = clock_timestamp() WHERE id = $1 AND queued RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers
 `
 
 // Gives a queued run its slot; nothing if it was cancelled meanwhile. As mshub_system.
@@ -82,6 +82,7 @@ func (q *Queries) Admit(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, erro
 			&i.Queued,
 			&i.AdmittedAt,
 			&i.Words,
+			&i.Keepers,
 		); err != nil {
 			return nil, err
 		}
@@ -91,6 +92,22 @@ func (q *Queries) Admit(ctx context.Context, db DBTX, id uuid.UUID) ([]Run, erro
 		return nil, err
 	}
 	return items, nil
+}
+
+const anonymiseKeepers = `-- name: AnonymiseKeepers :exec
+UPDATE runs.schedule SET keepers = array_replace(keepers, $1::text, $2::text)
+WHERE organisation_id = mshub.org() AND $1::text = ANY (keepers)
+`
+
+type AnonymiseKeepersParams struct {
+	Actor  string
+	Nobody string
+}
+
+// A client's schedule goes on without one of those who know its secret.
+func (q *Queries) AnonymiseKeepers(ctx context.Context, db DBTX, arg AnonymiseKeepersParams) error {
+	_, err := db.Exec(ctx, anonymiseKeepers, arg.Actor, arg.Nobody)
+	return err
 }
 
 const anonymiseRuns = `-- name: AnonymiseRuns :exec
@@ -601,9 +618,15 @@ func (q *Queries) DropSubjects(ctx context.Context, db DBTX, runs []uuid.UUID) e
 }
 
 const dueSchedules = `-- name: DueSchedules :many
-SELECT organisation_id, id FROM runs.schedule
-WHERE next_at <= $1::timestamptz OR buffered_at IS NOT NULL
-ORDER BY least(next_at, buffered_at) LIMIT $2
+SELECT d.organisation_id, d.id FROM (
+    SELECT s.organisation_id, s.id, least(s.next_at, s.buffered_at) AS due_at,
+           row_number() OVER (PARTITION BY s.organisation_id ORDER BY least(s.next_at, s.buffered_at), s.id) AS turn
+    FROM runs.schedule s
+    WHERE s.next_at <= $1::timestamptz
+       OR s.buffered_at IS NOT NULL AND NOT EXISTS (
+          SELECT 1 FROM runs.run r WHERE r.organisation_id = s.organisation_id AND r.schedule = s.id AND r.ended_at IS NULL)
+) d
+ORDER BY d.turn, d.due_at LIMIT $2
 `
 
 type DueSchedulesParams struct {
@@ -616,7 +639,8 @@ type DueSchedulesRow struct {
 	ID             string
 }
 
-// Whose time has come, or whose buffered time may have. As mshub_system.
+// Whose time has come, or whose buffered time may begin. Organisations take turns: first one of each, then the second of each.
+// As mshub_system.
 func (q *Queries) DueSchedules(ctx context.Context, db DBTX, arg DueSchedulesParams) ([]DueSchedulesRow, error) {
 	rows, err := db.Query(ctx, dueSchedules, arg.Now, arg.Most)
 	if err != nil {
@@ -663,9 +687,11 @@ func (q *Queries) EndBulkItem(ctx context.Context, db DBTX, arg EndBulkItemParam
 }
 
 const endRun = `-- name: EndRun :one
-UPDATE runs.run SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false
+UPDATE runs.run
+SET ended_at = clock_timestamp(), outcome = $2, result = $3, error = $4, queued = false,
+    keepers = CASE WHEN $2 = 'LOST' THEN keepers ELSE '{}' END
 WHERE id = $1 AND (ended_at IS NULL OR outcome = 'LOST')
-RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words
+RETURNING id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers
 `
 
 type EndRunParams struct {
@@ -675,7 +701,7 @@ type EndRunParams struct {
 	Error   []byte
 }
 
-// Once; but what was believed lost may report its end after all. Its slot falls free.
+// Once; but what was believed lost may report its end after all. Its slot falls free, and nothing is decided in it any more.
 func (q *Queries) EndRun(ctx context.Context, db DBTX, arg EndRunParams) (Run, error) {
 	row := db.QueryRow(ctx, endRun,
 		arg.ID,
@@ -709,6 +735,7 @@ func (q *Queries) EndRun(ctx context.Context, db DBTX, arg EndRunParams) (Run, e
 		&i.Queued,
 		&i.AdmittedAt,
 		&i.Words,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -763,7 +790,7 @@ func (q *Queries) GetBulk(ctx context.Context, db DBTX, run uuid.UUID) (Bulk, er
 }
 
 const getRun = `-- name: GetRun :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE id = $1
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers FROM runs.run WHERE id = $1
 `
 
 func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error) {
@@ -794,12 +821,13 @@ func (q *Queries) GetRun(ctx context.Context, db DBTX, id uuid.UUID) (Run, error
 		&i.Queued,
 		&i.AdmittedAt,
 		&i.Words,
+		&i.Keepers,
 	)
 	return i, err
 }
 
 const getRunWithHead = `-- name: GetRunWithHead :one
-SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, r.key, r.priority, r.schedule, r.permissions, r.queued, r.admitted_at, r.words, h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
+SELECT r.id, r.organisation_id, r.process, r.title, r.actor, r.idempotency_key, r.input_hash, r.input, r.steps, r.retried_from, r.created_at, r.launched_at, r.checked_at, r.ended_at, r.outcome, r.result, r.error, r.key, r.priority, r.schedule, r.permissions, r.queued, r.admitted_at, r.words, r.keepers, h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
 FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1
 `
 
@@ -844,6 +872,7 @@ func (q *Queries) GetRunWithHead(ctx context.Context, db DBTX, id uuid.UUID) (Ge
 		&i.Run.Queued,
 		&i.Run.AdmittedAt,
 		&i.Run.Words,
+		&i.Run.Keepers,
 		&i.Seq,
 		&i.State,
 		&i.Step,
@@ -857,7 +886,7 @@ func (q *Queries) GetRunWithHead(ctx context.Context, db DBTX, id uuid.UUID) (Ge
 }
 
 const getSchedule = `-- name: GetSchedule :one
-SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped, keepers FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1
 `
 
 func (q *Queries) GetSchedule(ctx context.Context, db DBTX, id string) (Schedule, error) {
@@ -883,6 +912,7 @@ func (q *Queries) GetSchedule(ctx context.Context, db DBTX, id string) (Schedule
 		&i.NextAt,
 		&i.BufferedAt,
 		&i.Skipped,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -998,8 +1028,8 @@ func (q *Queries) InsertBulk(ctx context.Context, db DBTX, arg InsertBulkParams)
 
 const insertRun = `-- name: InsertRun :one
 INSERT INTO runs.run (id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from,
-                      key, priority, schedule, permissions, queued)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                      key, priority, schedule, permissions, queued, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (organisation_id, process, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING created_at
 `
@@ -1020,6 +1050,7 @@ type InsertRunParams struct {
 	Schedule       *string
 	Permissions    []string
 	Queued         bool
+	Keepers        []string
 }
 
 // No row if the key was used before.
@@ -1040,6 +1071,7 @@ func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (
 		arg.Schedule,
 		arg.Permissions,
 		arg.Queued,
+		arg.Keepers,
 	)
 	var created_at time.Time
 	err := row.Scan(&created_at)
@@ -1048,8 +1080,8 @@ func (q *Queries) InsertRun(ctx context.Context, db DBTX, arg InsertRunParams) (
 
 const insertSchedule = `-- name: InsertSchedule :execrows
 INSERT INTO runs.schedule (uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, actor, permissions,
-                           created_at, updated_at, next_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+                           created_at, updated_at, next_at, keepers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
 ON CONFLICT (organisation_id, id) DO NOTHING
 `
 
@@ -1068,6 +1100,7 @@ type InsertScheduleParams struct {
 	Permissions    []string
 	CreatedAt      time.Time
 	NextAt         *time.Time
+	Keepers        []string
 }
 
 func (q *Queries) InsertSchedule(ctx context.Context, db DBTX, arg InsertScheduleParams) (int64, error) {
@@ -1086,6 +1119,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, db DBTX, arg InsertSchedul
 		arg.Permissions,
 		arg.CreatedAt,
 		arg.NextAt,
+		arg.Keepers,
 	)
 	if err != nil {
 		return 0, err
@@ -1115,7 +1149,7 @@ INSERT INTO runs.task (id, organisation_id, run, process, step, item, title, des
 SELECT $1, r.organisation_id, r.id, r.process, $2, $3, $4, $5,
        'OPEN', $6, $7, $8, $9,
        $10::text, $11, $12::boolean,
-       CASE WHEN $12::boolean THEN array_append($13::text[], r.actor) ELSE $13::text[] END,
+       CASE WHEN $12::boolean THEN array_append($13::text[], r.actor) || r.keepers ELSE $13::text[] END,
        $14, $15, $16::text[], $17
 FROM runs.run r WHERE r.id = $18
 ON CONFLICT (run, step, item) DO NOTHING
@@ -1142,7 +1176,7 @@ type InsertTaskParams struct {
 	Run          uuid.UUID
 }
 
-// Under four eyes the starter is among those who may not decide.
+// Under four eyes the starter is among those who may not decide; of a machine client those too who know its secret.
 func (q *Queries) InsertTask(ctx context.Context, db DBTX, arg InsertTaskParams) (int64, error) {
 	result, err := db.Exec(ctx, insertTask,
 		arg.ID,
@@ -1289,7 +1323,7 @@ func (q *Queries) KeepOwnSchedules(ctx context.Context, db DBTX, arg KeepOwnSche
 }
 
 const listSchedules = `-- name: ListSchedules :many
-SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id > $1 ORDER BY id LIMIT $2
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped, keepers FROM runs.schedule WHERE organisation_id = mshub.org() AND id > $1 ORDER BY id LIMIT $2
 `
 
 type ListSchedulesParams struct {
@@ -1326,6 +1360,7 @@ func (q *Queries) ListSchedules(ctx context.Context, db DBTX, arg ListSchedulesP
 			&i.NextAt,
 			&i.BufferedAt,
 			&i.Skipped,
+			&i.Keepers,
 		); err != nil {
 			return nil, err
 		}
@@ -1381,7 +1416,7 @@ func (q *Queries) LockAdmission(ctx context.Context, db DBTX, process string) er
 }
 
 const lockQueued = `-- name: LockQueued :many
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE id = $1 AND queued FOR UPDATE
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers FROM runs.run WHERE id = $1 AND queued FOR UPDATE
 `
 
 // A run that waits for a slot, held until the transaction ends: admission passes it by.
@@ -1419,6 +1454,7 @@ func (q *Queries) LockQueued(ctx context.Context, db DBTX, id uuid.UUID) ([]Run,
 			&i.Queued,
 			&i.AdmittedAt,
 			&i.Words,
+			&i.Keepers,
 		); err != nil {
 			return nil, err
 		}
@@ -1441,7 +1477,7 @@ func (q *Queries) LockRetry(ctx context.Context, db DBTX, run uuid.UUID) error {
 }
 
 const lockSchedule = `-- name: LockSchedule :one
-SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
+SELECT uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped, keepers FROM runs.schedule WHERE organisation_id = mshub.org() AND id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockSchedule(ctx context.Context, db DBTX, id string) (Schedule, error) {
@@ -1467,6 +1503,7 @@ func (q *Queries) LockSchedule(ctx context.Context, db DBTX, id string) (Schedul
 		&i.NextAt,
 		&i.BufferedAt,
 		&i.Skipped,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -1865,7 +1902,7 @@ func (q *Queries) ReserveRate(ctx context.Context, db DBTX, arg ReserveRateParam
 }
 
 const runByKey = `-- name: RunByKey :one
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers FROM runs.run WHERE organisation_id = $1 AND process = $2 AND idempotency_key = $3
 `
 
 type RunByKeyParams struct {
@@ -1902,6 +1939,7 @@ func (q *Queries) RunByKey(ctx context.Context, db DBTX, arg RunByKeyParams) (Ru
 		&i.Queued,
 		&i.AdmittedAt,
 		&i.Words,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -1948,9 +1986,12 @@ SELECT r.id FROM runs.run r WHERE r.organisation_id = mshub.org() AND r.actor = 
 UNION
 SELECT t.run FROM runs.task_vote v JOIN runs.task t ON t.id = v.task JOIN runs.run r ON r.id = t.run
 WHERE v.organisation_id = mshub.org() AND v.actor = $1 AND r.ended_at IS NOT NULL
+UNION
+SELECT t.run FROM runs.task t JOIN runs.run r ON r.id = t.run
+WHERE t.organisation_id = mshub.org() AND $1::text = ANY (t.excluded) AND r.ended_at IS NOT NULL
 `
 
-// Ended runs in which the person acted: started them, or decided their tasks.
+// Ended runs in which the person acted: started them, alone or behind a client, or decided their tasks.
 func (q *Queries) RunsBy(ctx context.Context, db DBTX, actor string) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, runsBy, actor)
 	if err != nil {
@@ -2073,7 +2114,7 @@ func (q *Queries) SetPriority(ctx context.Context, db DBTX, arg SetPriorityParam
 }
 
 const setSchedulePaused = `-- name: SetSchedulePaused :one
-UPDATE runs.schedule SET paused = $2, pause_reason = $3, next_at = $4, buffered_at = NULL, updated_at = $5 WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped
+UPDATE runs.schedule SET paused = $2, pause_reason = $3, next_at = $4, buffered_at = NULL, updated_at = $5 WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped, keepers
 `
 
 type SetSchedulePausedParams struct {
@@ -2113,6 +2154,7 @@ func (q *Queries) SetSchedulePaused(ctx context.Context, db DBTX, arg SetSchedul
 		&i.NextAt,
 		&i.BufferedAt,
 		&i.Skipped,
+		&i.Keepers,
 	)
 	return i, err
 }
@@ -2335,7 +2377,7 @@ func (q *Queries) TaskOfStep(ctx context.Context, db DBTX, arg TaskOfStepParams)
 }
 
 const unlaunched = `-- name: Unlaunched :many
-SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words FROM runs.run
+SELECT id, organisation_id, process, title, actor, idempotency_key, input_hash, input, steps, retried_from, created_at, launched_at, checked_at, ended_at, outcome, result, error, key, priority, schedule, permissions, queued, admitted_at, words, keepers FROM runs.run
 WHERE launched_at IS NULL AND ended_at IS NULL AND NOT queued
   AND created_at < $1::timestamptz AND coalesce(admitted_at, created_at) < $1::timestamptz
 ORDER BY created_at LIMIT $2
@@ -2381,6 +2423,7 @@ func (q *Queries) Unlaunched(ctx context.Context, db DBTX, arg UnlaunchedParams)
 			&i.Queued,
 			&i.AdmittedAt,
 			&i.Words,
+			&i.Keepers,
 		); err != nil {
 			return nil, err
 		}
@@ -2461,8 +2504,8 @@ func (q *Queries) Untold(ctx context.Context, db DBTX, arg UntoldParams) ([]Task
 const updateSchedule = `-- name: UpdateSchedule :one
 UPDATE runs.schedule
 SET title = $2, input = $3, cron = $4, time_zone = $5, overlap = $6, catchup_seconds = $7, actor = $8, permissions = $9,
-    updated_at = $10, next_at = $11
-WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped
+    updated_at = $10, next_at = $11, keepers = $12
+WHERE uid = $1 RETURNING uid, organisation_id, id, title, process, input, cron, time_zone, overlap, catchup_seconds, paused, pause_reason, actor, permissions, created_at, updated_at, next_at, buffered_at, skipped, keepers
 `
 
 type UpdateScheduleParams struct {
@@ -2477,6 +2520,7 @@ type UpdateScheduleParams struct {
 	Permissions    []string
 	UpdatedAt      time.Time
 	NextAt         *time.Time
+	Keepers        []string
 }
 
 func (q *Queries) UpdateSchedule(ctx context.Context, db DBTX, arg UpdateScheduleParams) (Schedule, error) {
@@ -2492,6 +2536,7 @@ func (q *Queries) UpdateSchedule(ctx context.Context, db DBTX, arg UpdateSchedul
 		arg.Permissions,
 		arg.UpdatedAt,
 		arg.NextAt,
+		arg.Keepers,
 	)
 	var i Schedule
 	err := row.Scan(
@@ -2514,6 +2559,7 @@ func (q *Queries) UpdateSchedule(ctx context.Context, db DBTX, arg UpdateSchedul
 		&i.NextAt,
 		&i.BufferedAt,
 		&i.Skipped,
+		&i.Keepers,
 	)
 	return i, err
 }
