@@ -254,7 +254,7 @@ func (h *house) service(name string, more ...connect.Interceptor) ([]connect.Cli
 		return nil, err
 	}
 	transport, base := h.peer("authserver")
-	token := auth.ServiceTokenSource(transport, base+"/oauth2/token", h.keys, name)
+	token := auth.ServiceTokenSource(transport, cmp.Or(base, h.set.PublicURL)+"/oauth2/token", h.keys, name)
 	chain := append([]connect.Interceptor{tracing, auth.Bearer(token, time.Now)}, more...)
 	return []connect.ClientOption{connect.WithInterceptors(chain...)}, nil
 }

@@ -67,7 +67,7 @@ var roleTable = []role{
 	{"audit", nil, true, buildAudit},
 	{"files", nil, true, buildFiles},
 	{"records", nil, true, buildRecords},
-	{"runs", nil, true, buildRuns},
+	{"runs", []string{"identity"}, true, buildRuns},
 	{"authserver", []string{"identity", "notify"}, true, buildAuthserver},
 	{"live", []string{"runs"}, true, buildLive},
 	{"gateway", []string{"identity", "runs", "records", "files", "notify", "audit", "authserver"}, false, buildGateway},
@@ -199,9 +199,13 @@ func (h *house) documents(ctx context.Context) (store.Documents, error) {
 }
 
 func buildRuns(_ context.Context, h *house) error {
+	decides, err := h.decides()
+	if err != nil {
+		return err
+	}
 	service, err := runs.New(runs.Parts{
 		DB: h.db, Events: h.publisher(h.db), Temporal: h.temporal, Processes: workflows.All, Schemas: workflows.Schemas,
-		Eager: h.has("worker"), Config: h.rooms.runs, Logger: h.log, Now: time.Now,
+		Eager: h.has("worker"), Decides: decides, Config: h.rooms.runs, Logger: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func TestConfigCheck(t *testing.T) {
 func TestRolesKnowTheirPeers(t *testing.T) {
 	t.Parallel()
 	for roles, want := range map[string]string{
-		"identity": "", "live": "runs", "authserver": "identity,notify", "authserver,identity,notify": "", "all": "",
+		"identity": "", "live": "runs", "runs": "identity", "authserver": "identity,notify", "authserver,identity,notify": "", "all": "",
 	} {
 		chosen, err := parseRoles(roles)
 		if err != nil {

@@ -14,9 +14,9 @@ import (
 )
 
 // ListAddressees finds the active members who are meant by "users/ID" and "roles/NAME", each once. Names of others
-// (clients, people who left) are passed over, and for a digest those who want none.
+// (clients, people who left) are passed over, for a digest those who want none, and those who lack a permission that is asked.
 func (s *Service) ListAddressees(ctx context.Context, req *identityv1.ListAddresseesRequest) (*identityv1.ListAddresseesResponse, error) {
-	p := store.AddresseesParams{Users: []uuid.UUID{}, Roles: []string{}, Digest: req.GetDigest()}
+	p := store.AddresseesParams{Users: []uuid.UUID{}, Roles: []string{}, Digest: req.GetDigest(), Permission: req.GetPermission()}
 	for _, name := range req.GetConcerns() {
 		if role, ok := strings.CutPrefix(name, "roles/"); ok {
 			p.Roles = append(p.Roles, role)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -314,5 +315,68 @@ func TestAddressees(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"ada@example.com roles/admin", "bob@example.com roles/approver " + bob.user.GetName()}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Who may do something is found by what the roles allow, in whatever words.
+func TestAddresseesWithAPermission(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	admin := h.administrator("ada@example.com")
+	bob, vic, both := h.member(admin, "bob@example.com", "approver"), h.member(admin, "vic@example.com", "viewer"), h.member(admin, "both@example.com", "viewer")
+	more := &identityv1.UpdateUserRequest{User: &identityv1.User{Name: both.user.GetName(), Roles: []string{"approver", "viewer"}}}
+	if _, err := admin.UpdateUser(t.Context(), more); err != nil {
+		t.Fatal(err)
+	}
+	run, _ := h.run(admin)
+	for name, want := range map[string][]string{
+		"roles/admin":        {"ada@example.com"},
+		"roles/approver":     {"bob@example.com", "both@example.com"},
+		"roles/viewer":       {"both@example.com"},
+		"roles/nobody":       nil,
+		bob.user.GetName():   {"bob@example.com"},
+		vic.user.GetName():   nil,
+		both.user.GetName():  {"both@example.com"},
+		admin.user.GetName(): {"ada@example.com"},
+	} {
+		res, err := run.ListAddressees(t.Context(), &identityv1.ListAddresseesRequest{Concerns: []string{name}, Permission: "tasks.decide"})
+		var got []string
+		for _, a := range res.GetAddressees() {
+			got = append(got, a.GetEmail())
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+}
+
+// An address that has an account says how its person is brought in.
+func TestCreateUserOfAKnownAddress(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	admin := h.administrator("ada@example.com")
+	bob := h.member(admin, "bob@example.com", "viewer")
+	elsewhere, err := admin.CreateOrganisation(t.Context(), &identityv1.CreateOrganisationRequest{Organisation: &identityv1.Organisation{DisplayName: "Other"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := admin.caller
+	there.Organisation = uuid.MustParse(strings.TrimPrefix(elsewhere.GetName(), "organisations/"))
+	for reason, c := range map[string]struct {
+		caller auth.Caller
+		words  []string
+	}{
+		"ALREADY_MEMBER": {admin.caller, []string{"change the person's roles"}},
+		"ADDRESS_TAKEN":  {there, []string{"onboarding", "userbulk"}},
+	} {
+		_, err := h.as(c.caller).CreateUser(t.Context(), &identityv1.CreateUserRequest{User: &identityv1.User{Email: bob.user.GetEmail(), DisplayName: "Bob"}})
+		if connect.CodeOf(err) != connect.CodeAlreadyExists || rpc.ReasonOf(err) != reason {
+			t.Errorf("%v, want %s", err, reason)
+		}
+		for _, word := range c.words {
+			if !strings.Contains(rpc.Message(err), word) {
+				t.Errorf("%s does not say %q: %v", reason, word, err)
+			}
+		}
 	}
 }

@@ -63,7 +63,7 @@ func (s *Service) CreateUser(ctx context.Context, req *identityv1.CreateUserRequ
 			return nil, err
 		}
 		if !created {
-			return nil, rpc.AlreadyExists("ADDRESS_TAKEN", "%s has an account already; invite the person with the onboarding process", email)
+			return nil, s.taken(ctx, tx, user)
 		}
 		if _, err := s.join(ctx, tx, user.ID, roles); err != nil {
 			return nil, err
@@ -72,6 +72,19 @@ func (s *Service) CreateUser(ctx context.Context, req *identityv1.CreateUserRequ
 		return &changed{target: res.GetName(), after: map[string]any{"state": user.State, "roles": roles}}, nil
 	})
 	return res, err
+}
+
+// taken says what to do about a person who has an account already.
+func (s *Service) taken(ctx context.Context, tx pgx.Tx, user store.User) error {
+	_, err := s.q.MembershipOf(ctx, tx, user.ID)
+	switch {
+	case err == nil:
+		return rpc.AlreadyExists("ALREADY_MEMBER", "%s is a member of this organisation already; change the person's roles", user.Email)
+	case isNotFound(err):
+		return rpc.AlreadyExists("ADDRESS_TAKEN", "%s has an account already, and is no member of this organisation yet; "+
+			"invite the person: run the process onboarding, or for many userbulk", user.Email)
+	}
+	return err
 }
 
 // UpdateUser changes the name and the roles in the active organisation.

@@ -10,7 +10,7 @@
 //	fold.go       the journal folded over the steps that the run was started with
 //	control.go    pause, resume, cancel; steer.go the other commands to a run; commands.go says which a caller may give now
 //	repeat.go     a command that is repeated gets the first answer
-//	tasks.go      the inbox: list, claim, release
+//	tasks.go      the inbox: list, claim, release; delegate.go gives a task to who can decide it
 //	decide.go     exactly one decision
 //	worker.go     what runs themselves write: their end, the frame's events, their tasks
 //	facts.go      facts start processes and wake runs that wait

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +63,8 @@ type house struct {
 	worker  worker.Worker
 	defs    []process.Definition
 	queue   string
+	// decides is the directory; nil believes every name.
+	decides atomic.Pointer[func(ctx context.Context, name string) (bool, error)]
 
 	databaseURL, redisURL string
 }
@@ -274,6 +277,12 @@ func (h *house) newService(now func() time.Time) *runs.Service {
 	h.t.Helper()
 	s, err := runs.New(runs.Parts{
 		DB: h.db, Events: h.events, Temporal: h.client, Processes: h.defs, Schemas: os.DirFS("../../workflows/schema"),
+		Decides: func(ctx context.Context, name string) (bool, error) {
+			if decides := h.decides.Load(); decides != nil {
+				return (*decides)(ctx, name)
+			}
+			return true, nil
+		},
 		Config: runs.Config{Retention: time.Hour}, Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 	if err != nil {

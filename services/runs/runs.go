@@ -41,10 +41,13 @@ type Parts struct {
 	Schemas   fs.FS
 	// Eager is true if the workers of the processes share this process and Temporal client: the first step then needs no
 	// round trip through the queue.
-	Eager  bool
-	Config Config
-	Logger *slog.Logger
-	Now    func() time.Time
+	Eager bool
+	// Decides says whether somebody of the organisation answers to "users/ID" or "roles/NAME" and has PermissionDecide. The
+	// context carries the run that is asked for. nil believes every name.
+	Decides func(ctx context.Context, name string) (bool, error)
+	Config  Config
+	Logger  *slog.Logger
+	Now     func() time.Time
 }
 
 // Service implements the door. Safe for concurrent use.
@@ -54,6 +57,7 @@ type Service struct {
 	temporal  client.Client
 	catalogue *catalogue
 	eager     bool
+	decides   func(ctx context.Context, name string) (bool, error)
 	retention time.Duration
 	logger    *slog.Logger
 	now       func() time.Time
@@ -78,7 +82,7 @@ func New(p Parts) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager,
+		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager, decides: p.Decides,
 		retention: p.Config.Retention, logger: p.Logger, now: p.Now,
 		freed: make(chan string, 64), launches: newLaunches(p.DB, p.Logger), client: rpc.HTTPClient(),
 	}, nil

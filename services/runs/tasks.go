@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -40,7 +39,7 @@ func assignees(caller auth.Caller) []string {
 
 // mayDecide: the person named, anyone with the role named, and administrators.
 func mayDecide(row store.Task, caller auth.Caller) bool {
-	return caller.Has("tasks.decide") && (slices.Contains(caller.Permissions, "*") || slices.Contains(assignees(caller), row.Assignee))
+	return caller.Has(PermissionDecide) && (slices.Contains(caller.Permissions, "*") || slices.Contains(assignees(caller), row.Assignee))
 }
 
 // seesAll: who may not read runs sees of tasks only the own ones, such as a newcomer who hands in documents.
@@ -177,71 +176,6 @@ func (s *Service) ReleaseTask(ctx context.Context, req *runsv1.ReleaseTaskReques
 		}
 		return queries.SetClaim(ctx, tx, store.SetClaimParams{ID: row.ID})
 	})
-}
-
-// DelegateTask gives a task to somebody else. Whether that person or role exists is for the directory to know: here only
-// the name's form is checked. Administrators may always decide, and who delegated takes back what nobody decides.
-func (s *Service) DelegateTask(ctx context.Context, req *runsv1.DelegateTaskRequest) (*runsv1.Task, error) {
-	caller := auth.From(ctx)
-	id, err := taskID(req.GetName())
-	if err != nil {
-		return nil, err
-	}
-	task, changed := &runsv1.Task{}, []store.Task(nil)
-	err = s.tx(ctx, func(tx pgx.Tx) error {
-		changed = nil
-		return once(ctx, tx, "DelegateTask", req, task, func() (*runsv1.Task, error) {
-			before, votes, err := lockTask(ctx, tx, id, req.GetName())
-			if err != nil {
-				return nil, err
-			}
-			if err := claimable(before, votes, caller); err != nil {
-				return nil, err
-			}
-			row, err := s.delegate(ctx, tx, before, req)
-			if err != nil {
-				return nil, err
-			}
-			changed = []store.Task{before, row}
-			return s.wireTask(row, votes, caller)
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range changed {
-		s.hintInbox(ctx, row)
-	}
-	return task, nil
-}
-
-// delegate writes that a task is somebody else's, for the inbox, the audit and the journal.
-func (s *Service) delegate(ctx context.Context, tx pgx.Tx, before store.Task, req *runsv1.DelegateTaskRequest) (store.Task, error) {
-	switch {
-	case slices.Contains(before.Excluded, req.GetAssignee()):
-		return before, rpc.Invalid("assignee", "%s may not decide this task; name somebody else", req.GetAssignee())
-	case before.Assignee == req.GetAssignee():
-		return before, rpc.Invalid("assignee", "the task is for %s already", req.GetAssignee())
-	}
-	actor := auth.From(ctx).Actor
-	row, err := queries.Assign(ctx, tx, store.AssignParams{
-		ID: before.ID, Assignee: req.GetAssignee(), DelegatedBy: actor, DelegatedFrom: cmp.Or(before.DelegatedFrom, before.Assignee), Escalated: before.Escalated,
-	})
-	if err != nil {
-		return before, err
-	}
-	told := row
-	told.Reason = req.GetReason()
-	if err := s.auditTask(ctx, tx, "DelegateTask", before, told); err != nil {
-		return before, err
-	}
-	message := "given to " + row.Assignee
-	if req.GetReason() != "" {
-		message += ": " + req.GetReason()
-	}
-	eventID, event := handedOver(row, message, actor)
-	_, _, err = events.Append(ctx, tx, events.Entry{Organisation: row.OrganisationID, Run: row.Run, ID: eventID, Event: event})
-	return row, err
 }
 
 // claimable says why a caller may not decide or claim a task; nil means it may.

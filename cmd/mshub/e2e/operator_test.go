@@ -303,6 +303,8 @@ func (o *operator) votes(t *testing.T) {
 	if shown := o.second.json(t, "tasks", "show", task); shown["fourEyes"] != true || shown["decidable"] != true {
 		t.Errorf("the other administrator sees %v", shown)
 	}
+	o.second.fails(t, "assignee", "tasks", "delegate", task, "--to", "users/01900000-0000-7000-8000-000000000009")
+	o.second.fails(t, "assignee", "tasks", "delegate", task, "--to", "roles/viewer")
 	o.second.json(t, "tasks", "claim", task)
 	if decided := o.second.json(t, "tasks", "decide", task, "approve", "--reason", "as the law says"); decided["state"] != "DECIDED" {
 		t.Errorf("decided: %v", decided)

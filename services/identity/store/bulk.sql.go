@@ -16,13 +16,17 @@ const addressees = `-- name: Addressees :many
 SELECT u.id, u.email, u.display_name, m.roles FROM identity.memberships m JOIN identity.users u ON u.id = m.user_id
 WHERE m.organisation_id = mshub.org() AND u.state = 'ACTIVE' AND (u.id = ANY ($1::uuid[]) OR m.roles && $2::text[])
   AND (m.digest OR NOT $3::boolean)
+  AND ($4::text = '' OR EXISTS (
+      SELECT 1 FROM identity.roles r WHERE r.organisation_id = m.organisation_id AND r.slug = ANY (m.roles)
+      AND r.permissions && ARRAY['*', $4::text, split_part($4::text, '.', 1) || '.*']))
 ORDER BY u.email_norm
 `
 
 type AddresseesParams struct {
-	Users  []uuid.UUID
-	Roles  []string
-	Digest bool
+	Users      []uuid.UUID
+	Roles      []string
+	Digest     bool
+	Permission string
 }
 
 type AddresseesRow struct {
@@ -32,9 +36,15 @@ type AddresseesRow struct {
 	Roles       []string
 }
 
-// Active members who are named or have one of the roles; for a digest without those who want none.
+// Active members who are named or have one of the roles; for a digest without those who want none, and with a permission
+// those alone who have it.
 func (q *Queries) Addressees(ctx context.Context, db DBTX, arg AddresseesParams) ([]AddresseesRow, error) {
-	rows, err := db.Query(ctx, addressees, arg.Users, arg.Roles, arg.Digest)
+	rows, err := db.Query(ctx, addressees,
+		arg.Users,
+		arg.Roles,
+		arg.Digest,
+		arg.Permission,
+	)
 	if err != nil {
 		return nil, err
 	}

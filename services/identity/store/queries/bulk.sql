@@ -43,10 +43,14 @@ SELECT EXISTS (SELECT 1 FROM identity.invitations WHERE organisation_id = mshub.
 SELECT id, hash, invitation_id FROM identity.links WHERE invitation_id = ANY (@invitations::uuid[]);
 
 -- name: Addressees :many
--- Active members who are named or have one of the roles; for a digest without those who want none.
+-- Active members who are named or have one of the roles; for a digest without those who want none, and with a permission
+-- those alone who have it.
 SELECT u.id, u.email, u.display_name, m.roles FROM identity.memberships m JOIN identity.users u ON u.id = m.user_id
 WHERE m.organisation_id = mshub.org() AND u.state = 'ACTIVE' AND (u.id = ANY (@users::uuid[]) OR m.roles && @roles::text[])
   AND (m.digest OR NOT @digest::boolean)
+  AND (@permission::text = '' OR EXISTS (
+      SELECT 1 FROM identity.roles r WHERE r.organisation_id = m.organisation_id AND r.slug = ANY (m.roles)
+      AND r.permissions && ARRAY['*', @permission::text, split_part(@permission::text, '.', 1) || '.*']))
 ORDER BY u.email_norm;
 
 -- name: ForgetBulks :execrows

@@ -162,10 +162,17 @@ type IdentityServiceClient interface {
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
 	// Changes what the person has chosen for the active organisation.
 	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.GetMeResponse, error)
+	// The members, by e-mail address unless told otherwise. Who was invited and has no membership yet is in ListInvitations.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
+	// A member, or somebody whom the organisation has invited: until that person answers, with no more than the invitation
+	// says.
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.User, error)
-	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it.
+	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it. Somebody
+	// who has an account already, here or in another organisation, is `already_exists`: the processes `onboarding` and `userbulk`
+	// invite that person.
 	CreateUser(context.Context, *v1.CreateUserRequest) (*v1.User, error)
+	// The name, and the roles in the active organisation. Nobody gives or takes roles that can do more than the caller
+	// (MORE_THAN_YOURS). The name of somebody whom another organisation knows too stays (MEMBER_ELSEWHERE).
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.User, error)
 	// Removes the user from the active organisation; a user without any membership is deleted.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
@@ -173,22 +180,35 @@ type IdentityServiceClient interface {
 	// has set going goes on in the user's name, with the rights of then: schedules, open runs, webhooks. Schedules say in `actor`
 	// whose they are; pause them, or take them over by changing them.
 	DisableUser(context.Context, *v1.DisableUserRequest) (*v1.User, error)
+	// Takes DisableUser back: the state is ACTIVE again, or INVITED for who never verified the address. Roles are as they
+	// were.
 	EnableUser(context.Context, *v1.EnableUserRequest) (*v1.User, error)
 	// The organisations the caller is a member of.
 	ListOrganisations(context.Context, *v1.ListOrganisationsRequest) (*v1.ListOrganisationsResponse, error)
+	// The active one; any other is `not_found`.
 	GetOrganisation(context.Context, *v1.GetOrganisationRequest) (*v1.Organisation, error)
 	// The caller becomes the new organisation's first administrator.
 	CreateOrganisation(context.Context, *v1.CreateOrganisationRequest) (*v1.Organisation, error)
+	// Renames the active one; any other is `not_found`.
 	UpdateOrganisation(context.Context, *v1.UpdateOrganisationRequest) (*v1.Organisation, error)
+	// Who belongs to the active organisation, in which roles; the oldest first.
 	ListMemberships(context.Context, *v1.ListMembershipsRequest) (*v1.ListMembershipsResponse, error)
 	// Gives an existing user a role in the active organisation.
 	CreateMembership(context.Context, *v1.CreateMembershipRequest) (*v1.Membership, error)
+	// Gives the member other roles, which take effect within seconds. Nobody gives or takes roles that can do more than the
+	// caller (MORE_THAN_YOURS), and the last active administrator stays one (LAST_ADMINISTRATOR).
 	UpdateMembership(context.Context, *v1.UpdateMembershipRequest) (*v1.Membership, error)
 	// Deleting what is not there is no error: compensations may come twice.
 	DeleteMembership(context.Context, *v1.DeleteMembershipRequest) (*v1.DeleteMembershipResponse, error)
+	// All roles of the organisation, the built-in ones first. There are no pages.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
+	// A role of the organisation's own. It can hold no permission that its author lacks (MORE_THAN_YOURS); a name that is
+	// taken is `already_exists`.
 	CreateRole(context.Context, *v1.CreateRoleRequest) (*v1.Role, error)
+	// Title and permissions; whoever has the role gets new tokens within seconds. A built-in one is `failed_precondition` with
+	// reason BUILTIN_ROLE.
 	UpdateRole(context.Context, *v1.UpdateRoleRequest) (*v1.Role, error)
+	// A role that nobody has and no open invitation promises; otherwise `failed_precondition` with reason ROLE_IN_USE.
 	DeleteRole(context.Context, *v1.DeleteRoleRequest) (*v1.DeleteRoleResponse, error)
 	// Prepares an invitation: the user (state INVITED, if new) and a one-time link. The link is in the answer only
 	// for the run that sends the mail; it is stored hashed. Acceptance is told to the run as the fact
@@ -196,6 +216,7 @@ type IdentityServiceClient interface {
 	InviteUser(context.Context, *v1.InviteUserRequest) (*v1.InviteUserResponse, error)
 	// Undoes InviteUser: the link dies; a user who was created for it and has no membership is removed.
 	WithdrawInvitation(context.Context, *v1.WithdrawInvitationRequest) (*v1.WithdrawInvitationResponse, error)
+	// Of the active organisation, the newest first, answered ones included.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// Keeps the people whom a file or a filter names, in batches, for a run of `userbulk`. What can't be done for a line is
 	// kept as its failure, never an error; a repeated call gives the same plan.
@@ -744,10 +765,17 @@ type IdentityServiceHandler interface {
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
 	// Changes what the person has chosen for the active organisation.
 	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.GetMeResponse, error)
+	// The members, by e-mail address unless told otherwise. Who was invited and has no membership yet is in ListInvitations.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
+	// A member, or somebody whom the organisation has invited: until that person answers, with no more than the invitation
+	// says.
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.User, error)
-	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it.
+	// Creates an invited user with a membership but without an invitation mail; the `onboarding` process does all of it. Somebody
+	// who has an account already, here or in another organisation, is `already_exists`: the processes `onboarding` and `userbulk`
+	// invite that person.
 	CreateUser(context.Context, *v1.CreateUserRequest) (*v1.User, error)
+	// The name, and the roles in the active organisation. Nobody gives or takes roles that can do more than the caller
+	// (MORE_THAN_YOURS). The name of somebody whom another organisation knows too stays (MEMBER_ELSEWHERE).
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.User, error)
 	// Removes the user from the active organisation; a user without any membership is deleted.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
@@ -755,22 +783,35 @@ type IdentityServiceHandler interface {
 	// has set going goes on in the user's name, with the rights of then: schedules, open runs, webhooks. Schedules say in `actor`
 	// whose they are; pause them, or take them over by changing them.
 	DisableUser(context.Context, *v1.DisableUserRequest) (*v1.User, error)
+	// Takes DisableUser back: the state is ACTIVE again, or INVITED for who never verified the address. Roles are as they
+	// were.
 	EnableUser(context.Context, *v1.EnableUserRequest) (*v1.User, error)
 	// The organisations the caller is a member of.
 	ListOrganisations(context.Context, *v1.ListOrganisationsRequest) (*v1.ListOrganisationsResponse, error)
+	// The active one; any other is `not_found`.
 	GetOrganisation(context.Context, *v1.GetOrganisationRequest) (*v1.Organisation, error)
 	// The caller becomes the new organisation's first administrator.
 	CreateOrganisation(context.Context, *v1.CreateOrganisationRequest) (*v1.Organisation, error)
+	// Renames the active one; any other is `not_found`.
 	UpdateOrganisation(context.Context, *v1.UpdateOrganisationRequest) (*v1.Organisation, error)
+	// Who belongs to the active organisation, in which roles; the oldest first.
 	ListMemberships(context.Context, *v1.ListMembershipsRequest) (*v1.ListMembershipsResponse, error)
 	// Gives an existing user a role in the active organisation.
 	CreateMembership(context.Context, *v1.CreateMembershipRequest) (*v1.Membership, error)
+	// Gives the member other roles, which take effect within seconds. Nobody gives or takes roles that can do more than the
+	// caller (MORE_THAN_YOURS), and the last active administrator stays one (LAST_ADMINISTRATOR).
 	UpdateMembership(context.Context, *v1.UpdateMembershipRequest) (*v1.Membership, error)
 	// Deleting what is not there is no error: compensations may come twice.
 	DeleteMembership(context.Context, *v1.DeleteMembershipRequest) (*v1.DeleteMembershipResponse, error)
+	// All roles of the organisation, the built-in ones first. There are no pages.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
+	// A role of the organisation's own. It can hold no permission that its author lacks (MORE_THAN_YOURS); a name that is
+	// taken is `already_exists`.
 	CreateRole(context.Context, *v1.CreateRoleRequest) (*v1.Role, error)
+	// Title and permissions; whoever has the role gets new tokens within seconds. A built-in one is `failed_precondition` with
+	// reason BUILTIN_ROLE.
 	UpdateRole(context.Context, *v1.UpdateRoleRequest) (*v1.Role, error)
+	// A role that nobody has and no open invitation promises; otherwise `failed_precondition` with reason ROLE_IN_USE.
 	DeleteRole(context.Context, *v1.DeleteRoleRequest) (*v1.DeleteRoleResponse, error)
 	// Prepares an invitation: the user (state INVITED, if new) and a one-time link. The link is in the answer only
 	// for the run that sends the mail; it is stored hashed. Acceptance is told to the run as the fact
@@ -778,6 +819,7 @@ type IdentityServiceHandler interface {
 	InviteUser(context.Context, *v1.InviteUserRequest) (*v1.InviteUserResponse, error)
 	// Undoes InviteUser: the link dies; a user who was created for it and has no membership is removed.
 	WithdrawInvitation(context.Context, *v1.WithdrawInvitationRequest) (*v1.WithdrawInvitationResponse, error)
+	// Of the active organisation, the newest first, answered ones included.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// Keeps the people whom a file or a filter names, in batches, for a run of `userbulk`. What can't be done for a line is
 	// kept as its failure, never an error; a repeated call gives the same plan.

@@ -144,13 +144,15 @@ const (
 
 // RunsServiceClient is a client for the services.runs.v1.RunsService service.
 type RunsServiceClient interface {
-	// The processes that the caller may see, with the schema of their start form and their steps.
+	// All processes, with the schema of their start form and their steps; `startable` says which of them the caller may start.
 	ListProcesses(context.Context, *v1.ListProcessesRequest) (*v1.ListProcessesResponse, error)
+	// One process, as in ListProcesses.
 	GetProcess(context.Context, *v1.GetProcessRequest) (*v1.Process, error)
 	// Accepts a run: its row is committed before Temporal hears of it. With the header Idempotency-Key (or the field)
 	// the same call gives the same run; the same key with another input is `already_exists`.
 	// Needs the process's own permission beside `runs.write`.
 	StartRun(context.Context, *v1.StartRunRequest) (*v1.Run, error)
+	// With steps, input, result, and what the caller may do with it now.
 	GetRun(context.Context, *v1.GetRunRequest) (*v1.Run, error)
 	// Newest first. Without steps, input and result.
 	ListRuns(context.Context, *v1.ListRunsRequest) (*v1.ListRunsResponse, error)
@@ -158,6 +160,7 @@ type RunsServiceClient interface {
 	ListEvents(context.Context, *v1.ListEventsRequest) (*v1.ListEventsResponse, error)
 	// Takes effect before the next step (a chunk of an import is a step).
 	PauseRun(context.Context, *v1.PauseRunRequest) (*v1.Run, error)
+	// A paused run goes on with its next step. One that is not paused is `failed_precondition` with reason NOT_PAUSED.
 	ResumeRun(context.Context, *v1.ResumeRunRequest) (*v1.Run, error)
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
@@ -180,11 +183,20 @@ type RunsServiceClient interface {
 	GetLoad(context.Context, *v1.GetLoadRequest) (*v1.Load, error)
 	// Schedules start runs at times; see ADR 0010 for where they are kept.
 	CreateSchedule(context.Context, *v1.CreateScheduleRequest) (*v1.Schedule, error)
+	// With its next times and latest runs.
 	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	// By name; the processes' own are among them.
 	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	// From then on its runs act in the name of who changed it, with the rights of then. Times already passed are not started
+	// again. A process's own schedule is for administrators to change.
 	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.Schedule, error)
+	// Its open runs go on. A process's own can't be deleted (OWN_SCHEDULE), but paused; deleting one that was changed brings
+	// the process's own back.
 	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error)
+	// Lets times pass until it is resumed. One that is paused is `failed_precondition` with reason ALREADY_PAUSED.
 	PauseSchedule(context.Context, *v1.PauseScheduleRequest) (*v1.Schedule, error)
+	// Goes on with the next time; those that passed meanwhile are not made up for (BackfillSchedule does that). One that is
+	// not paused is `failed_precondition` with reason NOT_PAUSED.
 	ResumeSchedule(context.Context, *v1.ResumeScheduleRequest) (*v1.Schedule, error)
 	// Starts a run now, beside the plan.
 	TriggerSchedule(context.Context, *v1.TriggerScheduleRequest) (*v1.Run, error)
@@ -192,8 +204,13 @@ type RunsServiceClient interface {
 	BackfillSchedule(context.Context, *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error)
 	// The inbox: `filter=state="OPEN"`; `mine=true` leaves what the caller may decide.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
+	// One task. To who may neither read runs nor decide it, it is `not_found`.
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
+	// Keeps a task for the caller: nobody else may decide it until it is released. If somebody else was faster it is
+	// `failed_precondition` with reason CLAIMED; if it is for others, `permission_denied` with reason NOT_YOURS.
 	ClaimTask(context.Context, *v1.ClaimTaskRequest) (*v1.Task, error)
+	// Gives a claimed task back to all whom it is for; an administrator releases anyone's. Who delegated a task takes it back
+	// from whoever has it.
 	ReleaseTask(context.Context, *v1.ReleaseTaskRequest) (*v1.Task, error)
 	// Gives the task to somebody else who may decide it, with a reason.
 	DelegateTask(context.Context, *v1.DelegateTaskRequest) (*v1.Task, error)
@@ -962,13 +979,15 @@ func (c *runsServiceClient) AcknowledgeTask(ctx context.Context, req *v1.Acknowl
 
 // RunsServiceHandler is an implementation of the services.runs.v1.RunsService service.
 type RunsServiceHandler interface {
-	// The processes that the caller may see, with the schema of their start form and their steps.
+	// All processes, with the schema of their start form and their steps; `startable` says which of them the caller may start.
 	ListProcesses(context.Context, *v1.ListProcessesRequest) (*v1.ListProcessesResponse, error)
+	// One process, as in ListProcesses.
 	GetProcess(context.Context, *v1.GetProcessRequest) (*v1.Process, error)
 	// Accepts a run: its row is committed before Temporal hears of it. With the header Idempotency-Key (or the field)
 	// the same call gives the same run; the same key with another input is `already_exists`.
 	// Needs the process's own permission beside `runs.write`.
 	StartRun(context.Context, *v1.StartRunRequest) (*v1.Run, error)
+	// With steps, input, result, and what the caller may do with it now.
 	GetRun(context.Context, *v1.GetRunRequest) (*v1.Run, error)
 	// Newest first. Without steps, input and result.
 	ListRuns(context.Context, *v1.ListRunsRequest) (*v1.ListRunsResponse, error)
@@ -976,6 +995,7 @@ type RunsServiceHandler interface {
 	ListEvents(context.Context, *v1.ListEventsRequest) (*v1.ListEventsResponse, error)
 	// Takes effect before the next step (a chunk of an import is a step).
 	PauseRun(context.Context, *v1.PauseRunRequest) (*v1.Run, error)
+	// A paused run goes on with its next step. One that is not paused is `failed_precondition` with reason NOT_PAUSED.
 	ResumeRun(context.Context, *v1.ResumeRunRequest) (*v1.Run, error)
 	// Stops, then undoes what was done, last first.
 	CancelRun(context.Context, *v1.CancelRunRequest) (*v1.Run, error)
@@ -998,11 +1018,20 @@ type RunsServiceHandler interface {
 	GetLoad(context.Context, *v1.GetLoadRequest) (*v1.Load, error)
 	// Schedules start runs at times; see ADR 0010 for where they are kept.
 	CreateSchedule(context.Context, *v1.CreateScheduleRequest) (*v1.Schedule, error)
+	// With its next times and latest runs.
 	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	// By name; the processes' own are among them.
 	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	// From then on its runs act in the name of who changed it, with the rights of then. Times already passed are not started
+	// again. A process's own schedule is for administrators to change.
 	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.Schedule, error)
+	// Its open runs go on. A process's own can't be deleted (OWN_SCHEDULE), but paused; deleting one that was changed brings
+	// the process's own back.
 	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteScheduleResponse, error)
+	// Lets times pass until it is resumed. One that is paused is `failed_precondition` with reason ALREADY_PAUSED.
 	PauseSchedule(context.Context, *v1.PauseScheduleRequest) (*v1.Schedule, error)
+	// Goes on with the next time; those that passed meanwhile are not made up for (BackfillSchedule does that). One that is
+	// not paused is `failed_precondition` with reason NOT_PAUSED.
 	ResumeSchedule(context.Context, *v1.ResumeScheduleRequest) (*v1.Schedule, error)
 	// Starts a run now, beside the plan.
 	TriggerSchedule(context.Context, *v1.TriggerScheduleRequest) (*v1.Run, error)
@@ -1010,8 +1039,13 @@ type RunsServiceHandler interface {
 	BackfillSchedule(context.Context, *v1.BackfillScheduleRequest) (*v1.BackfillScheduleResponse, error)
 	// The inbox: `filter=state="OPEN"`; `mine=true` leaves what the caller may decide.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
+	// One task. To who may neither read runs nor decide it, it is `not_found`.
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
+	// Keeps a task for the caller: nobody else may decide it until it is released. If somebody else was faster it is
+	// `failed_precondition` with reason CLAIMED; if it is for others, `permission_denied` with reason NOT_YOURS.
 	ClaimTask(context.Context, *v1.ClaimTaskRequest) (*v1.Task, error)
+	// Gives a claimed task back to all whom it is for; an administrator releases anyone's. Who delegated a task takes it back
+	// from whoever has it.
 	ReleaseTask(context.Context, *v1.ReleaseTaskRequest) (*v1.Task, error)
 	// Gives the task to somebody else who may decide it, with a reason.
 	DelegateTask(context.Context, *v1.DelegateTaskRequest) (*v1.Task, error)
