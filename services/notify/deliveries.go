@@ -56,14 +56,16 @@ func (w *Webhooks) ListDeliveries(ctx context.Context, req *notifyv1.ListDeliver
 	return res, nil
 }
 
-// RedeliverDelivery begins an ended delivery anew.
+// RedeliverDelivery begins an ended delivery anew. What is kept for a call that is repeated holds nothing of what the event
+// tells, which may be about people.
 func (w *Webhooks) RedeliverDelivery(ctx context.Context, req *notifyv1.RedeliverDeliveryRequest) (*notifyv1.Delivery, error) {
 	webhook, id, err := parseDelivery(req.GetName())
 	if err != nil {
 		return nil, err
 	}
 	var row store.Delivery
-	err = w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+	res := &notifyv1.Delivery{}
+	err = w.once(ctx, "RedeliverDelivery", req, res, func(tx pgx.Tx) error {
 		hook, err := w.locked(ctx, tx, webhook)
 		if err != nil {
 			return err
@@ -86,12 +88,17 @@ func (w *Webhooks) RedeliverDelivery(ctx context.Context, req *notifyv1.Redelive
 		if err := due(ctx, tx, webhook, id); err != nil {
 			return err
 		}
+		proto.Merge(res, wireDelivery(row))
+		res.Data = nil
 		return audit.Append(ctx, tx, audit.Entry{Action: webhookService + "RedeliverDelivery", Target: req.GetName(), After: map[string]any{"event": row.Event}})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return shown(ctx, row), nil
+	if row.ID == id { // not a repeated call
+		res.Data = shown(ctx, row).GetData()
+	}
+	return res, nil
 }
 
 // pingEvery is how often one webhook can be tested: whoever may test must not be able to shoot at an address.

@@ -75,6 +75,83 @@ func TestRepeatedCalls(t *testing.T) {
 	}
 }
 
+// A change, a deletion and a delivery made anew are done once under their keys too. What is kept of a delivery tells nothing of
+// what happened.
+func TestRepeatedChangesOfWebhooks(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t, webhookConfig())
+	c := h.as(admin(h.organisation))
+	under := func(key string) context.Context { return rpc.WithIdempotencyKey(t.Context(), key) }
+	name := h.create("identity.*").GetWebhook().GetName()
+	reused := func(what string, err error) {
+		t.Helper()
+		if rpc.ReasonOf(err) != "IDEMPOTENCY_KEY_REUSED" {
+			t.Errorf("%s under the key: %v", what, err)
+		}
+	}
+
+	titled := func(title string) *notifyv1.UpdateWebhookRequest {
+		return &notifyv1.UpdateWebhookRequest{Webhook: &notifyv1.Webhook{Name: name, Title: title}}
+	}
+	first, err := c.UpdateWebhook(under("update"), titled("First"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UpdateWebhook(t.Context(), titled("Second")); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := c.UpdateWebhook(under("update"), titled("First")); err != nil || !proto.Equal(first, again) {
+		t.Errorf("changed again: %v, %v", again, err)
+	}
+	if now, err := c.GetWebhook(t.Context(), &notifyv1.GetWebhookRequest{Name: name}); err != nil || now.GetTitle() != "Second" {
+		t.Errorf("the repeated call changed it: %v, %v", now, err)
+	}
+	_, err = c.UpdateWebhook(under("update"), titled("Third"))
+	reused("another title", err)
+
+	h.publish(h.organisation, events.FactUserSignedUp)
+	h.tell()
+	delivery := h.deliveries(name)[0].GetName()
+	err = h.db.System(t.Context(), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE notify.delivery SET state = 'FAILED', next_attempt_at = NULL")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redeliver := &notifyv1.RedeliverDeliveryRequest{Name: delivery}
+	revived, err := c.RedeliverDelivery(under("redeliver"), redeliver)
+	if err != nil || revived.GetState() != notifyv1.Delivery_PENDING || revived.GetData() == nil {
+		t.Fatalf("%v, %v", revived, err)
+	}
+	if again, err := c.RedeliverDelivery(under("redeliver"), redeliver); err != nil || again.GetName() != delivery || again.GetState() != notifyv1.Delivery_PENDING {
+		t.Errorf("delivered again: %v, %v", again, err)
+	}
+	if _, err := c.RedeliverDelivery(t.Context(), redeliver); rpc.ReasonOf(err) != "DELIVERY_PENDING" {
+		t.Errorf("without the key: %v", err)
+	}
+	_, err = c.RedeliverDelivery(under("redeliver"), &notifyv1.RedeliverDeliveryRequest{Name: name + "/deliveries/" + uuid.NewString()})
+	reused("another delivery", err)
+	told := -1
+	err = h.db.System(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT count(*) FROM notify.idempotency WHERE position(convert_to('ünïcode', 'UTF8') IN response) > 0").Scan(&told)
+	})
+	if err != nil || told != 0 {
+		t.Errorf("%d kept answers tell what happened; %v", told, err)
+	}
+
+	for range 2 {
+		if _, err := c.DeleteWebhook(under("delete"), &notifyv1.DeleteWebhookRequest{Name: name}); err != nil {
+			t.Errorf("deleted: %v", err)
+		}
+	}
+	if _, err := c.DeleteWebhook(t.Context(), &notifyv1.DeleteWebhookRequest{Name: name}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("without the key: %v", err)
+	}
+	_, err = c.DeleteWebhook(under("delete"), &notifyv1.DeleteWebhookRequest{Name: "webhooks/" + uuid.NewString()})
+	reused("another webhook", err)
+}
+
 // Whoever may test a webhook can't shoot at its address.
 func TestPingsAreRare(t *testing.T) {
 	t.Parallel()

@@ -159,8 +159,8 @@ func (w *Webhooks) UpdateWebhook(ctx context.Context, req *notifyv1.UpdateWebhoo
 	if err != nil {
 		return nil, err
 	}
-	var row store.Webhook
-	err = w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+	res := &notifyv1.Webhook{}
+	err = w.once(ctx, "UpdateWebhook", req, res, func(tx pgx.Tx) error {
 		before, err := w.locked(ctx, tx, id)
 		if err != nil {
 			return err
@@ -174,15 +174,26 @@ func (w *Webhooks) UpdateWebhook(ctx context.Context, req *notifyv1.UpdateWebhoo
 				return err
 			}
 		}
-		if row, err = w.q.UpdateWebhook(ctx, tx, after); err != nil {
+		row, err := w.q.UpdateWebhook(ctx, tx, after)
+		if err != nil {
 			return err
 		}
+		proto.Merge(res, wireWebhook(row))
 		return audit.Append(ctx, tx, audit.Entry{Action: webhookService + "UpdateWebhook", Target: webhookName(id), Before: audited(before), After: audited(row)})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return wireWebhook(row), nil
+	return res, nil
+}
+
+// once makes a change of one transaction once under the call's idempotency key. The transaction may be tried more than once:
+// res is filled anew.
+func (w *Webhooks) once(ctx context.Context, method string, req, res proto.Message, change func(tx pgx.Tx) error) error {
+	return w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+		proto.Reset(res)
+		return postgres.Once(ctx, tx, schema, webhookService+method, rpc.IdempotencyKey(ctx), req, res, func() error { return change(tx) })
+	})
 }
 
 // merge lays a change over a row and checks the result.
@@ -226,7 +237,8 @@ func (w *Webhooks) DeleteWebhook(ctx context.Context, req *notifyv1.DeleteWebhoo
 	if err != nil {
 		return nil, err
 	}
-	err = w.db.Tx(ctx, auth.From(ctx).Organisation, func(tx pgx.Tx) error {
+	res := &notifyv1.DeleteWebhookResponse{}
+	err = w.once(ctx, "DeleteWebhook", req, res, func(tx pgx.Tx) error {
 		before, err := w.locked(ctx, tx, id)
 		if err != nil {
 			return err
@@ -236,7 +248,10 @@ func (w *Webhooks) DeleteWebhook(ctx context.Context, req *notifyv1.DeleteWebhoo
 		}
 		return audit.Append(ctx, tx, audit.Entry{Action: webhookService + "DeleteWebhook", Target: webhookName(id), Before: audited(before)})
 	})
-	return &notifyv1.DeleteWebhookResponse{}, err
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // RotateWebhookSecret makes a new secret; the old one goes on signing beside it for a while. A repeated call with the same

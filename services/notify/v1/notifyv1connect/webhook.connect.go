@@ -70,6 +70,7 @@ type WebhookServiceClient interface {
 	// The secret is in this answer and never again: a call that is repeated under its idempotency key gets the webhook alone.
 	// Events about people are told to those alone who may read people: they need identity.read.
 	CreateWebhook(context.Context, *v1.CreateWebhookRequest) (*v1.CreateWebhookResponse, error)
+	// One webhook, without its secret.
 	GetWebhook(context.Context, *v1.GetWebhookRequest) (*v1.Webhook, error)
 	// The oldest first.
 	ListWebhooks(context.Context, *v1.ListWebhooksRequest) (*v1.ListWebhooksResponse, error)
@@ -279,6 +280,7 @@ type WebhookServiceHandler interface {
 	// The secret is in this answer and never again: a call that is repeated under its idempotency key gets the webhook alone.
 	// Events about people are told to those alone who may read people: they need identity.read.
 	CreateWebhook(context.Context, *v1.CreateWebhookRequest) (*v1.CreateWebhookResponse, error)
+	// One webhook, without its secret.
 	GetWebhook(context.Context, *v1.GetWebhookRequest) (*v1.Webhook, error)
 	// The oldest first.
 	ListWebhooks(context.Context, *v1.ListWebhooksRequest) (*v1.ListWebhooksResponse, error)
