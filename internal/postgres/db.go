@@ -16,15 +16,17 @@ import (
 )
 
 const (
-	beginApp = "BEGIN; SELECT set_config('mshub.org', '%s', true)"
-	// beginPerson lets no statement take longer than a person waits, the wait for locks included: otherwise one who asks for
-	// much takes the pool's connections from all. Runs, services and duties of the house take their time.
-	beginPerson = beginApp + ", set_config('statement_timeout', '15s', true)"
+	beginApp    = "BEGIN; SELECT set_config('mshub.org', '%s', true)"
+	beginPerson = beginApp + ", set_config('statement_timeout', '%d', true)"
 	beginGlobal = "BEGIN"
 	beginSystem = "BEGIN; SET LOCAL ROLE mshub_system"
 
 	// attempts of a transaction that lost against another one.
 	attempts = 4
+
+	// patience is how long a statement of a person's call may take, the wait for locks included: otherwise one who asks for
+	// much takes the pool's connections from all. Runs, services and duties of the house take their time.
+	patience = 15 * time.Second
 )
 
 // DB is a pool whose connections act as mshub_app: no owner, no way around row-level security.
@@ -68,11 +70,17 @@ func (db *DB) Tx(ctx context.Context, organisation uuid.UUID, f func(tx pgx.Tx) 
 	if organisation == uuid.Nil {
 		return errors.New("postgres: a tenant's transaction needs an organisation")
 	}
-	begin := beginApp
-	if kind := auth.From(ctx).Kind; (kind == auth.User || kind == auth.Client) && ctx.Value(unhurried{}) == nil {
-		begin = beginPerson
+	begin := fmt.Sprintf(beginApp, organisation)
+	if limit, hurried := Patience(ctx); hurried {
+		begin = fmt.Sprintf(beginPerson, organisation, limit.Milliseconds())
 	}
-	return db.run(ctx, fmt.Sprintf(begin, organisation), f)
+	return db.run(ctx, begin, f)
+}
+
+// Patience is how long a statement of the call may take, here or in another database; false if it may take its time.
+func Patience(ctx context.Context) (time.Duration, bool) {
+	kind := auth.From(ctx).Kind
+	return patience, (kind == auth.User || kind == auth.Client) && ctx.Value(unhurried{}) == nil
 }
 
 type unhurried struct{}

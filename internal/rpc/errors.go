@@ -88,6 +88,11 @@ func Unavailable(format string, args ...any) error {
 	return build(connect.CodeUnavailable, "UNAVAILABLE", fmt.Sprintf(format, args...))
 }
 
+// Slow says that a database was given no more time for what was asked.
+func Slow() error {
+	return build(connect.CodeDeadlineExceeded, "DEADLINE", "the database took too long to answer; ask for less, with a narrower filter or without an order of your own")
+}
+
 // Internal hides a cause that people should not see. The interceptor logs the cause beside the trace id that the
 // caller receives.
 func Internal(cause error) error {

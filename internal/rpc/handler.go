@@ -74,7 +74,7 @@ func Public(ctx context.Context, logger *slog.Logger, procedure string, err erro
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "57014" {
 		logger.WarnContext(ctx, "a statement took too long", "procedure", procedure, "error", err)
-		return build(connect.CodeDeadlineExceeded, "DEADLINE", "the database took too long to answer; ask for less, with a narrower filter or without an order of your own")
+		return Slow()
 	}
 	if unavailable(err) {
 		logger.WarnContext(ctx, "call failed for now", "procedure", procedure, "error", err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/microservicehub/mshub/internal/filter"
 	"github.com/microservicehub/mshub/internal/mongo"
+	"github.com/microservicehub/mshub/internal/postgres"
+	"github.com/microservicehub/mshub/internal/rpc"
 )
 
 // Mongo keeps documents in MongoDB: all datasets in one collection, the ledger and the rejected rows of imports beside it,
@@ -24,11 +26,16 @@ type Mongo struct {
 	ledger  *driver.Collection
 	rejects *driver.Collection
 	undo    *driver.Collection
+	// patience is how long a read of a call may take, see postgres.Patience.
+	patience func(ctx context.Context) (time.Duration, bool)
 }
 
 // NewMongo makes the store and its collections.
 func NewMongo(ctx context.Context, db *mongo.DB) (*Mongo, error) {
-	s := &Mongo{db, db.Collection("records"), db.Collection("importLedger"), db.Collection("importRejects"), db.Collection("importUndo")}
+	s := &Mongo{
+		db: db, records: db.Collection("records"), ledger: db.Collection("importLedger"), rejects: db.Collection("importRejects"),
+		undo: db.Collection("importUndo"), patience: postgres.Patience,
+	}
 	for _, c := range []*driver.Collection{s.records, s.ledger, s.rejects, s.undo} {
 		var exists driver.CommandError
 		if err := db.CreateCollection(ctx, c.Name()); err != nil && (!errors.As(err, &exists) || exists.Name != "NamespaceExists") {
@@ -39,6 +46,21 @@ func NewMongo(ctx context.Context, db *mongo.DB) (*Mongo, error) {
 }
 
 var _ Documents = (*Mongo)(nil)
+
+// hurried reads for no longer than a person waits. The server is told how long that is, and ends what takes longer.
+func (s *Mongo) hurried(ctx context.Context, read func(ctx context.Context) error) error {
+	limit, hurried := s.patience(ctx)
+	if !hurried {
+		return read(ctx)
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := read(bounded)
+	if err != nil && ctx.Err() == nil && driver.IsTimeout(err) {
+		return rpc.Slow()
+	}
+	return err
+}
 
 // one is the _id of a document.
 func one(shelf Shelf, id uuid.UUID) bson.D {
@@ -81,13 +103,16 @@ func (s *Mongo) List(ctx context.Context, shelf Shelf, q Query) ([]Document, err
 	if q.After != nil {
 		conditions = append(conditions, after(shelf, q))
 	}
-	cursor, err := s.records.Find(ctx, bson.D{{Key: "$and", Value: conditions}},
-		options.Find().SetSort(order).SetLimit(int64(q.Limit)).SetAllowDiskUse(true))
-	if err != nil {
-		return nil, err
-	}
 	var found []kept
-	if err := cursor.All(ctx, &found); err != nil {
+	err = s.hurried(ctx, func(ctx context.Context) error {
+		cursor, err := s.records.Find(ctx, bson.D{{Key: "$and", Value: conditions}},
+			options.Find().SetSort(order).SetLimit(int64(q.Limit)).SetAllowDiskUse(true))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &found)
+	})
+	if err != nil {
 		return nil, err
 	}
 	documents := make([]Document, 0, len(found))
@@ -134,7 +159,12 @@ func (s *Mongo) Count(ctx context.Context, shelf Shelf, f filter.Expr) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return s.records.CountDocuments(ctx, bson.D{{Key: "$and", Value: bson.A{all(shelf), where}}})
+	var n int64
+	err = s.hurried(ctx, func(ctx context.Context) (err error) {
+		n, err = s.records.CountDocuments(ctx, bson.D{{Key: "$and", Value: bson.A{all(shelf), where}}})
+		return err
+	})
+	return n, err
 }
 
 // Empty implements Documents.

@@ -50,12 +50,15 @@ func (s *Mongo) Rejects(ctx context.Context, organisation, imported uuid.UUID, a
 	if open {
 		where = append(where, bson.E{Key: "replayed", Value: false})
 	}
-	cursor, err := s.rejects.Find(ctx, where, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
-	if err != nil {
-		return nil, err
-	}
 	var rows []rejected
-	if err := cursor.All(ctx, &rows); err != nil {
+	err := s.hurried(ctx, func(ctx context.Context) error {
+		cursor, err := s.rejects.Find(ctx, where, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &rows)
+	})
+	if err != nil {
 		return nil, err
 	}
 	rejects := make([]Reject, 0, len(rows))

@@ -96,8 +96,12 @@ const (
 
 // RecordsServiceClient is a client for the services.records.v1.RecordsService service.
 type RecordsServiceClient interface {
+	// An empty dataset. A schema that can't be kept is `invalid_argument` and names each fault; a name that is taken is
+	// `already_exists` with reason DATASET_EXISTS.
 	CreateDataset(context.Context, *v1.CreateDatasetRequest) (*v1.Dataset, error)
+	// Its schema and key, without records.
 	GetDataset(context.Context, *v1.GetDatasetRequest) (*v1.Dataset, error)
+	// In the order of their names.
 	ListDatasets(context.Context, *v1.ListDatasetsRequest) (*v1.ListDatasetsResponse, error)
 	// Title, and schema changes that every stored record still satisfies (new optional columns).
 	UpdateDataset(context.Context, *v1.UpdateDatasetRequest) (*v1.Dataset, error)
@@ -108,10 +112,17 @@ type RecordsServiceClient interface {
 	ProposeSchema(context.Context, *v1.ProposeSchemaRequest) (*v1.ProposeSchemaResponse, error)
 	// Keyset pages. `filter` is AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`.
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
+	// How many records a filter matches now, exactly.
 	CountRecords(context.Context, *v1.CountRecordsRequest) (*v1.CountRecordsResponse, error)
+	// One record, by the id that is derived from its key.
 	GetRecord(context.Context, *v1.GetRecordRequest) (*v1.Record, error)
+	// Adds a record; each column that does not fit the schema is named. One whose key exists is `already_exists` with reason
+	// RECORD_EXISTS.
 	CreateRecord(context.Context, *v1.CreateRecordRequest) (*v1.Record, error)
+	// Changes columns; null clears one that is not required. The key stays. A record that somebody else changes at the same
+	// moment is `failed_precondition` with reason RECORD_CHANGED.
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
+	// Removes one record for good.
 	DeleteRecord(context.Context, *v1.DeleteRecordRequest) (*v1.DeleteRecordResponse, error)
 	// The rejected rows of an import (parent "imports/RUN", RUN being the run's id), in the order of the file.
 	ListRejects(context.Context, *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error)
@@ -463,8 +474,12 @@ func (c *recordsServiceClient) EraseRecords(ctx context.Context, req *v1.EraseRe
 
 // RecordsServiceHandler is an implementation of the services.records.v1.RecordsService service.
 type RecordsServiceHandler interface {
+	// An empty dataset. A schema that can't be kept is `invalid_argument` and names each fault; a name that is taken is
+	// `already_exists` with reason DATASET_EXISTS.
 	CreateDataset(context.Context, *v1.CreateDatasetRequest) (*v1.Dataset, error)
+	// Its schema and key, without records.
 	GetDataset(context.Context, *v1.GetDatasetRequest) (*v1.Dataset, error)
+	// In the order of their names.
 	ListDatasets(context.Context, *v1.ListDatasetsRequest) (*v1.ListDatasetsResponse, error)
 	// Title, and schema changes that every stored record still satisfies (new optional columns).
 	UpdateDataset(context.Context, *v1.UpdateDatasetRequest) (*v1.Dataset, error)
@@ -475,10 +490,17 @@ type RecordsServiceHandler interface {
 	ProposeSchema(context.Context, *v1.ProposeSchemaRequest) (*v1.ProposeSchemaResponse, error)
 	// Keyset pages. `filter` is AIP-160 over the columns: `carrier="UA" AND dep_delay>=60`.
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
+	// How many records a filter matches now, exactly.
 	CountRecords(context.Context, *v1.CountRecordsRequest) (*v1.CountRecordsResponse, error)
+	// One record, by the id that is derived from its key.
 	GetRecord(context.Context, *v1.GetRecordRequest) (*v1.Record, error)
+	// Adds a record; each column that does not fit the schema is named. One whose key exists is `already_exists` with reason
+	// RECORD_EXISTS.
 	CreateRecord(context.Context, *v1.CreateRecordRequest) (*v1.Record, error)
+	// Changes columns; null clears one that is not required. The key stays. A record that somebody else changes at the same
+	// moment is `failed_precondition` with reason RECORD_CHANGED.
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
+	// Removes one record for good.
 	DeleteRecord(context.Context, *v1.DeleteRecordRequest) (*v1.DeleteRecordResponse, error)
 	// The rejected rows of an import (parent "imports/RUN", RUN being the run's id), in the order of the file.
 	ListRejects(context.Context, *v1.ListRejectsRequest) (*v1.ListRejectsResponse, error)
