@@ -34,7 +34,7 @@ var Process = process.Definition{
 	Description: "Mails each person the decisions that wait and the runs of theirs that failed. Nobody without news gets a mail, nor who wants none.",
 	Input:       &digestv1.Input{},
 	Result:      &digestv1.Result{},
-	Permission:  "runs.write",
+	Permission:  "identity.read", // it writes to everybody: operators and administrators have that, members do not
 	Schedule:    process.Schedule{Cron: "0 7 * * *"},
 	Singleton:   true,
 	Steps: []process.Step{

@@ -48,9 +48,9 @@ func TestPeople(t *testing.T) {
 	h := fresh(t)
 	ada := h.administrator("ada@example.com").api()
 
-	file := ada.upload("people.csv", strings.NewReader("email,displayName,role\neve@example.com,Eve,admin\nbob@example.com,Bob,\nnonsense,N,\n"))
+	file := ada.upload("people.csv", strings.NewReader("email,displayName,role\neve@example.com,Eve,admin\nbob@example.com,Bob,\ndora@example.com,Dora,member\nnonsense,N,\n"))
 	sum := ada.completed(ada.run("userbulk", map[string]any{"action": "INVITE", "file": file, "role": "viewer", "reason": "the team"}))
-	if sum["done"] != "2" || sum["failed"] != "1" || !strings.HasPrefix(fmt.Sprint(sum["list"]), "files/") {
+	if sum["done"] != "3" || sum["failed"] != "1" || !strings.HasPrefix(fmt.Sprint(sum["list"]), "files/") {
 		t.Fatalf("userbulk: %v", sum)
 	}
 	eve, bob := h.accept("eve@example.com").api(), h.accept("bob@example.com").api()
@@ -140,6 +140,8 @@ func TestPeople(t *testing.T) {
 		if result := ada.completed(ada.run("digest", map[string]any{})); result["mails"] == "0" {
 			t.Errorf("%v", result)
 		}
+		dora := h.accept("dora@example.com").api()
+		dora.refused(http.StatusForbidden, "permission_denied", http.MethodPost, "/v1/runs", map[string]any{"process": "digest", "input": map[string]any{}})
 		if mail := h.mailTo("ada@example.com", "what waits"); !strings.Contains(mail, "the filter names nobody") {
 			t.Errorf("the digest:\n%s", mail)
 		}
