@@ -47,6 +47,7 @@ const (
 
 // AuditServiceClient is a client for the services.audit.v1.AuditService service.
 type AuditServiceClient interface {
+	// Of the active organisation, the newest first.
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// Recomputes the chain of the active organisation.
 	VerifyChain(context.Context, *v1.VerifyChainRequest) (*v1.VerifyChainResponse, error)
@@ -125,6 +126,7 @@ func (c *auditServiceClient) EraseDetails(ctx context.Context, req *v1.EraseDeta
 
 // AuditServiceHandler is an implementation of the services.audit.v1.AuditService service.
 type AuditServiceHandler interface {
+	// Of the active organisation, the newest first.
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// Recomputes the chain of the active organisation.
 	VerifyChain(context.Context, *v1.VerifyChainRequest) (*v1.VerifyChainResponse, error)

@@ -57,14 +57,19 @@ const (
 
 // FilesServiceClient is a client for the services.files.v1.FilesService service.
 type FilesServiceClient interface {
+	// Makes a file in state UPLOADING and a link to PUT its bytes to, good for an hour; then CompleteUpload. What is not
+	// completed within a day is removed.
 	CreateUpload(context.Context, *v1.CreateUploadRequest) (*v1.CreateUploadResponse, error)
 	// Reads size, hash and type of what arrived; only then the file can be used. Another size or hash is
 	// `failed_precondition`, and the upload is gone.
 	CompleteUpload(context.Context, *v1.CompleteUploadRequest) (*v1.File, error)
+	// Name, size, hash and state; also of a file that is still uploading.
 	GetFile(context.Context, *v1.GetFileRequest) (*v1.File, error)
+	// Those that are READY, the newest first.
 	ListFiles(context.Context, *v1.ListFilesRequest) (*v1.ListFilesResponse, error)
 	// A link for one download: attachment, nosniff, 60 seconds.
 	CreateDownload(context.Context, *v1.CreateDownloadRequest) (*v1.CreateDownloadResponse, error)
+	// The file and its bytes, at once. Who may not read the organisation's files can delete only the own ones.
 	DeleteFile(context.Context, *v1.DeleteFileRequest) (*v1.DeleteFileResponse, error)
 	// Keeps a small text as a file, in one call: a certificate, a summary.
 	WriteFile(context.Context, *v1.WriteFileRequest) (*v1.File, error)
@@ -223,14 +228,19 @@ func (c *filesServiceClient) EraseFiles(ctx context.Context, req *v1.EraseFilesR
 
 // FilesServiceHandler is an implementation of the services.files.v1.FilesService service.
 type FilesServiceHandler interface {
+	// Makes a file in state UPLOADING and a link to PUT its bytes to, good for an hour; then CompleteUpload. What is not
+	// completed within a day is removed.
 	CreateUpload(context.Context, *v1.CreateUploadRequest) (*v1.CreateUploadResponse, error)
 	// Reads size, hash and type of what arrived; only then the file can be used. Another size or hash is
 	// `failed_precondition`, and the upload is gone.
 	CompleteUpload(context.Context, *v1.CompleteUploadRequest) (*v1.File, error)
+	// Name, size, hash and state; also of a file that is still uploading.
 	GetFile(context.Context, *v1.GetFileRequest) (*v1.File, error)
+	// Those that are READY, the newest first.
 	ListFiles(context.Context, *v1.ListFilesRequest) (*v1.ListFilesResponse, error)
 	// A link for one download: attachment, nosniff, 60 seconds.
 	CreateDownload(context.Context, *v1.CreateDownloadRequest) (*v1.CreateDownloadResponse, error)
+	// The file and its bytes, at once. Who may not read the organisation's files can delete only the own ones.
 	DeleteFile(context.Context, *v1.DeleteFileRequest) (*v1.DeleteFileResponse, error)
 	// Keeps a small text as a file, in one call: a certificate, a summary.
 	WriteFile(context.Context, *v1.WriteFileRequest) (*v1.File, error)
