@@ -238,3 +238,44 @@ func TestEraseSubjectLeavesATombstone(t *testing.T) {
 		t.Errorf("again: %v, %v", again, err)
 	}
 }
+
+// A person who acted through a client alone is forgotten as well.
+func TestEraseSubjectBehindAClient(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	keeper, approver := h.admin(), h.user([]string{"approver"}, "tasks.read", "tasks.decide")
+	machine := h.as(auth.Caller{Kind: auth.Client, ClientID: "ci", Actor: "clients/ci", Organisation: h.org, Permissions: []string{"*"}, Keepers: []string{keeper.Actor}})
+	_, err := machine.CreateSchedule(t.Context(), &runsv1.CreateScheduleRequest{ScheduleId: "yearly", Schedule: &runsv1.Schedule{
+		Title: "Each year", Process: "three", Input: input(t, ada), Cron: "0 0 1 1 *", TimeZone: "UTC",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := h.begin(machine, "voted", "Ada")
+	until(t, machine, run.GetName(), "waiting", inState(runsv1.Run_WAITING))
+	list, err := h.as(approver).ListTasks(t.Context(), &runsv1.ListTasksRequest{Mine: true})
+	if err != nil || len(list.GetTasks()) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	reject := &runsv1.DecideTaskRequest{Name: list.GetTasks()[0].GetName(), Decision: runsv1.Task_REJECT, Reason: "no"}
+	if _, err := h.as(approver).DecideTask(t.Context(), reject); err != nil {
+		t.Fatal(err)
+	}
+	until(t, machine, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
+	worker := h.asRun(h.begin(machine, "three", "the erasure").GetName(), "users/x")
+	for _, want := range []int64{1, 0} {
+		erased, err := worker.EraseSubject(t.Context(), &runsv1.EraseSubjectRequest{User: keeper.Actor, Email: "keeper@example.org"})
+		if err != nil || erased.GetRuns() != want {
+			t.Errorf("%v, %v, want %d runs", erased, err, want)
+		}
+	}
+	var left, erased int
+	h.system(func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `WITH found AS (SELECT t::text AS row FROM runs.task t UNION ALL SELECT s::text FROM runs.schedule s)
+			SELECT count(*) FILTER (WHERE position($1 IN row) > 0), count(*) FILTER (WHERE position('users/erased-' IN row) > 0) FROM found`,
+			keeper.Actor).Scan(&left, &erased)
+	})
+	if left != 0 || erased != 2 {
+		t.Errorf("%d rows still name the person, %d a pseudonym", left, erased)
+	}
+}
