@@ -314,6 +314,9 @@ func (o *operator) votes(t *testing.T) {
 	if result, _ := end["result"].(map[string]any); end["state"] != "COMPLETED" || result["certificate"] == nil {
 		t.Errorf("ended %v with %v: %v", end["state"], result, end["error"])
 	}
+	if shown := o.json(t, "runs", "show", run); strings.Contains(fmt.Sprint(shown), "p0@") {
+		t.Errorf("the run keeps the address that it was started with: %v", shown)
+	}
 }
 
 // result is what a command that starts a run and watches it ended with.
