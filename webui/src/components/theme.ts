@@ -1,4 +1,4 @@
-import { Badge, Button, createTheme, Modal, Paper, Table, Tooltip, type MantineColorsTuple } from "@mantine/core";
+import { Badge, Button, createTheme, Modal, NumberInput, Paper, Table, Tooltip, type MantineColorsTuple } from "@mantine/core";
 
 // One calm blue for what can be acted on; state colours (components/ui/state.tsx) are for state alone.
 const harbour: MantineColorsTuple = [
@@ -45,7 +45,6 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "harbour",
   primaryShade: { light: 7, dark: 5 },
-  // Dark letters on the bright fills of the dark side.
   autoContrast: true,
   colors: { harbour, amber, dark },
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif",
@@ -64,6 +63,8 @@ export const theme = createTheme({
       defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } },
       styles: { title: { fontWeight: 620 } },
     }),
+    // A figure out of bounds is refused with words, never turned into another one.
+    NumberInput: NumberInput.extend({ defaultProps: { clampBehavior: "none" } }),
     Paper: Paper.extend({ defaultProps: { withBorder: true, radius: "md" } }),
     Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: "md", fz: "sm" } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: true } }),

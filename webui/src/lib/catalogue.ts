@@ -8,7 +8,8 @@ import { useViewer } from "./viewer";
 const KEEP = 5 * 60_000;
 
 export function useProcesses() {
-  return useQuery(RunsService.method.listProcesses, {}, { staleTime: KEEP });
+  const { can } = useViewer();
+  return useQuery(RunsService.method.listProcesses, {}, { staleTime: KEEP, enabled: can("runs.read") });
 }
 
 // A process by its bare name; undefined while the catalogue is not here, and for processes that nobody starts by hand.

@@ -7,6 +7,7 @@ const sentences: Record<string, string> = {
   ALREADY_DECIDED: "Somebody else has already decided this. Here is what they decided.",
   EXPIRED: "The time to decide is over, so this can no longer be decided.",
   CLAIMED: "Somebody else has claimed this task. Ask them to release it.",
+  ONLY_PEOPLE: "Several people must look at this, so a program has no voice in it. Decide it as yourself.",
   FOUR_EYES: "You started this run, so somebody else must decide.",
   NOT_YOURS: "This task is for somebody else.",
   CHANGED: "This changed while you were looking at it. Have another look and decide again.",
@@ -17,6 +18,9 @@ const sentences: Record<string, string> = {
   SCOPE_BEYOND_YOURS: "You can't give a client a scope that your own roles do not cover.",
   ROLE_IN_USE: "Somebody still has this role, or is invited to it. Change that first.",
   IDEMPOTENCY_KEY_REUSED: "This form was already sent with other values. Open it again to start another run.",
+  OWN_SCHEDULE:
+    "This process brings its own schedule, which concerns everybody: only an administrator may change or pause it, and nobody deletes it.",
+  TOO_MANY_SCHEDULES: "Your organisation has as many schedules as it may have. Delete one that nobody needs any more.",
   IMPORT_RUNNING: "An import into this dataset is running. Wait for it, or cancel its run.",
   SIZE_DIFFERS: "Not the whole file arrived. Upload it again.",
   HASH_DIFFERS: "The file changed on its way. Upload it again.",

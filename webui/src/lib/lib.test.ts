@@ -50,6 +50,13 @@ describe("problemOf", () => {
     });
   });
 
+  it.each(["ONLY_PEOPLE", "OWN_SCHEDULE", "TOO_MANY_SCHEDULES"])("has a sentence of its own for %s", (reason) => {
+    const info = { type: "google.rpc.ErrorInfo", value: message([1, reason], [2, "mshub"]) };
+    const problem = problemOf(fault(Code.FailedPrecondition, "as the server says it", info));
+    expect(problem.sentence).not.toBe("As the server says it");
+    expect(problem.detail).toBe("As the server says it");
+  });
+
   it("speaks for codes without a reason, and lets the server speak for the rest", () => {
     expect(problemOf(fault(Code.PermissionDenied, "no")).sentence).toBe("You don't have the permission for this.");
     expect(problemOf(fault(Code.InvalidArgument, "the header is empty")).sentence).toBe("The header is empty");
@@ -122,7 +129,9 @@ it("knows what a role holds", () => {
     holds(["runs.*"], "runs.write"),
     holds(["runs.read"], "runs.write"),
     holds(["records.*"], "runs.read"),
-  ]).toEqual([true, true, false, false]);
+    holds(["*"], "*"),
+    holds(["runs.*", "tasks.*"], "*"),
+  ]).toEqual([true, true, false, false, true, false]);
 });
 
 it("takes permissions and scopes from the doors", () => {

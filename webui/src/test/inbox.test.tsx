@@ -81,6 +81,45 @@ describe("the inbox", () => {
     expect(await panel.findByRole("button", { name: "Claim" })).toBeDefined();
   });
 
+  it("takes back what the viewer delegated, from whoever has it", async () => {
+    const house = busyHouse();
+    house.permissions = ["runs.read", "tasks.*"];
+    const given = task({ assignee: "users/barbara", claimedBy: "users/barbara", delegatedBy: "users/ada", decidable: false });
+    house.tasks = [given];
+    const { user } = renderConsole(house, `/inbox?view=open&task=${idOf(given.name)}`);
+    const panel = within(await screen.findByTestId("task-panel"));
+    expect(panel.queryByRole("button", { name: "Release" })).toBeNull();
+    await user.click(panel.getByRole("button", { name: "Take back" }));
+    expect(await screen.findByText("Taken back: the task is for whom it was first.")).toBeDefined();
+    expect(house.requests("releaseTask")).toMatchObject([{ name: given.name }]);
+    expect(await panel.findByRole("button", { name: "Approve" })).toBeDefined();
+    expect(panel.queryByRole("button", { name: "Take back" })).toBeNull();
+  });
+
+  it.each([
+    ["an administrator ends anybody's claim", ["*"], "Release"],
+    ["others wait for whoever claimed it", ["runs.read", "tasks.*"], undefined],
+  ])("%s", async (_, permissions, label) => {
+    const house = busyHouse();
+    house.permissions = permissions;
+    const held = task({ claimedBy: "users/barbara", decidable: false });
+    house.tasks = [held];
+    renderConsole(house, `/inbox?view=open&task=${idOf(held.name)}`);
+    const panel = within(await screen.findByTestId("task-panel"));
+    expect(panel.queryByRole("button", { name: /Release|Take back/ })?.textContent).toBe(label);
+  });
+
+  it("asks for nothing that a newcomer may not see", async () => {
+    const house = busyHouse();
+    house.permissions = ["tasks.read", "tasks.decide", "files.write"];
+    house.tasks = [task({ title: "Hand in your documents", assignee: "users/ada" })];
+    renderConsole(house, "/inbox");
+    const panel = within(await screen.findByTestId("task-panel"));
+    expect(panel.getByRole("button", { name: "Approve" })).toBeDefined();
+    expect(panel.queryByRole("link", { name: "Show the run" })).toBeNull();
+    expect(house.requests("listProcesses")).toEqual([]);
+  });
+
   it("keeps mine, all open and what is over apart", async () => {
     const { user } = renderConsole(busyHouse(), "/inbox");
     await screen.findByTestId("task-panel");

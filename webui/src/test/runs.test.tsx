@@ -4,7 +4,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { Run_State } from "@/gen/services/runs/v1/runs_pb";
 import { idOf } from "@/lib/names";
-import { ago, refusal } from "./factories";
+import { ago, refusal, run } from "./factories";
 import { busyHouse } from "./house/busy";
 import { FakeHouse } from "./house/house";
 import { renderConsole } from "./render";
@@ -95,6 +95,19 @@ describe("runs", () => {
     const about = within(await screen.findByRole("region", { name: "About" }));
     expect(about.getByText("just now")).toBeDefined();
     expect(about.queryByText(/^in /)).toBeNull();
+  });
+});
+
+describe("a run that could not begin", () => {
+  it("says what a person can do, and keeps the server's words", async () => {
+    const house = new FakeHouse();
+    const message = "the run can't begin, and nothing was done: Temporal refuses it (blob exceeds the limit)";
+    const refused = run({ state: Run_State.FAILED, error: { code: "invalid_argument", reason: "UNLAUNCHABLE", message } });
+    house.runs = [refused];
+    renderConsole(house, `/runs/${idOf(refused.name)}`);
+    const notice = within(await screen.findByTestId("run-error"));
+    expect(notice.getByText(/Perhaps its input is too large/)).toBeDefined();
+    expect(notice.getByText(/blob exceeds the limit/)).toBeDefined();
   });
 });
 

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Schedule_Overlap } from "@/gen/services/runs/v1/runs_pb";
-import { refusal } from "./factories";
+import { refusal, schedule } from "./factories";
 import { busyHouse } from "./house/busy";
 import { FakeHouse } from "./house/house";
 import { renderConsole } from "./render";
@@ -34,6 +34,22 @@ describe("schedules", () => {
     renderConsole(house, "/schedules/nightly-import");
     expect(await screen.findByTestId("next-times")).toBeDefined();
     expect(screen.queryByRole("button", { name: "Run now" })).toBeNull();
+  });
+
+  it("can be edited where nobody has named a time zone", async () => {
+    const house = busyHouse();
+    house.schedules = [schedule({ timeZone: "" })];
+    renderConsole(house, "/schedules/nightly-import?edit=true");
+    expect(await screen.findByRole("combobox", { name: "Time zone" })).toHaveProperty("value", "UTC");
+  });
+
+  it("that a process brings along are the administrators' to pause, and nobody's to delete", async () => {
+    const house = busyHouse();
+    house.permissions = ["runs.*"];
+    const own = house.schedules.find(({ actor }) => actor.startsWith("processes/"));
+    renderConsole(house, `/${own?.name ?? ""}`);
+    expect(await screen.findByRole("button", { name: "Run now" })).toBeDefined();
+    expect(screen.queryByRole("button", { name: /Pause|Resume|Delete/ })).toBeNull();
   });
 });
 

@@ -45,12 +45,18 @@ describe("prepareForm", () => {
     const file = { type: "string", pattern: "^files/[0-9a-f-]{36}$" };
     const { schema, uiSchema } = prepareForm({
       type: "object",
-      properties: { file, papers: { type: "array", items: file, minItems: 1 }, role: { type: "string", minLength: 1 } },
+      properties: {
+        file,
+        list: { type: "string", pattern: "^(files/[0-9a-f-]{36})?$" },
+        papers: { type: "array", items: file, minItems: 1 },
+        role: { type: "string", minLength: 1 },
+      },
       required: ["role"],
     });
     expect(schema.required).toEqual(["role"]);
     expect(uiSchema).toEqual({
       file: { "ui:widget": "file" },
+      list: { "ui:widget": "file" },
       papers: { "ui:widget": "files" },
       role: { "ui:widget": "role" },
     });

@@ -114,4 +114,5 @@ function widgetOf(name: string, { type, pattern, enum: words, maxLength, descrip
   return {};
 }
 
-const namesFiles = ({ pattern }: JsonObject) => typeof pattern === "string" && pattern.startsWith("^files/");
+// Also where it may be empty: "^(files/…)?$".
+const namesFiles = ({ pattern }: JsonObject) => typeof pattern === "string" && /^\^\(?files\//.test(pattern);

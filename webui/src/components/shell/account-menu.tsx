@@ -1,4 +1,14 @@
-import { Avatar, Group, Menu, SegmentedControl, Stack, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
+import {
+  Avatar,
+  Group,
+  Menu,
+  SegmentedControl,
+  Stack,
+  Text,
+  UnstyledButton,
+  useMantineColorScheme,
+  VisuallyHidden,
+} from "@mantine/core";
 import { IconDeviceLaptop, IconLogout, IconPlugConnected } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useViewer } from "@/lib/viewer";
@@ -11,9 +21,10 @@ export function AccountMenu() {
   return (
     <Menu width={250} position="top-start">
       <Menu.Target>
-        <UnstyledButton px="sm" py={6} bdrs="md" flex={1} miw={0} aria-label={`Account of ${name}`} data-testid="account-menu">
+        <UnstyledButton px="sm" py={6} bdrs="md" flex={1} miw={0} data-testid="account-menu">
           <Group gap={10} wrap="nowrap">
-            <Avatar size={30} radius="xl" name={name} color="initials" alt="" />
+            <Avatar size={30} radius="xl" name={name} color="harbour" alt="" aria-hidden />
+            <VisuallyHidden>Account of</VisuallyHidden>
             <Stack gap={0} miw={0}>
               <Text size="sm" fw={550} truncate>
                 {name}

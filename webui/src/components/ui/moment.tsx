@@ -66,5 +66,9 @@ export function Elapsed({ start, end, running }: { start: Timestamp | undefined;
       </Text>
     );
   const until = date(end) ?? (now < from ? from : now);
-  return <span className="numeric">{formatDuration(until.getTime() - from.getTime())}</span>;
+  return (
+    <span className="numeric" style={{ whiteSpace: "nowrap" }}>
+      {formatDuration(until.getTime() - from.getTime())}
+    </span>
+  );
 }

@@ -39,7 +39,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
   if (rows.length === 0 && empty) return <Paper>{empty}</Paper>;
   return (
     <Paper style={{ overflow: "hidden", opacity: dimmed ? 0.6 : 1 }}>
-      <ScrollArea type="auto" tabIndex={-1}>
+      {/* The bar lies below the rows, not on the last one. */}
+      <ScrollArea type="auto" offsetScrollbars="x" tabIndex={-1}>
         <Table aria-label={label} miw={minWidth} highlightOnHover={Boolean(onRowClick)} layout="auto">
           <Table.Thead>
             {table.getHeaderGroups().map((group) => (

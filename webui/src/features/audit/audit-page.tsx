@@ -91,7 +91,7 @@ export function AuditPage({ filter, onFilter }: AuditPageProps) {
 function Verify() {
   const query = useQuery(AuditService.method.verifyChain, {}, { enabled: false, gcTime: 0 });
   return (
-    <Group gap="sm">
+    <Group gap={query.data || query.error ? "sm" : 0}>
       <div aria-live="polite">
         {query.error && <Failure error={query.error} title="The chain could not be checked" />}
         {query.data && !query.isFetching && (

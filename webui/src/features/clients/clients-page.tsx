@@ -132,7 +132,14 @@ function columns(ask: ((asked: Asked) => void) | undefined): ColumnDef<Client>[]
         </Stack>
       ),
     },
-    { header: "Kind", cell: ({ row: { original: client } }) => <Badge color="gray">{kindNames[client.kind]}</Badge> },
+    {
+      header: "Kind",
+      cell: ({ row: { original: client } }) => (
+        <Badge color="gray" miw="max-content">
+          {kindNames[client.kind]}
+        </Badge>
+      ),
+    },
     {
       header: "Scopes",
       cell: ({ row: { original: client } }) => (

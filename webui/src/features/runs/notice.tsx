@@ -19,9 +19,17 @@ export function Notice({ run }: { run: Run }) {
   return null;
 }
 
+// What a person can do about an end whose own words are for operators; those stand below.
+const advice: Record<string, string> = {
+  UNLAUNCHABLE:
+    "This run could not begin, and nothing was done. Perhaps its input is too large: change it and start the process anew.",
+};
+
 function Failed({ run, error }: { run: Run; error: NonNullable<Run["error"]> }) {
   const step = run.steps.find(({ name }) => name === error.step);
   const state = humanise(Run_State[run.state]);
+  const told = capitalise(error.message) || humanise(error.reason);
+  const sentence = advice[error.reason];
   return (
     <Alert
       color={run.state === Run_State.CANCELLED ? "gray" : "red"}
@@ -29,7 +37,10 @@ function Failed({ run, error }: { run: Run; error: NonNullable<Run["error"]> }) 
       title={step ? `${state} in “${step.title || humanise(step.name)}”` : state}
       data-testid="run-error"
     >
-      {capitalise(error.message) || humanise(error.reason)}
+      {sentence && <Text size="sm">{sentence}</Text>}
+      <Text size={sentence ? "xs" : "sm"} c={sentence && "dimmed"}>
+        {told}
+      </Text>
     </Alert>
   );
 }

@@ -31,17 +31,17 @@ function StepRow({ step }: { step: Step }) {
         <Icon size={15} stroke={2.2} className={state === "RUNNING" ? "pulse" : undefined} />
       </ThemeIcon>
       <Stack gap={1} style={{ flex: 1, minWidth: 0 }}>
-        <Group gap={8} wrap="nowrap">
-          <Text size="sm" fw={550} c={state === "PENDING" ? "dimmed" : undefined} truncate>
+        <Group gap="0 8px">
+          <Text size="sm" fw={550} c={state === "PENDING" ? "dimmed" : undefined} style={{ wordBreak: "break-word" }}>
             {step.title || humanise(step.name)}
           </Text>
           {step.attempt > 1 && (
-            <Badge color="orange" size="sm">
+            <Badge color="orange" size="sm" miw="max-content">
               attempt {step.attempt}
             </Badge>
           )}
           {step.optional && (
-            <Badge color="gray" size="sm">
+            <Badge color="gray" size="sm" miw="max-content">
               optional
             </Badge>
           )}

@@ -1,5 +1,18 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import { Autocomplete, Box, Button, Group, Paper, Select, Skeleton, Stack, Text, TextInput, Title } from "@mantine/core";
+import {
+  Autocomplete,
+  Box,
+  Button,
+  Group,
+  Paper,
+  Select,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { Page } from "@/components/ui/page";
 import { Empty, Failure, Loaded } from "@/components/ui/states";
@@ -63,6 +76,7 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
   const startable = processes.data?.processes.filter((process) => process.startable) ?? [];
   const process = startable.find(({ name }) => idOf(name) === draft.process);
   const set = (change: Partial<Schedule>) => setDraft({ ...draft, ...change });
+  const zone = draft.timeZone || "UTC";
   const scheduleId = id ?? scheduleIdFrom(draft.title);
 
   const save = (input: JsonObject) => {
@@ -95,7 +109,7 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
           When
         </Title>
         <Stack gap="md">
-          <Group gap="md" grow align="flex-start">
+          <SimpleGrid cols={{ base: 1, xs: isNew ? 2 : 1 }} spacing="md">
             <TextInput
               label="Title"
               maxLength={200}
@@ -114,8 +128,8 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
                 error={missing.scheduleId ?? faults.scheduleId}
               />
             )}
-          </Group>
-          <Group gap="md" grow align="flex-start">
+          </SimpleGrid>
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md">
             <Autocomplete
               label="Times"
               description="Minute, hour, day, month, weekday"
@@ -141,18 +155,18 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
               searchable
               allowDeselect={false}
               limit={100}
-              data={timeZones.includes(draft.timeZone) ? timeZones : [draft.timeZone || "UTC", ...timeZones]}
-              value={draft.timeZone || "UTC"}
+              data={timeZones.includes(zone) ? timeZones : [zone, ...timeZones]}
+              value={zone}
               onChange={(timeZone) => set({ timeZone: timeZone ?? "UTC" })}
               error={faults.timeZone}
             />
-          </Group>
+          </SimpleGrid>
           {draft.cron.trim() && (
             <Text size="sm" role="status" data-testid="cron-words">
               {describeCron(draft.cron) ?? "No words for these times here"}. The exact next times are shown once it is saved.
             </Text>
           )}
-          <Group gap="md" grow align="flex-start">
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md">
             <Select
               label="If the last run is still open"
               description={overlapOf(draft.overlap).text}
@@ -176,7 +190,7 @@ function ScheduleForm({ schedule, onSaved, onBack }: ScheduleFormProps) {
               onChange={(seconds) => set({ catchupSeconds: BigInt(seconds ?? 3600) })}
               error={faults.catchupSeconds}
             />
-          </Group>
+          </SimpleGrid>
         </Stack>
       </Paper>
       <Paper p="lg" component="section" aria-labelledby="what">

@@ -138,7 +138,10 @@ type Asked = "pause" | "resume" | "trigger" | "delete" | "backfill";
 function Actions({ schedule, onEdit, onDeleted, onStarted }: Omit<SchedulePageProps, "name"> & { schedule: Schedule }) {
   const [asked, setAsked] = useState<Asked>();
   const { pause, resume, trigger, remove } = useScheduleActions();
+  const { can } = useViewer();
   const { name } = schedule;
+  // What a process brings along concerns everybody: whether it comes is for administrators to say, and nobody deletes it.
+  const builtin = isBuiltin(schedule.actor);
   const close = () => setAsked(undefined);
   const common = { opened: true, onClose: close, shownIn: "the audit trail" };
   return (
@@ -146,19 +149,20 @@ function Actions({ schedule, onEdit, onDeleted, onStarted }: Omit<SchedulePagePr
       <Button variant="default" leftSection={<IconPlayerTrackNext size={16} />} onClick={() => setAsked("trigger")}>
         Run now
       </Button>
-      {schedule.paused ? (
-        <Button variant="default" leftSection={<IconPlayerPlay size={16} />} onClick={() => setAsked("resume")}>
-          Resume
-        </Button>
-      ) : (
-        <Button variant="default" leftSection={<IconPlayerPause size={16} />} onClick={() => setAsked("pause")}>
-          Pause
-        </Button>
-      )}
+      {(!builtin || can("*")) &&
+        (schedule.paused ? (
+          <Button variant="default" leftSection={<IconPlayerPlay size={16} />} onClick={() => setAsked("resume")}>
+            Resume
+          </Button>
+        ) : (
+          <Button variant="default" leftSection={<IconPlayerPause size={16} />} onClick={() => setAsked("pause")}>
+            Pause
+          </Button>
+        ))}
       <Button variant="default" leftSection={<IconHistory size={16} />} onClick={() => setAsked("backfill")}>
         Backfill
       </Button>
-      {!isBuiltin(schedule.actor) && (
+      {!builtin && (
         <>
           <Button variant="default" leftSection={<IconEdit size={16} />} onClick={onEdit}>
             Edit

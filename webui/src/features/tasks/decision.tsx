@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { Button, Group, Skeleton, Stack, Textarea } from "@mantine/core";
+import { Box, Button, Group, Skeleton, Stack, Textarea } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { Failure } from "@/components/ui/states";
 import { done } from "@/components/ui/toast";
@@ -76,7 +76,7 @@ export function Decision({ task }: { task: Task }) {
           onSubmit={(filled) => send(Task_Decision.APPROVE, filled)}
           aside={rejectButton}
         >
-          {reasonBox}
+          <Box mt="md">{reasonBox}</Box>
         </SchemaForm>
       </Suspense>
     );

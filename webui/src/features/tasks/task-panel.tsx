@@ -16,7 +16,7 @@ import { useTaskActions } from "./api";
 import { Assignee } from "./assignee";
 import { Decision } from "./decision";
 import { DelegateDialog } from "./delegate-dialog";
-import { isOverdue, outcomeOf } from "./outcome";
+import { isOverdue, outcomeOf, releaseOf } from "./outcome";
 import { Votes } from "./votes";
 
 // One task: what is asked, the facts and documents to decide on, who said what so far, and the decision.
@@ -44,7 +44,11 @@ export function TaskPanel({ task }: { task: Task }) {
           {!open && <StateBadge state={outcomeOf(task)} />}
           {open && task.escalated && <Badge color="orange">Escalated: nobody decided in time</Badge>}
         </Group>
-        {task.description && <Text size="sm">{task.description}</Text>}
+        {task.description && (
+          <Text size="sm" style={{ whiteSpace: "pre-line", wordBreak: "break-word" }}>
+            {task.description}
+          </Text>
+        )}
         {task.context && Object.keys(task.context).length > 0 && (
           <Paper p="sm" bg="var(--mshub-canvas)">
             <DescribedFacts value={task.context} />
@@ -82,19 +86,29 @@ function Due({ task, overdue }: { task: Task; overdue: boolean }) {
   );
 }
 
-// Who takes care of it: claim, release, give to somebody else.
+// What giving it back is called, and what it does.
+const releases = {
+  claim: { label: "Release", told: "Others can decide it again." },
+  delegation: { label: "Take back", told: "Taken back: the task is for whom it was first." },
+};
+
+// Who takes care of it: claim, release, give to somebody else, take back from there.
 function Handling({ task }: { task: Task }) {
-  const { can, user } = useViewer();
+  const viewer = useViewer();
+  const { can, user } = viewer;
   const { claim, release } = useTaskActions();
   const [delegating, setDelegating] = useState(false);
   const mayDecide = task.state === Task_State.OPEN && can("tasks.decide");
   const mine = task.claimedBy !== "" && task.claimedBy === user?.name;
+  const releasable = releaseOf(task, viewer);
   const button = { size: "xs", variant: "default" } as const;
   return (
     <Group gap="sm">
-      <Anchor size="sm" renderRoot={(props) => <Link to="/runs/$runId" params={{ runId: idOf(task.run) }} {...props} />}>
-        Show the run
-      </Anchor>
+      {can("runs.read") && (
+        <Anchor size="sm" renderRoot={(props) => <Link to="/runs/$runId" params={{ runId: idOf(task.run) }} {...props} />}>
+          Show the run
+        </Anchor>
+      )}
       {mayDecide && !task.claimedBy && task.decidable && (
         <Button
           {...button}
@@ -106,15 +120,13 @@ function Handling({ task }: { task: Task }) {
           Claim
         </Button>
       )}
-      {mayDecide && mine && (
+      {releasable && (
         <Button
           {...button}
           loading={release.isPending}
-          onClick={() =>
-            release.mutate({ name: task.name }, { onSuccess: () => done("Others can decide it again."), onError: failed })
-          }
+          onClick={() => release.mutate({ name: task.name }, { onSuccess: () => done(releases[releasable].told), onError: failed })}
         >
-          Release
+          {releases[releasable].label}
         </Button>
       )}
       {mayDecide && (task.decidable || mine) && (

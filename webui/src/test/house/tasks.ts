@@ -22,7 +22,13 @@ export function tasks(house: FakeHouse): Partial<ServiceImpl<typeof RunsService>
     }),
     getTask: ({ name }) => find(name),
     claimTask: ({ name }) => change(name, { claimedBy: "users/ada" }),
-    releaseTask: ({ name }) => change(name, { claimedBy: "" }),
+    releaseTask: ({ name }) =>
+      change(
+        name,
+        find(name).delegatedBy === "users/ada"
+          ? { assignee: "roles/approver", delegatedBy: "", claimedBy: "", decidable: true }
+          : { claimedBy: "" },
+      ),
     delegateTask: ({ name, assignee }) => change(name, { assignee, delegatedBy: "users/ada", decidable: false }),
     decideTask: ({ name, decision, reason, version }) => {
       const found = find(name);

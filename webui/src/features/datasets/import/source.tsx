@@ -108,7 +108,7 @@ function Address({ disabled, onDone }: { disabled: boolean; onDone: (url: string
           onChange={(event) => setUrl(event.currentTarget.value)}
           error={tried && !fits ? "An address looks like https://host/path or s3://bucket/key." : undefined}
         />
-        <Button type="submit" variant="default" disabled={disabled} mt={46}>
+        <Button type="submit" variant="default" disabled={disabled} mt={{ base: 0, xs: 46 }}>
           Continue
         </Button>
       </Group>

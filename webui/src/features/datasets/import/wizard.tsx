@@ -1,4 +1,4 @@
-import { Anchor, Breadcrumbs, Paper, Stepper } from "@mantine/core";
+import { Anchor, Box, Breadcrumbs, Paper, Stepper } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { type Proposal, usePropose } from "@/components/datasets/propose";
@@ -72,8 +72,14 @@ export function ImportWizard({ datasetId, onStarted }: ImportWizardProps) {
       }
     >
       <Paper p="lg">
-        <Stepper active={step} onStepClick={(chosen) => chosen < step && setStep(chosen)} size="sm" allowNextStepsSelect={false}>
-          <Stepper.Step label="File" description={source ? titleOf(source) : "Upload or address"}>
+        <Stepper
+          active={step}
+          onStepClick={(chosen) => chosen < step && setStep(chosen)}
+          size="sm"
+          wrap={false}
+          allowNextStepsSelect={false}
+        >
+          <Stepper.Step label="File" description={<Beside>{source ? titleOf(source) : "Upload or address"}</Beside>}>
             <ChooseSource
               onDone={(chosen, proposed) => {
                 setSource(chosen);
@@ -84,7 +90,7 @@ export function ImportWizard({ datasetId, onStarted }: ImportWizardProps) {
               }}
             />
           </Stepper.Step>
-          <Stepper.Step label="Dataset" description={dataset ? idOf(dataset) : "Existing or new"}>
+          <Stepper.Step label="Dataset" description={<Beside>{dataset ? idOf(dataset) : "Existing or new"}</Beside>}>
             {source && (
               <ChooseDataset
                 fileName={titleOf(source)}
@@ -126,7 +132,7 @@ export function ImportWizard({ datasetId, onStarted }: ImportWizardProps) {
               </ChooseDataset>
             )}
           </Stepper.Step>
-          <Stepper.Step label="Start" description="Check and run">
+          <Stepper.Step label="Start" description={<Beside>Check and run</Beside>}>
             {source && (
               <StartImport
                 key={dataset}
@@ -147,6 +153,13 @@ export function ImportWizard({ datasetId, onStarted }: ImportWizardProps) {
     </Page>
   );
 }
+
+// What stands beside a step's name where there is room for it.
+const Beside = ({ children }: { children: string }) => (
+  <Box component="span" visibleFrom="xs">
+    {children}
+  </Box>
+);
 
 // Faults of the whole file; of a list, whichever of its entries is at fault.
 const fileFaults = (fields: Record<string, string>) =>
