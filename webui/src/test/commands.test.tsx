@@ -40,6 +40,22 @@ describe("commands", () => {
     expect(house.requests("cancelRun")).toMatchObject([{ keep: true, reason: "half is enough" }]);
   });
 
+  it("give the focus back to where it was, also to the button of their menu", async () => {
+    const house = busyHouse();
+    const { user } = open(house, house.runs[0]);
+    const cancel = await screen.findByRole("button", { name: "Cancel run" });
+    await user.click(cancel);
+    await screen.findByRole("dialog");
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(document.activeElement).toBe(cancel));
+    const more = screen.getByRole("button", { name: "More commands" });
+    await user.click(more);
+    await user.click(await screen.findByRole("menuitem", { name: "Terminate" }));
+    await screen.findByRole("dialog");
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(document.activeElement).toBe(more));
+  });
+
   it("cancel has no such choice for a process that undoes", async () => {
     const house = busyHouse();
     const { user } = open(house, titled(house, "grace@example.org"));

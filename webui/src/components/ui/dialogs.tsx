@@ -1,6 +1,7 @@
 import { Button, Group, Modal, Stack, Text, Textarea } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { problemOf } from "@/lib/errors";
+import { useFocusReturn } from "./focus";
 import { Failure } from "./states";
 
 interface ActionDialogProps {
@@ -33,6 +34,7 @@ export function ActionDialog(props: ActionDialogProps) {
 }
 
 function Body({ onClose, children, action, color, reason, shownIn = "the journal", incomplete = false, run }: ActionDialogProps) {
+  useFocusReturn();
   const [text, setText] = useState("");
   const [state, setState] = useState<{ busy: boolean; error?: unknown }>({ busy: false });
   const faults = state.error === undefined ? {} : problemOf(state.error).fields;

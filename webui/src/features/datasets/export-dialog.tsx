@@ -3,6 +3,7 @@ import { createConnectQueryKey, useMutation } from "@connectrpc/connect-query";
 import { Button, Code, Group, Modal, MultiSelect, SegmentedControl, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { useFocusReturn } from "@/components/ui/focus";
 import { Failure } from "@/components/ui/states";
 import type { Dataset } from "@/gen/services/records/v1/records_pb";
 import { type Run, RunsService } from "@/gen/services/runs/v1/runs_pb";
@@ -23,6 +24,7 @@ interface ExportDialogProps {
 
 // What is on screen, as a file: the records of the current filter, with columns and format to choose.
 export function ExportDialog({ dataset, filter, onClose, onStarted }: ExportDialogProps) {
+  useFocusReturn();
   const client = useQueryClient();
   const [format, setFormat] = useState("CSV");
   const [compression, setCompression] = useState<string | null>(null);

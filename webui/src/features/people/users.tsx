@@ -4,6 +4,7 @@ import { IconDots, IconSearch, IconShield, IconUserCheck, IconUserOff, IconUsers
 import type { ColumnDef } from "@tanstack/react-table";
 import { useState } from "react";
 import { ActionDialog } from "@/components/ui/dialogs";
+import { useFocusReturn } from "@/components/ui/focus";
 import { Moment } from "@/components/ui/moment";
 import { StateBadge } from "@/components/ui/state";
 import { Empty, Failure, Loaded } from "@/components/ui/states";
@@ -162,6 +163,7 @@ function columns(ask: ((asked: Asked) => void) | undefined): ColumnDef<User>[] {
 }
 
 function RolesDialog({ user, onClose }: { user: User; onClose: () => void }) {
+  useFocusReturn();
   const { data } = useRoles();
   const { update } = usePeopleActions();
   const [roles, setRoles] = useState(user.roles.map(idOf));

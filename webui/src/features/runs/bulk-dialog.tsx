@@ -2,6 +2,7 @@ import { useMutation } from "@connectrpc/connect-query";
 import { Anchor, Button, Code, Group, Loader, Modal, Select, Stack, Text, Textarea } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { useFocusReturn } from "@/components/ui/focus";
 import { Failure } from "@/components/ui/states";
 import { type Run, Run_Command, Run_State, RunsService } from "@/gen/services/runs/v1/runs_pb";
 import { problemOf } from "@/lib/errors";
@@ -37,6 +38,7 @@ interface BulkDialogProps {
 // One command for every run that the filter names, also those not on screen. First a dry run counts them; only then can
 // it be applied. Both are runs of a process, so nothing is lost when this page is closed.
 export function BulkDialog({ filter, onClose, onStarted }: BulkDialogProps) {
+  useFocusReturn();
   const [command, setCommand] = useState<Command>(Run_Command.PAUSE);
   const [reason, setReason] = useState("");
   // What was counted; another command or reason must be counted anew.
