@@ -7,6 +7,7 @@ import { idOf } from "@/lib/names";
 import { ago } from "@/test/factories";
 import { busyHouse } from "@/test/house/busy";
 import { launch, openConsole } from "./console";
+import { house as pagesHouse, pages } from "./pages";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -148,3 +149,15 @@ it("works with the keyboard alone and on a small screen", async () => {
   expect(complaints).toEqual([]);
   await close();
 });
+
+it("keeps every page within the width of a telephone", async () => {
+  const { page, open, close, complaints } = await openConsole(browser, pagesHouse, { viewport: { width: 400, height: 820 } });
+  const wide: string[] = [];
+  for (const [name, path] of Object.entries(pages)) {
+    await open(path);
+    if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) wide.push(name);
+  }
+  expect(wide).toEqual([]);
+  expect(complaints).toEqual([]);
+  await close();
+}, 180_000);
