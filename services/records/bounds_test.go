@@ -1,7 +1,6 @@
 package records_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -51,45 +50,4 @@ func names(n int) string {
 		all[i] = fmt.Sprint("c", i)
 	}
 	return strings.Join(all, ",") + "\n"
-}
-
-// The texts of an organisation's open imports have bounds together; those that have ended do not count.
-func TestOpenImportsShareTheScratchSpace(t *testing.T) {
-	t.Parallel()
-	const row = "X,a,1,,,,\n"
-	r := setup(t, stores["postgres"], func(c *records.Config) { c.MaxScratch = 2*int64(len(row)) + 1 })
-	r.dataset("cities", citiesSchema)
-	plan := func(ctx context.Context, rows string) error {
-		_, err := r.PlanImport(ctx, &recordsv1.PlanImportRequest{Dataset: "datasets/cities", SourceUrl: r.source([]byte(header+rows), "")})
-		return err
-	}
-	full := func(name string, err error) {
-		t.Helper()
-		refused(t, name, err, connect.CodeFailedPrecondition, "wait for their end or cancel one")
-		if rpc.ReasonOf(err) != "TOO_MUCH_TEXT" {
-			t.Errorf("%s: %s", name, rpc.ReasonOf(err))
-		}
-	}
-	first := run(r.ctx)
-	if err := plan(first, row); err != nil {
-		t.Fatal(err)
-	}
-	held := len(r.left())
-	full("one that is too long beside it", plan(run(r.ctx), row+"Y,b,2,,,,\n"))
-	if left := r.left(); len(left) != held {
-		t.Errorf("left in the scratch space: %v", left)
-	}
-	if err := plan(run(r.ctx), row); err != nil {
-		t.Errorf("one that fits beside it: %v", err)
-	}
-	full("a third", plan(run(r.ctx), row))
-	if err := plan(first, row); err != nil {
-		t.Errorf("planned again: %v", err)
-	}
-	if _, err := r.AbortImport(first, &recordsv1.AbortImportRequest{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := plan(run(r.ctx), row); err != nil {
-		t.Errorf("after the first has ended: %v", err)
-	}
 }

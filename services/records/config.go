@@ -1,7 +1,6 @@
 package records
 
 import (
-	"cmp"
 	"errors"
 	"strings"
 
@@ -19,8 +18,6 @@ type Config struct {
 	MaxBytes int64 `env:"MSHUB_RECORDS_MAX_BYTES" envDefault:"53687091200"`
 	// MaxRatio is how many times its size a packed file may inflate to, beyond 100 MiB of text; 0: any number.
 	MaxRatio int64 `env:"MSHUB_RECORDS_MAX_RATIO" envDefault:"200"`
-	// MaxScratch is how many bytes of text the open imports of one organisation may hold together; 0: twice MaxBytes.
-	MaxScratch int64 `env:"MSHUB_RECORDS_MAX_SCRATCH" envDefault:"0"`
 	// SourceHosts may be read by imports from a URL: "data.example.com,*.example.org". Empty: none.
 	SourceHosts []string `env:"MSHUB_RECORDS_SOURCE_HOSTS"`
 	// SourceNetworks are private networks in which such hosts may lie: "10.1.0.0/16".
@@ -40,9 +37,6 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxBytes < 1<<20 {
 		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_BYTES", "use at least %d bytes", 1<<20))
-	}
-	if c.MaxScratch != 0 && c.MaxScratch < c.MaxBytes {
-		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_SCRATCH", "use at least MSHUB_RECORDS_MAX_BYTES (%d), or 0 for twice that", c.MaxBytes))
 	}
 	if c.MaxRatio < 0 {
 		faults = append(faults, config.Fault("MSHUB_RECORDS_MAX_RATIO", "use 200, or 0 for any number"))
@@ -68,6 +62,3 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(faults...)
 }
-
-// scratch is MaxScratch, with its default.
-func (c *Config) scratch() int64 { return cmp.Or(c.MaxScratch, 2*c.MaxBytes) }

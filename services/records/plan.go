@@ -121,22 +121,12 @@ func (s *Service) job(ctx context.Context, caller auth.Caller, in *recordsv1.Pla
 	return j, s.free(ctx, caller, j)
 }
 
-// free checks that no other import stands in the way: a REPLACE wants the dataset for itself, and scratch space is for all
-// organisations.
+// free checks that no other import stands in the way: a REPLACE wants the dataset for itself.
 func (s *Service) free(ctx context.Context, caller auth.Caller, j *job) error {
-	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error { return s.freeIn(ctx, tx, caller, j, 0) })
+	return s.db.Tx(ctx, caller.Organisation, func(tx pgx.Tx) error { return s.freeIn(ctx, tx, caller, j) })
 }
 
-// freeIn is free for a text of a size, as far as that is known.
-func (s *Service) freeIn(ctx context.Context, tx pgx.Tx, caller auth.Caller, j *job, size int64) error {
-	held, err := s.queries.ScratchHeld(ctx, tx, caller.Run)
-	if err != nil {
-		return err
-	}
-	if most := s.config.scratch(); held > 0 && held+size >= most {
-		return rpc.Precondition("TOO_MUCH_TEXT", "the organisation's imports that have not ended hold %d bytes of text, and may hold %d together with this one; "+
-			"wait for their end or cancel one, the paused ones too, and start again", held, most)
-	}
+func (s *Service) freeIn(ctx context.Context, tx pgx.Tx, caller auth.Caller, j *job) error {
 	open, err := s.queries.OpenImports(ctx, tx, store.OpenImportsParams{DatasetID: j.dataset.ID, Besides: caller.Run})
 	if err != nil {
 		return err
@@ -180,7 +170,7 @@ func (s *Service) keep(ctx context.Context, caller auth.Caller, j *job, p *plan)
 		if !bytes.Equal(locked.Schema, j.dataset.Schema) {
 			return rpc.Precondition("DATASET_CHANGED", "the schema of datasets/%s was changed while the file was read; start again", j.dataset.Slug)
 		}
-		if err := s.freeIn(ctx, tx, caller, j, p.bytes()); err != nil {
+		if err := s.freeIn(ctx, tx, caller, j); err != nil {
 			return err
 		}
 		n, err := s.queries.InsertImport(ctx, tx, params)

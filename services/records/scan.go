@@ -57,14 +57,6 @@ func (p *plan) params(imported uuid.UUID) store.InsertChunksParams {
 	return out
 }
 
-// bytes is how long the text is.
-func (p *plan) bytes() (n int64) {
-	for _, c := range p.chunks {
-		n += c.length
-	}
-	return n
-}
-
 // scan fetches the source into the scratch blob and plans it.
 func (s *Service) scan(ctx context.Context, caller auth.Caller, j *job) (*plan, error) {
 	lookups, err := s.readLookups(ctx, j.shelf.Schema, j.in.GetFormat())

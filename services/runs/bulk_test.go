@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -240,6 +241,22 @@ func TestEraseSubjectLeavesATombstone(t *testing.T) {
 }
 
 // A person who acted through a client alone is forgotten as well.
+// An erasure that waits for open runs may be given up and retried: it forgets its address when it waits no more.
+func TestEraseSubjectKeepsItsAddressWhileItWaits(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	_, task, admin := h.asked() // open: concerns ada@example.org
+	own := h.begin(admin, "three", "the erasure").GetName()
+	erased, err := h.asRun(own, "users/x").EraseSubject(t.Context(), &runsv1.EraseSubjectRequest{User: "users/" + uuid.NewString(), Email: "ada@example.org"})
+	if err != nil || !cmp.Equal(erased.GetOpenRuns(), []string{task.GetRun()}) {
+		t.Fatalf("erased: %v, %v", erased, err)
+	}
+	run, err := admin.GetRun(t.Context(), &runsv1.GetRunRequest{Name: own})
+	if err != nil || run.GetInput().GetFields()["email"].GetStringValue() != "ada@example.org" {
+		t.Errorf("the run that waits: %v, %v", run, err)
+	}
+}
+
 func TestEraseSubjectBehindAClient(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)

@@ -51,7 +51,12 @@ func (s *Service) EraseSubject(ctx context.Context, req *runsv1.EraseSubjectRequ
 			return nil, err
 		}
 	}
-	err = s.tx(ctx, func(tx pgx.Tx) error { return errors.Join(s.blank(ctx, tx, who, found), hide(ctx, tx, who, caller)) })
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		if err := s.blank(ctx, tx, who, found); err != nil || len(res.GetOpenRuns()) > 0 {
+			return err // the erasure may be given up while it waits, and made anew
+		}
+		return hide(ctx, tx, who, caller)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,6 @@ const (
 	launchPatience = 20 * time.Millisecond
 	// launchesAtOnce is how many runs Temporal is told of at once: more would only wait inside it, until they time out.
 	launchesAtOnce = 8
-	// launchRecheck is how long a run may have waited for its launch before its row is read once more. Launching one that
-	// was launched meanwhile is harmless: the run's id is the workflow's.
-	launchRecheck = 250 * time.Millisecond
 	// launchesWaiting bounds the runs of this node that wait for that; the reconciler launches what is beyond.
 	launchesWaiting = 1000
 	// launchesEvery is how long a launch may wait for others to be noted with; lateness is much longer.
@@ -41,13 +38,18 @@ func (s *Service) launchSoon(ctx context.Context, row store.Run) {
 		return
 	}
 	pile := len(s.launches.waiting) > launchesAtOnce
-	accepted := time.Now()
 	launched := make(chan struct{})
 	go func() {
 		defer close(launched)
-		s.launches.under <- struct{}{}
+		waited := false
+		select {
+		case s.launches.under <- struct{}{}:
+		default:
+			waited = true
+			s.launches.under <- struct{}{}
+		}
 		var err error
-		if time.Since(accepted) > launchRecheck {
+		if waited {
 			err = s.launchOpen(context.WithoutCancel(ctx), row.ID)
 		} else {
 			err = s.launch(ctx, row)
@@ -97,6 +99,8 @@ func (s *Service) unlaunchable(ctx context.Context, row store.Run, refused error
 type launches struct {
 	db     *postgres.DB
 	logger *slog.Logger
+	// terminate ends a run in Temporal that was ended at the moment of its launch.
+	terminate func(ctx context.Context, run uuid.UUID, reason string) error
 	// waiting and under hold a place for each run that is to be launched, and for each that is being.
 	waiting, under chan struct{}
 
@@ -123,8 +127,17 @@ func (l *launches) note() {
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), launchesPatience)
 	defer cancel()
-	err := l.db.System(ctx, func(tx pgx.Tx) error { return queries.SetLaunched(ctx, tx, runs) })
+	var late []uuid.UUID
+	err := l.db.System(ctx, func(tx pgx.Tx) (err error) {
+		late, err = queries.SetLaunched(ctx, tx, runs)
+		return err
+	})
 	if err != nil {
 		l.logger.WarnContext(ctx, "launched runs are not noted; the reconciler will launch them once more", "runs", len(runs), "error", err)
+	}
+	for _, run := range late {
+		if err := l.terminate(ctx, run, "terminated before it began"); err != nil {
+			l.logger.WarnContext(ctx, "a terminated run may be running in Temporal", "run", run, "error", err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/microservicehub/mshub/internal/rpc"
@@ -58,6 +61,44 @@ func TestStartsPileUp(t *testing.T) {
 		}
 		until(t, c, run.GetName(), "completed", inState(runsv1.Run_COMPLETED))
 	}
+}
+
+// slowStart is a Temporal that takes its time to start a workflow.
+type slowStart struct {
+	client.Client
+	goOn chan struct{}
+}
+
+func (c *slowStart) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
+	<-c.goOn
+	return c.Client.ExecuteWorkflow(ctx, options, workflow, args...)
+}
+
+// A run that is terminated at the very moment of its launch does not go on in Temporal, where nobody would look for it.
+func TestTerminatedWhileItIsLaunched(t *testing.T) {
+	t.Parallel()
+	at := holdAt("one")
+	h := newHouse(t, at.on)
+	defer close(at.release)
+	slow := &slowStart{h.client, make(chan struct{})}
+	h.client = slow
+	path, handler := runsv1connect.NewRunsServiceHandler(h.newService(time.Now), h.issuer.Options()...)
+	h.url = h.serve(path, handler)
+	c := h.as(h.admin())
+	run, err := c.StartRun(t.Context(), &runsv1.StartRunRequest{Process: "three", Input: input(t, ada)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, err := c.TerminateRun(t.Context(), &runsv1.TerminateRunRequest{Name: run.GetName(), Reason: "never mind"})
+	if err != nil || ended.GetState() != runsv1.Run_TERMINATED {
+		t.Fatalf("%v, %v", ended, err)
+	}
+	close(slow.goOn)
+	eventually(t, func() (bool, string) {
+		description, err := slow.DescribeWorkflowExecution(t.Context(), strings.TrimPrefix(run.GetName(), "runs/"), "")
+		status := description.GetWorkflowExecutionInfo().GetStatus()
+		return err == nil && status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, fmt.Sprint(status, err)
+	})
 }
 
 // A run that Temporal refuses for good ends with the refusal, and those that were accepted after it are launched.

@@ -81,11 +81,13 @@ func New(p Parts) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{
+	s := &Service{
 		db: p.DB, events: p.Events, temporal: p.Temporal, catalogue: c, eager: p.Eager, decides: p.Decides,
 		retention: p.Config.Retention, logger: p.Logger, now: p.Now,
 		freed: make(chan string, 64), launches: newLaunches(p.DB, p.Logger), client: rpc.HTTPClient(),
-	}, nil
+	}
+	s.launches.terminate = s.terminate
+	return s, nil
 }
 
 // tx runs f in a transaction of the caller's organisation.

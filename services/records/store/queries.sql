@@ -50,12 +50,6 @@ DELETE FROM records.cleared_shelf WHERE organisation_id = mshub.org() AND shelf_
 SELECT count(*) AS imports, count(*) FILTER (WHERE mode = 'REPLACE') AS replacing
 FROM records.import WHERE organisation_id = mshub.org() AND dataset_id = @dataset_id AND id <> @besides AND state IN ('planned', 'undoing');
 
--- name: ScratchHeld :one
--- How much text the organisation's open imports hold, the calling one left out.
-SELECT coalesce(sum(c.length), 0)::bigint AS bytes
-FROM records.import i JOIN records.import_chunk c ON c.organisation_id = i.organisation_id AND c.import_id = i.id
-WHERE i.organisation_id = mshub.org() AND i.id <> @besides AND i.state IN ('planned', 'undoing');
-
 -- name: InsertImport :execrows
 -- 0 rows: another call planned it first.
 INSERT INTO records.import (organisation_id, id, dataset_id, shelf_id, mode, format, header, fresh, undo, max_rejects, rejects_of,

@@ -892,20 +892,6 @@ func (q *Queries) ReopenChunk(ctx context.Context, db DBTX, arg ReopenChunkParam
 	return err
 }
 
-const scratchHeld = `-- name: ScratchHeld :one
-SELECT coalesce(sum(c.length), 0)::bigint AS bytes
-FROM records.import i JOIN records.import_chunk c ON c.organisation_id = i.organisation_id AND c.import_id = i.id
-WHERE i.organisation_id = mshub.org() AND i.id <> $1 AND i.state IN ('planned', 'undoing')
-`
-
-// How much text the organisation's open imports hold, the calling one left out.
-func (q *Queries) ScratchHeld(ctx context.Context, db DBTX, besides uuid.UUID) (int64, error) {
-	row := db.QueryRow(ctx, scratchHeld, besides)
-	var bytes int64
-	err := row.Scan(&bytes)
-	return bytes, err
-}
-
 const shelfOf = `-- name: ShelfOf :one
 SELECT shelf_id FROM records.dataset WHERE organisation_id = mshub.org() AND id = $1 AND NOT deleting
 `

@@ -17,9 +17,13 @@ SELECT * FROM runs.run WHERE id = $1;
 SELECT sqlc.embed(r), h.seq, h.state, h.step, h.done, h.total, h.unit, h.build, h.parked
 FROM runs.run r JOIN events.run_head h ON h.run = r.id WHERE r.id = $1;
 
--- name: SetLaunched :exec
--- Of runs that have ended nobody asks any more. As mshub_system.
-UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY(sqlc.arg(runs)::uuid[]) AND launched_at IS NULL AND ended_at IS NULL;
+-- name: SetLaunched :many
+-- Of runs that have ended nobody asks any more, but those that were terminated may have been so before they were launched. As
+-- mshub_system.
+WITH noted AS (
+    UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY(sqlc.arg(runs)::uuid[]) AND launched_at IS NULL AND ended_at IS NULL
+)
+SELECT r.id FROM runs.run r WHERE r.id = ANY(sqlc.arg(runs)::uuid[]) AND r.outcome = 'TERMINATED';
 
 -- name: SetTitle :exec
 UPDATE runs.run SET title = $2 WHERE id = $1;

@@ -2086,14 +2086,33 @@ func (q *Queries) SetClaim(ctx context.Context, db DBTX, arg SetClaimParams) (Ta
 	return i, err
 }
 
-const setLaunched = `-- name: SetLaunched :exec
-UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY($1::uuid[]) AND launched_at IS NULL AND ended_at IS NULL
+const setLaunched = `-- name: SetLaunched :many
+WITH noted AS (
+    UPDATE runs.run SET launched_at = clock_timestamp() WHERE id = ANY($1::uuid[]) AND launched_at IS NULL AND ended_at IS NULL
+)
+SELECT r.id FROM runs.run r WHERE r.id = ANY($1::uuid[]) AND r.outcome = 'TERMINATED'
 `
 
-// Of runs that have ended nobody asks any more. As mshub_system.
-func (q *Queries) SetLaunched(ctx context.Context, db DBTX, runs []uuid.UUID) error {
-	_, err := db.Exec(ctx, setLaunched, runs)
-	return err
+// Of runs that have ended nobody asks any more, but those that were terminated may have been so before they were launched. As
+// mshub_system.
+func (q *Queries) SetLaunched(ctx context.Context, db DBTX, runs []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, setLaunched, runs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const setPriority = `-- name: SetPriority :execrows
