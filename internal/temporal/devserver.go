@@ -50,8 +50,8 @@ var dynamicConfig = []string{
 	// A step that is called by the worker that asked for it starts at once, without a way through the task queue.
 	"system.enableActivityEagerExecution=true",
 	// The dev server has one shard, whose tasks are read at most 20 times a second: each way through a task queue would take
-	// up to 50 ms as soon as there is more to do.
-	"history.transferProcessorMaxPollRPS=200",
+	// up to 50 ms as soon as there is more to do. Much oftener costs more than it gives: SQLite serves one at a time.
+	"history.transferProcessorMaxPollRPS=50",
 	"matching.rps=20000",
 	"history.rps=30000",
 	"frontend.rps=20000",
